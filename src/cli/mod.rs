@@ -1,0 +1,3 @@
+//! The command line.
+//!
+//! Floor 5. May import: base, model, route, switch, http, demo, sip, web, media, call.

@@ -1,0 +1,49 @@
+//! What a leg can say.
+
+use serde::{Deserialize, Serialize};
+
+use super::LegSpec;
+
+/// What the wire of a leg has words for, as plain data. Where it has none, the call does it by other means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    /// The media leg to offer when we open the leg.
+    pub offers: LegSpec,
+    /// Takes a provisional answer at once and another later (JSEP's `pranswer`), so that its transport can
+    /// be up before the callee answers.
+    pub early_answer: bool,
+    /// Has a word for hold; without one, hold is a re-offer with another direction.
+    pub hold: bool,
+    /// Candidates may follow the description.
+    pub trickle: bool,
+    /// Takes a `Start` without an offer and makes one itself.
+    pub late_offer: bool,
+    /// Has a word for a digit outside the media.
+    pub dtmf: bool,
+    /// Can be told that the other side muted itself.
+    pub mute: bool,
+}
+
+impl Abilities {
+    /// A browser on the WebSocket protocol.
+    pub const BROWSER: Abilities = Abilities {
+        offers: LegSpec::BROWSER,
+        early_answer: true,
+        hold: true,
+        trickle: true,
+        late_offer: false,
+        dtmf: true,
+        mute: true,
+    };
+
+    /// A telephone or trunk that speaks plain SIP and RTP.
+    pub const PHONE: Abilities = Abilities {
+        offers: LegSpec::PHONE,
+        early_answer: false,
+        hold: false,
+        trickle: false,
+        late_offer: true,
+        dtmf: false,
+        mute: false,
+    };
+}

@@ -1,0 +1,282 @@
+//! What the calls want of the media plane, as data, and what the plane tells them.
+//!
+//! The interface is level, not edge: a call says the whole [`Graph`] it wants, each time with a higher
+//! revision; the relay compares and changes what differs. Every type is plain and serialisable, so that a
+//! relay may be a thread or another machine.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Candidate, Codec, Ice, Transport};
+use crate::base::{CallId, LegId};
+
+/// The media of one call as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The call.
+    pub call: CallId,
+    /// Rises with each change; an older one is ignored.
+    pub revision: u32,
+    /// The legs that carry media. One that was there before and is not any more is taken down.
+    pub legs: Vec<GraphLeg>,
+}
+
+/// One leg of a graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// What sort of leg it is; does not change while the leg lives.
+    pub spec: LegSpec,
+    /// What the peer said of itself, once it has.
+    pub remote: Option<RemoteEnd>,
+    /// The formats we told the peer that we receive, with the payload types at which it sends them.
+    pub codecs: Vec<Codec>,
+    /// Whether we may send to the peer.
+    pub sends: bool,
+    /// Whether what the peer sends is wanted; if not it is counted and dropped.
+    pub receives: bool,
+    /// What goes out of this leg.
+    pub hears: Source,
+    /// The call is answered on this leg: from here on silence is worth a word (see [`RelayEvent::Silent`]).
+    pub answered: bool,
+}
+
+/// What sort of leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LegSpec {
+    /// How packets find the peer.
+    pub ice: IceMode,
+    /// How they are protected.
+    pub seal: SealKind,
+    /// Whether the leg uses IPv6.
+    pub ipv6: bool,
+}
+
+impl LegSpec {
+    /// A browser: ICE and DTLS-SRTP.
+    pub const BROWSER: LegSpec = LegSpec { ice: IceMode::Lite, seal: SealKind::Dtls, ipv6: false };
+    /// A telephone: plain RTP.
+    pub const PHONE: LegSpec = LegSpec { ice: IceMode::None, seal: SealKind::Plain, ipv6: false };
+}
+
+/// How packets find the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IceMode {
+    /// By the described address, then by symmetric latching (RFC 7362, RFC 4961).
+    None,
+    /// We answer checks and make none (RFC 8445 §2.5): for peers, when our own address is reachable.
+    Lite,
+    /// We check too: behind a NAT, and where the protocol demands it.
+    Full,
+}
+
+/// How packets are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealKind {
+    /// Not at all.
+    Plain,
+    /// DTLS-SRTP (RFC 5764).
+    Dtls,
+}
+
+/// What the peer said of itself, for the relay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RemoteEnd {
+    /// Where and how it wants its packets. A changed `ice.ufrag` is an ICE restart; a changed fingerprint is
+    /// a new DTLS association.
+    pub transport: Transport,
+    /// The formats it receives, with its payload types, most wanted first.
+    pub codecs: Vec<Codec>,
+    /// RTP and RTCP on one port.
+    pub rtcp_mux: bool,
+    /// Whether the description that this comes from was an offer: the offerer may be `actpass`, and then we
+    /// are the ones to choose a DTLS role.
+    pub is_offer: bool,
+}
+
+/// What goes out of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Nothing: the other side is on hold, or not there yet.
+    Nothing,
+    /// What comes in on that leg of the same call.
+    Leg(LegId),
+    /// What comes in on this leg.
+    Echo,
+}
+
+/// An order to the relay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayCommand {
+    /// Make it so. For each leg that is new, or whose ICE was restarted, a [`RelayEvent::Ready`] follows.
+    Apply(Graph),
+    /// The call is over. A [`RelayEvent::Removed`] with the final figures follows.
+    Remove(CallId),
+    /// More candidates of the peer.
+    Candidates {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The candidates.
+        candidates: Vec<Candidate>,
+    },
+    /// Send a digit as an RFC 4733 event out of the leg, if its peer takes them.
+    Dtmf {
+        /// The call.
+        call: CallId,
+        /// The leg it goes out of.
+        leg: LegId,
+        /// One of `0-9*#A-D`.
+        digit: char,
+        /// How long it is held.
+        duration: Duration,
+    },
+    /// Tell the figures of a call: a [`RelayEvent::Stats`] follows.
+    Stats(CallId),
+}
+
+/// What the relay tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayEvent {
+    /// Our own end of a leg is there (or there anew after an ICE restart) and can be described to the peer.
+    Ready {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The revision of the graph that asked for it.
+        revision: u32,
+        /// Our end.
+        local: LocalEnd,
+    },
+    /// Packets can flow: a path is found and, if the leg has a seal, the keys are agreed on.
+    Connected {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// The first packet of media came in on the leg.
+    Heard {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// The peer pressed a key (RFC 4733); told once, when the event ends.
+    Dtmf {
+        /// The call.
+        call: CallId,
+        /// The leg it came in on.
+        leg: LegId,
+        /// The digit.
+        digit: char,
+        /// How long it was held.
+        duration: Duration,
+    },
+    /// Nothing came in on an answered leg for three seconds, though something should. Told once for each
+    /// silence.
+    Silent {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// One sentence: what was seen and what was not.
+        why: String,
+    },
+    /// The leg cannot go on: no port, no common profile, wrong fingerprint, consent lost.
+    Failed {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// One sentence.
+        why: String,
+    },
+    /// Figures of the legs of a call.
+    Stats {
+        /// The call.
+        call: CallId,
+        /// One entry a leg.
+        legs: Vec<LegStats>,
+    },
+    /// The call is gone from the relay; its final figures.
+    Removed {
+        /// The call.
+        call: CallId,
+        /// One entry a leg that ever was.
+        legs: Vec<LegStats>,
+    },
+}
+
+impl RelayEvent {
+    /// The call it is about.
+    pub fn call(&self) -> CallId {
+        match self {
+            RelayEvent::Ready { call, .. }
+            | RelayEvent::Connected { call, .. }
+            | RelayEvent::Heard { call, .. }
+            | RelayEvent::Dtmf { call, .. }
+            | RelayEvent::Silent { call, .. }
+            | RelayEvent::Failed { call, .. }
+            | RelayEvent::Stats { call, .. }
+            | RelayEvent::Removed { call, .. } => *call,
+        }
+    }
+}
+
+/// Our own end of a leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocalEnd {
+    /// Where we listen and how we protect: address, ICE parameters with our candidates, our fingerprint. The
+    /// `setup` in it is the role we take towards this peer: `ActPass` until the peer has spoken.
+    pub transport: Transport,
+    /// The synchronisation source of all that goes out of the leg, for as long as it lives.
+    pub ssrc: u32,
+    /// Its canonical name (RFC 3550 §6.5.1).
+    pub cname: String,
+}
+
+impl LocalEnd {
+    /// Our ICE parameters, on legs that have them.
+    pub fn ice(&self) -> Option<&Ice> {
+        self.transport.ice.as_ref()
+    }
+}
+
+/// Figures of one leg.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LegStats {
+    /// The leg.
+    pub leg: Option<LegId>,
+    /// The speech format last heard from the peer.
+    pub codec: Option<String>,
+    /// RTP packets that came in and were taken.
+    pub packets_in: u64,
+    /// Bytes of payload in them.
+    pub bytes_in: u64,
+    /// RTP packets that went out.
+    pub packets_out: u64,
+    /// Bytes of payload in them.
+    pub bytes_out: u64,
+    /// Packets that the peer sent and that never came in, by the sequence numbers (RFC 3550 §6.4.1).
+    pub lost_in: u64,
+    /// Packets that we sent and that the peer missed, by its receiver reports.
+    pub lost_out: u64,
+    /// Interarrival jitter of what comes in, in milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f64,
+    /// The peer's jitter for what we send, in milliseconds, by its receiver reports.
+    pub jitter_out_ms: f64,
+    /// Round trip to the peer in milliseconds, by its receiver reports or ICE checks.
+    pub rtt_ms: Option<f64>,
+    /// Packets turned away: wrong source, wrong key, unknown payload type.
+    pub refused: u64,
+}

@@ -1,0 +1,34 @@
+//! The nouns and verbs of every call, in no protocol's tongue.
+//!
+//! Floor 1. May import: base.
+//!
+//! SIP, Jingle and browsers each translate their wire into a [`Signal`] and back; the call understands
+//! signals, and tells the media plane what it wants as a [`Graph`]. **The model knows no SDP, no SIP, no
+//! XMPP**, and nothing here does any work.
+
+pub mod abilities;
+pub mod binding;
+pub mod cause;
+pub mod description;
+pub mod directory;
+pub mod graph;
+pub mod party;
+pub mod ports;
+pub mod record;
+pub mod signal;
+
+pub use abilities::Abilities;
+pub use binding::{Binding, Contact};
+pub use cause::{Cause, Detail, Hangup};
+pub use description::{
+    Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Fingerprint,
+    Group, Ice, Kind, Mid, Seal, Setup, Stream, Transport,
+};
+pub use directory::{Directory, User};
+pub use graph::{
+    Graph, GraphLeg, IceMode, LegSpec, LegStats, LocalEnd, RelayCommand, RelayEvent, RemoteEnd, SealKind, Source,
+};
+pub use party::{Address, Entry, Party};
+pub use ports::{Adapter, Overflow, Relay, Switchboard};
+pub use record::{MediaRecord, Record};
+pub use signal::{Answer, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};

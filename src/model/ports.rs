@@ -1,0 +1,47 @@
+//! The seams between rooms: the four ways in which a driver meets the rest.
+//!
+//! Nothing here waits. A full queue is an answer with a name, not a delay, so nothing can wait in a ring.
+
+use super::{Abilities, Binding, RelayCommand, Signal};
+use crate::base::LegId;
+
+/// The queue towards the other room is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full")]
+pub struct Overflow;
+
+/// A protocol, seen from the calls.
+pub trait Adapter: Send + Sync {
+    /// What its legs can say.
+    fn abilities(&self) -> Abilities;
+
+    /// Says a signal on a leg. A [`Signal::Start`] opens the leg.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the adapter is too busy; the leg is then as good as dead.
+    fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow>;
+}
+
+/// The calls, seen from a protocol.
+pub trait Switchboard: Send + Sync {
+    /// A peer said a signal on a leg. A [`Signal::Start`] opens a call.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the calls are too busy: the adapter answers its peer with congestion.
+    fn hear(&self, leg: LegId, signal: Signal) -> Result<(), Overflow>;
+
+    /// A device of a user can be rung from now on. Said again, it changes nothing.
+    fn bind(&self, binding: Binding);
+
+    /// The device is gone.
+    fn unbind(&self, binding: &Binding);
+}
+
+/// The media plane, seen from the calls.
+pub trait Relay: Send + Sync {
+    /// Gives an order.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the relay is too busy; no new call should be taken then.
+    fn order(&self, command: RelayCommand) -> Result<(), Overflow>;
+}

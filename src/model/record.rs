@@ -1,0 +1,48 @@
+//! One record per call.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Detail, LegStats};
+
+/// What is kept of a call. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The call, as in the logs.
+    pub call: String,
+    /// When it came in.
+    pub started_ms: u64,
+    /// When it was answered.
+    pub answered_ms: Option<u64>,
+    /// When it ended.
+    pub ended_ms: u64,
+    /// The door it came in by: `user:alice`, `trunk:carrier`, `open`.
+    pub entry: String,
+    /// Who called.
+    pub from: String,
+    /// Who was dialled.
+    pub to: String,
+    /// Who answered, or was tried last: a target of the dialplan.
+    pub target: Option<String>,
+    /// The rule of the dialplan that decided.
+    pub rule: Option<String>,
+    /// Why it ended.
+    pub cause: Cause,
+    /// What the wire said exactly.
+    pub detail: Option<Detail>,
+    /// One sentence why the call failed or was silent; absent if all went well.
+    pub why: Option<String>,
+    /// The speech format between the two.
+    pub codec: Option<String>,
+    /// The media of each leg.
+    pub media: Vec<MediaRecord>,
+}
+
+/// The media of one leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaRecord {
+    /// `caller` or `callee`.
+    pub side: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub stats: LegStats,
+}

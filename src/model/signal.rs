@@ -1,0 +1,142 @@
+//! What one party says to the other, whatever wire it came by.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, Mid, Party};
+use crate::base::ExchangeId;
+
+/// What one party says. The adapter hears it on the wire, the call decides, and the other leg's adapter says
+/// it again in its own tongue: the type is the same in both directions.
+///
+/// On every leg the first signal is a [`Signal::Start`] and the last a [`Signal::Hangup`], and there is
+/// exactly one of each.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    /// Opens the leg: an INVITE, a browser's `call`, a Jingle `session-initiate`.
+    Start(Box<Start>),
+    /// The callee's side is getting on: 100, 180, 183.
+    Progress(Progress),
+    /// The callee picked up. If the leg still owes an answer, [`Signal::Answer`] comes before this.
+    Accept,
+    /// The callee is elsewhere: 3xx. Best address first.
+    Redirect(Vec<Address>),
+
+    /// An offer of media (RFC 3264), whatever message carried it.
+    Offer(Offer),
+    /// The answer to an offer.
+    Answer(Answer),
+    /// The offer is refused and the session stays as it was: 488, 491.
+    Refuse {
+        /// The exchange that failed.
+        exchange: ExchangeId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Asks the peer to make an offer: an INVITE without a description.
+    Solicit(ExchangeId),
+    /// Trickled ICE candidates (RFC 8838).
+    Candidates(Candidates),
+
+    /// The party put the other on hold, or took it off, in a tongue that has a word for it. Hold by
+    /// direction is an [`Signal::Offer`].
+    Hold(bool),
+    /// The party muted its own microphone, or opened it again: for information.
+    Mute(bool),
+    /// A digit of the keypad, said by signalling rather than in the media.
+    Dtmf(Dtmf),
+
+    /// The signalling path to the party broke; the media may well flow on.
+    Lost,
+    /// The signalling path is there again.
+    Back,
+
+    /// Ends the leg, or says that it has ended.
+    Hangup(Hangup),
+}
+
+/// What opens a leg.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// By which door the call came in, with the identity that the door has proven. Meaningless on legs that
+    /// we open.
+    pub entry: Entry,
+    /// Who calls.
+    pub from: Party,
+    /// Who was dialled.
+    pub to: Address,
+    /// On legs that we open: where exactly to deliver it. Absent for a call through a trunk.
+    pub contact: Option<Contact>,
+    /// On legs that we open: the trunk that carries it, by its name in the configuration.
+    pub trunk: Option<String>,
+    /// The offer; `None` means that the other side makes it (late offer).
+    pub offer: Option<Offer>,
+    /// How many more gateways the call may pass (RFC 3261 §8.1.1.6, Max-Forwards), carried across legs so
+    /// that a loop ends.
+    pub hops_left: u8,
+}
+
+/// How far the callee's side got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The stage.
+    pub stage: Stage,
+    /// Whether the far side sends media of its own (ring-back, announcements), so that nobody need play a
+    /// tone locally.
+    pub early_media: bool,
+}
+
+/// A stage of a call that is not yet answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Somebody works on it (100).
+    Trying,
+    /// A session is prepared, nobody rings yet (183).
+    Session,
+    /// A device rings (180).
+    Ringing,
+}
+
+/// An offer (RFC 3264 §5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The exchange it opens; the answer names it again.
+    pub exchange: ExchangeId,
+    /// What is offered.
+    pub description: Description,
+}
+
+/// An answer (RFC 3264 §6).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The exchange it answers.
+    pub exchange: ExchangeId,
+    /// What was agreed to.
+    pub description: Description,
+    /// More may follow before the exchange is done: an answer in an unreliable 183, JSEP's `pranswer`.
+    pub provisional: bool,
+}
+
+/// ICE candidates after the description (RFC 8838).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidates {
+    /// The stream they are for; `None` if the wire named only a position, or BUNDLE makes it plain.
+    pub mid: Option<Mid>,
+    /// The ICE session they belong to, if the wire said.
+    pub ufrag: Option<String>,
+    /// The candidates.
+    pub candidates: Vec<Candidate>,
+    /// Whether more may follow; `false` is end-of-candidates.
+    pub more: bool,
+}
+
+/// A digit of the keypad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dtmf {
+    /// One of `0-9*#A-D`.
+    pub digit: char,
+    /// How long it was held.
+    pub duration: Duration,
+}

@@ -1,0 +1,3 @@
+//! Browsers: a JSON protocol over a WebSocket, as signals, and back.
+//!
+//! Floor 3. May import: base, model, sdp.

@@ -1,0 +1,1 @@
+//! State machines in virtual time, one file a machine.

@@ -1,0 +1,1 @@
+//! Whole calls as ladders: the diagram is the expectation.

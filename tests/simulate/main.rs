@@ -1,0 +1,1 @@
+//! Random parties over bad networks, and what must hold whatever they do.
