@@ -1,3 +1,14 @@
 //! The media plane: legs, how they are found and sealed, and what flows between them.
 //!
 //! Floor 3. May import: base, model, rtp, stun.
+//!
+//! A leg is Path × Seal × Track: how packets find the peer, how they are protected, and the one RTP identity
+//! of what goes out. A [`Shard`] owns the legs of some calls and is a function of its inputs; the [`driver`]
+//! gives it a thread, sockets and a clock.
+
+pub mod config;
+pub mod driver;
+pub mod shard;
+
+pub use config::RelayConfig;
+pub use shard::{PortPair, Ports, Shard, SocketId};
