@@ -31,4 +31,4 @@ pub use graph::{
 pub use party::{Address, Entry, Party};
 pub use ports::{Adapter, Overflow, Relay, Switchboard};
 pub use record::{MediaRecord, Record};
-pub use signal::{Answer, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};
+pub use signal::{Answer, CallStats, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};

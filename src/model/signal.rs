@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, Mid, Party};
+use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, LegStats, Mid, Party};
 use crate::base::ExchangeId;
 
 /// What one party says. The adapter hears it on the wire, the call decides, and the other leg's adapter says
@@ -46,6 +46,14 @@ pub enum Signal {
     Mute(bool),
     /// A digit of the keypad, said by signalling rather than in the media.
     Dtmf(Dtmf),
+
+    /// Something worth a word to the person that does not end the call, as one sentence. Only ever said to
+    /// a party; a tongue without a word for it keeps silent.
+    Notice(String),
+    /// The party asks for the figures of its call. Only ever heard; [`Signal::Stats`] follows.
+    AskStats,
+    /// The figures that were asked for. Only ever said.
+    Stats(Box<CallStats>),
 
     /// The signalling path to the party broke; the media may well flow on.
     Lost,
@@ -139,4 +147,13 @@ pub struct Dtmf {
     pub digit: char,
     /// How long it was held.
     pub duration: Duration,
+}
+
+/// The figures of a call, seen from one of its parties.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CallStats {
+    /// The leg of the party that is told.
+    pub you: LegStats,
+    /// The leg of the other party, once there is one.
+    pub them: Option<LegStats>,
 }
