@@ -1,3 +1,3 @@
 //! The demo trunk: an independent SIP user agent that plays a telephone network.
 //!
-//! Floor 5. May import: base, model, sip, sdp, rtp, switch.
+//! Floor 5. May import: base, model, sip, sdp, rtp.

