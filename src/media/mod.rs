@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod driver;
+pub mod leg;
 pub mod shard;
 
 pub use config::RelayConfig;

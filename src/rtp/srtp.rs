@@ -5,7 +5,6 @@
 //!  unprotect  guess the index (RFC 3711 §3.3.1), replayed?, authentic?, only then decrypt and remember
 //! ```
 
-
 /// The transforms that can be negotiated by DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {

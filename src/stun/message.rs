@@ -36,10 +36,7 @@ pub struct Message<'a> {
 pub fn is_stun(datagram: &[u8]) -> bool {
     let Some(header) = datagram.first_chunk::<HEADER>() else { return false };
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    header[0] < 4
-        && length % 4 == 0
-        && datagram.len() == HEADER + length
-        && header[4..8] == MAGIC_COOKIE.to_be_bytes()
+    header[0] < 4 && length % 4 == 0 && datagram.len() == HEADER + length && header[4..8] == MAGIC_COOKIE.to_be_bytes()
 }
 
 impl<'a> Message<'a> {
