@@ -1,3 +1,8 @@
 //! SIP (RFC 3261): what a SIP peer says, as signals, and back.
 //!
 //! Floor 3. May import: base, model, sdp.
+
+pub mod config;
+pub mod endpoint;
+pub mod flow;
+pub mod transaction;
