@@ -2,6 +2,7 @@
 //!
 //! Floor 3. May import: base, model, sdp.
 
+pub mod cause;
 pub mod config;
 pub mod endpoint;
 pub mod flow;
