@@ -6,14 +6,19 @@
 //! keeps as extras what neither it nor the model has a word for. [`write()`] prints a description for phones
 //! (lean, RFC 3264) and for browsers (RFC 8829) alike: what is printed follows from what is described.
 
+mod attribute;
 pub mod candidate;
 mod error;
+mod format;
+mod read;
+mod split;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use error::SdpError;
+pub use read::read;
 pub use write::{Origin, write};
-
-use crate::model::Description;
 
 /// The most octets a description may have.
 pub const MAX_OCTETS: usize = 64 * 1024;
@@ -29,14 +34,3 @@ pub const MAX_LINE_OCTETS: usize = 8 * 1024;
 /// codecs. An answer that keeps it repeats the offer's words, as RFC 3264 §6 asks. `=` keeps it apart from
 /// every attribute's name.
 pub const MEDIA_EXTRA: &str = "m=";
-
-/// Reads a description. Ends of lines may be CRLF, LF or CR.
-///
-/// A line of an unknown kind is skipped (RFC 8866 §5), an attribute that cannot be understood is kept as an
-/// extra; an error means that a stream, its place or its keys cannot be known.
-pub fn read(text: &str) -> Result<Description, SdpError> {
-    if text.len() > MAX_OCTETS {
-        return Err(SdpError::TooLong { octets: text.len() });
-    }
-    Err(SdpError::NotSdp)
-}

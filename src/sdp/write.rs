@@ -1,8 +1,11 @@
 //! [Description] to text.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::Description;
+use super::{MEDIA_EXTRA, candidate};
+use crate::model::{Codec, Description, Direction, Extra, Fingerprint, Ice, Kind, Seal, Setup, Stream, Transport};
 
 /// The writer's identity (RFC 8866 §5.2, the `o=` line) and what else the text says of it.
 ///
@@ -34,6 +37,242 @@ impl Origin {
 }
 
 /// Writes a description with CRLF line ends, in the order of RFC 8829 §5.2.
+///
+/// What is printed follows from what is described: without ICE, DTLS and mids it is the lean text of a phone.
 pub fn write(description: &Description, origin: &Origin) -> String {
-    format!("v=0\r\no={} {}\r\ns=-\r\nt=0 0\r\n{}", origin.name, origin.session_id, description.streams.len())
+    let mut text = String::with_capacity(256 + 1024 * description.streams.len());
+    // Writing to a String cannot fail.
+    let _ = session(&mut text, description, origin);
+    let shared = shared_address(description);
+    for stream in &description.streams {
+        let _ = self::stream(&mut text, stream, origin, shared);
+    }
+    text
+}
+
+/// The text without control characters: nothing that a description holds may begin a line of its own.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains(|c: char| c.is_ascii_control()) {
+        Cow::Owned(text.chars().filter(|c| !c.is_ascii_control()).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The protocol of the `m=` line that follows from a transport.
+pub(super) fn protocol(transport: &Transport) -> &'static str {
+    match (&transport.seal, transport.feedback_profile) {
+        (Seal::Plain, false) => "RTP/AVP",
+        (Seal::Plain, true) => "RTP/AVPF",
+        (Seal::Sdes(_), false) => "RTP/SAVP",
+        (Seal::Sdes(_), true) => "RTP/SAVPF",
+        (Seal::Dtls { .. }, false) => "UDP/TLS/RTP/SAVP",
+        (Seal::Dtls { .. }, true) => "UDP/TLS/RTP/SAVPF",
+    }
+}
+
+/// The address that stands at session level: some phones look nowhere else. Browsers want it in each stream
+/// (RFC 8829 §5.2.1).
+fn shared_address(description: &Description) -> Option<IpAddr> {
+    if description.streams.iter().any(|s| s.transport.ice.is_some()) {
+        return None;
+    }
+    description.streams.iter().find_map(|s| s.transport.address.map(|a| a.ip()))
+}
+
+fn session(text: &mut String, description: &Description, origin: &Origin) -> fmt::Result {
+    let name: String = origin.name.chars().filter(|c| c.is_ascii_graphic()).collect();
+    let name = if name.is_empty() { "-" } else { &name };
+    write!(text, "v=0\r\no={name} {} {} {}\r\ns=-\r\n", origin.session_id, origin.version, Net(origin.address))?;
+    if let Some(ip) = shared_address(description) {
+        write!(text, "c={}\r\n", Net(ip))?;
+    }
+    text.write_str("t=0 0\r\n")?;
+    for group in &description.groups {
+        write!(text, "a=group:{}", clean(&group.semantics))?;
+        for mid in &group.mids {
+            write!(text, " {}", clean(&mid.0))?;
+        }
+        text.write_str("\r\n")?;
+    }
+    if description.streams.iter().any(|s| s.transport.ice.as_ref().is_some_and(|i| i.lite)) {
+        text.write_str("a=ice-lite\r\n")?;
+    }
+    description.extras.iter().try_for_each(|e| extra(text, e))
+}
+
+fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<IpAddr>) -> fmt::Result {
+    let bundle_only = stream.extras.iter().any(|e| e.name == "bundle-only");
+    media_line(text, stream, bundle_only)?;
+    let transport = &stream.transport;
+    match transport.address {
+        Some(address) if shared == Some(address.ip()) => {}
+        Some(address) => write!(text, "c={}\r\n", Net(address.ip()))?,
+        None if !stream.accepted && shared.is_some() => {}
+        None => write!(text, "c={}\r\n", Net(Ipv4Addr::UNSPECIFIED.into()))?,
+    }
+    if let Some(kbps) = stream.bandwidth_kbps {
+        write!(text, "b=AS:{kbps}\r\n")?;
+    }
+    if let Some(mid) = &stream.mid {
+        write!(text, "a=mid:{}\r\n", clean(&mid.0))?;
+    }
+    if stream.accepted || stream.direction != Direction::SendRecv {
+        write!(text, "a={}\r\n", direction(stream.direction))?;
+    }
+    stream.codecs.iter().try_for_each(|c| codec(text, c))?;
+    if let Some(ptime) = stream.ptime {
+        let micros = ptime.as_micros();
+        let fraction = format!("{:03}", micros % 1000);
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        write!(text, "a=ptime:{}{point}{fraction}\r\n", micros / 1000)?;
+    }
+    sources(text, stream, origin)?;
+    if let Some(ice) = &transport.ice {
+        credentials(text, ice, stream, origin)?;
+    }
+    seal(text, &transport.seal)?;
+    if let Some(rtcp) = transport.rtcp_address {
+        write!(text, "a=rtcp:{} {}\r\n", rtcp.port(), Net(rtcp.ip()))?;
+    }
+    if stream.rtcp_mux {
+        text.write_str("a=rtcp-mux\r\n")?;
+    }
+    let own = |e: &&Extra| e.name != MEDIA_EXTRA && !(transport.ice.is_some() && e.name == "ice-options");
+    stream.extras.iter().filter(own).try_for_each(|e| extra(text, e))?;
+    transport.ice.iter().try_for_each(|ice| candidates(text, ice, origin))
+}
+
+fn media_line(text: &mut String, stream: &Stream, bundle_only: bool) -> fmt::Result {
+    let kind = match &stream.kind {
+        Kind::Audio => "audio".into(),
+        Kind::Video => "video".into(),
+        Kind::Other(name) => clean(name),
+    };
+    let port = match stream.transport.address {
+        _ if !stream.accepted || bundle_only => 0,
+        Some(address) => address.port(),
+        None => 9,
+    };
+    let kept = stream.extras.iter().find(|e| e.name == MEDIA_EXTRA).and_then(|e| e.value.as_deref());
+    let protocol = kept.unwrap_or_else(|| protocol(&stream.transport));
+    // Formats that are no payload types count only as long as no codec stands against them.
+    let (name, formats) = protocol.split_once(' ').unwrap_or((protocol, ""));
+    write!(text, "m={kind} {port} {}", clean(name))?;
+    if stream.codecs.is_empty() {
+        // RFC 8866 §5.14: there is at least one format, even where the stream is refused.
+        write!(text, " {}", if formats.is_empty() { "0".into() } else { clean(formats) })?;
+    }
+    for codec in &stream.codecs {
+        write!(text, " {}", codec.payload_type)?;
+    }
+    text.write_str("\r\n")
+}
+
+fn codec(text: &mut String, codec: &Codec) -> fmt::Result {
+    let number = codec.payload_type;
+    write!(text, "a=rtpmap:{number} {}/{}", clean(&codec.name), codec.clock_hz)?;
+    if codec.channels > 1 {
+        write!(text, "/{}", codec.channels)?;
+    }
+    text.write_str("\r\n")?;
+    for feedback in &codec.feedback {
+        write!(text, "a=rtcp-fb:{number} {}\r\n", clean(feedback))?;
+    }
+    if let Some(parameters) = &codec.parameters {
+        write!(text, "a=fmtp:{number} {}\r\n", clean(parameters))?;
+    }
+    Ok(())
+}
+
+/// `msid` (RFC 8830) and `ssrc` (RFC 5576). A browser plays a track of its own for each stream with an `msid`.
+fn sources(text: &mut String, stream: &Stream, origin: &Origin) -> fmt::Result {
+    let cname = origin.cname.as_deref().map(clean);
+    let for_browser = stream.transport.ice.is_some() && matches!(stream.kind, Kind::Audio | Kind::Video);
+    let has_msid = stream.extras.iter().any(|e| e.name == "msid");
+    if let Some(cname) = &cname
+        && for_browser
+        && stream.accepted
+        && stream.direction.sends()
+        && !has_msid
+    {
+        let id: String = cname.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+        let track = stream.mid.as_ref().map_or("0".into(), |m| clean(&m.0));
+        write!(text, "a=msid:{id} {track}\r\n")?;
+    }
+    for id in &stream.ssrcs {
+        match &cname {
+            Some(cname) => write!(text, "a=ssrc:{id} cname:{cname}\r\n")?,
+            None => write!(text, "a=ssrc:{id} cname:{:x}\r\n", origin.session_id)?,
+        }
+    }
+    Ok(())
+}
+
+fn credentials(text: &mut String, ice: &Ice, stream: &Stream, origin: &Origin) -> fmt::Result {
+    write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", clean(&ice.ufrag), clean(&ice.pwd))?;
+    let trickle = (ice.more || origin.trickle).then_some("trickle");
+    let others = stream.extras.iter().filter(|e| e.name == "ice-options").filter_map(|e| e.value.as_deref());
+    let options: Vec<Cow<'_, str>> = trickle.into_iter().chain(others).map(clean).collect();
+    if options.is_empty() { Ok(()) } else { write!(text, "a=ice-options:{}\r\n", options.join(" ")) }
+}
+
+fn candidates(text: &mut String, ice: &Ice, origin: &Origin) -> fmt::Result {
+    for candidate in &ice.candidates {
+        write!(text, "a={}\r\n", candidate::write(candidate))?;
+    }
+    if origin.trickle && !ice.more {
+        text.write_str("a=end-of-candidates\r\n")?;
+    }
+    Ok(())
+}
+
+fn seal(text: &mut String, seal: &Seal) -> fmt::Result {
+    match seal {
+        Seal::Plain => Ok(()),
+        Seal::Sdes(keys) => keys.iter().try_for_each(|key| write!(text, "a=crypto:{}\r\n", clean(key))),
+        Seal::Dtls { fingerprints, setup } => {
+            for Fingerprint { algorithm, bytes } in fingerprints {
+                write!(text, "a=fingerprint:{} ", clean(algorithm))?;
+                for (at, byte) in bytes.iter().enumerate() {
+                    write!(text, "{}{byte:02X}", if at == 0 { "" } else { ":" })?;
+                }
+                text.write_str("\r\n")?;
+            }
+            let role = match setup {
+                Setup::Active => "active",
+                Setup::Passive => "passive",
+                Setup::ActPass => "actpass",
+                Setup::HoldConn => "holdconn",
+            };
+            write!(text, "a=setup:{role}\r\n")
+        }
+    }
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::SendRecv => "sendrecv",
+        Direction::SendOnly => "sendonly",
+        Direction::RecvOnly => "recvonly",
+        Direction::Inactive => "inactive",
+    }
+}
+
+fn extra(text: &mut String, extra: &Extra) -> fmt::Result {
+    match &extra.value {
+        Some(value) => write!(text, "a={}:{}\r\n", clean(&extra.name), clean(value)),
+        None => write!(text, "a={}\r\n", clean(&extra.name)),
+    }
+}
+
+/// `IN IP4 192.0.2.1`.
+struct Net(IpAddr);
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = if self.0.is_ipv4() { "IP4" } else { "IP6" };
+        write!(f, "IN {family} {}", self.0)
+    }
 }

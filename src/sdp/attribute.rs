@@ -1,0 +1,216 @@
+//! What one attribute says, in the model's words. `webrtc-sdp` types it, after what it refuses without need
+//! is put straight; what it would print otherwise than it was (`fmtp`, `rtcp-fb`, `crypto`) stays as it is.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use webrtc_sdp::address::ExplicitlyTypedAddress;
+use webrtc_sdp::attribute_type::{SdpAttribute, SdpAttributeSetup};
+use webrtc_sdp::{SdpBandwidth, SdpType, parse_sdp_line};
+
+use super::split::Line;
+use super::{SdpError, candidate};
+use crate::model::{Candidate, Direction, Extra, Fingerprint, Group, Mid, Setup};
+
+/// The longest packet somebody may ask for, in milliseconds: ten seconds are more than any jitter buffer has.
+const MAX_PTIME_MS: f64 = 10_000.0;
+
+/// What an attribute says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    Direction(Direction),
+    Mid(Mid),
+    Rtpmap {
+        payload_type: u8,
+        name: String,
+        clock_hz: u32,
+        channels: u8,
+    },
+    Fmtp {
+        payload_type: u8,
+        parameters: String,
+    },
+    /// Without a payload type: for all.
+    Feedback {
+        payload_type: Option<u8>,
+        value: String,
+    },
+    Ptime(Duration),
+    Setup(Setup),
+    Fingerprint(Fingerprint),
+    IceUfrag(String),
+    IcePwd(String),
+    IceLite,
+    /// Whether `trickle` is among them, and the others.
+    IceOptions {
+        trickle: bool,
+        others: String,
+    },
+    Candidate(Candidate),
+    EndOfCandidates,
+    Rtcp {
+        port: u16,
+        address: Option<IpAddr>,
+    },
+    RtcpMux,
+    Ssrc {
+        id: u32,
+        is_cname: bool,
+    },
+    Group(Group),
+    Crypto(String),
+    BundleOnly,
+    /// Nothing that the model has a word for, or nothing that can be understood.
+    Other,
+}
+
+/// Understands an `a=` line.
+pub(super) fn understand(line: &Line<'_>) -> Result<Said, SdpError> {
+    let (name, value) = line.attribute();
+    let value = value.unwrap_or_default();
+    Ok(match name {
+        "fingerprint" => Said::Fingerprint(fingerprint(line, value)?),
+        "setup" => match typed(line) {
+            Some(SdpAttribute::Setup(setup)) => Said::Setup(setup_of(&setup)),
+            _ => return Err(line.error("a=setup", format!("{value:?} is no role"))),
+        },
+        "fmtp" => fmtp(value).unwrap_or(Said::Other),
+        "rtcp-fb" => feedback(value).unwrap_or(Said::Other),
+        "ptime" => ptime(value).map_or(Said::Other, Said::Ptime),
+        "crypto" if !value.is_empty() => Said::Crypto(value.to_owned()),
+        "candidate" => candidate::read(line.value).map_or(Said::Other, Said::Candidate),
+        "group" => group(value).map_or(Said::Other, Said::Group),
+        "ice-options" => ice_options(value),
+        "rtpmap" | "mid" | "ice-ufrag" | "ice-pwd" | "ice-lite" | "end-of-candidates" | "rtcp" | "rtcp-mux"
+        | "ssrc" | "bundle-only" | "sendrecv" | "sendonly" | "recvonly" | "inactive" => {
+            typed(line).map_or(Said::Other, said)
+        }
+        _ => Said::Other,
+    })
+}
+
+/// The line as an extra; `None` if its name is no name.
+pub(super) fn extra(line: &Line<'_>) -> Option<Extra> {
+    let (name, value) = line.attribute();
+    (!name.is_empty() && !name.contains(['=', ' ']))
+        .then(|| Extra { name: name.to_owned(), value: value.map(str::to_owned) })
+}
+
+/// The address of a `c=` line; `None` for a name, which nobody here resolves.
+pub(super) fn connection(line: &Line<'_>) -> Result<Option<IpAddr>, SdpError> {
+    match parse_sdp_line(&format!("c={}", line.value), line.number).map(|l| l.sdp_type) {
+        Ok(SdpType::Connection(connection)) => Ok(ip(&connection.address)),
+        _ => Err(line.error("c=", format!("{:?} is no address of the form IN IP4 192.0.2.1", line.value))),
+    }
+}
+
+/// The kilobits a second of a `b=AS` line.
+pub(super) fn bandwidth(line: &Line<'_>) -> Option<u32> {
+    match parse_sdp_line(&format!("b={}", line.value), line.number).ok()?.sdp_type {
+        SdpType::Bandwidth(SdpBandwidth::As(kbps)) => Some(kbps),
+        _ => None,
+    }
+}
+
+fn ip(address: &ExplicitlyTypedAddress) -> Option<IpAddr> {
+    match address {
+        ExplicitlyTypedAddress::Ip(ip) => Some(*ip),
+        ExplicitlyTypedAddress::Fqdn { .. } => None,
+    }
+}
+
+fn typed(line: &Line<'_>) -> Option<SdpAttribute> {
+    line.value.parse().ok()
+}
+
+fn said(attribute: SdpAttribute) -> Said {
+    match attribute {
+        SdpAttribute::Sendrecv => Said::Direction(Direction::SendRecv),
+        SdpAttribute::Sendonly => Said::Direction(Direction::SendOnly),
+        SdpAttribute::Recvonly => Said::Direction(Direction::RecvOnly),
+        SdpAttribute::Inactive => Said::Direction(Direction::Inactive),
+        SdpAttribute::Mid(mid) => Said::Mid(Mid(mid)),
+        SdpAttribute::Rtpmap(map) => match u8::try_from(map.channels.unwrap_or(1)) {
+            Ok(channels @ 1..) if map.frequency > 0 && !map.codec_name.is_empty() => {
+                Said::Rtpmap { payload_type: map.payload_type, name: map.codec_name, clock_hz: map.frequency, channels }
+            }
+            _ => Said::Other,
+        },
+        SdpAttribute::IceUfrag(ufrag) => Said::IceUfrag(ufrag),
+        SdpAttribute::IcePwd(pwd) => Said::IcePwd(pwd),
+        SdpAttribute::IceLite => Said::IceLite,
+        SdpAttribute::EndOfCandidates => Said::EndOfCandidates,
+        SdpAttribute::Rtcp(rtcp) => Said::Rtcp { port: rtcp.port, address: rtcp.unicast_addr.as_ref().and_then(ip) },
+        SdpAttribute::RtcpMux => Said::RtcpMux,
+        SdpAttribute::Ssrc(ssrc) => Said::Ssrc { id: ssrc.id, is_cname: ssrc.attribute.as_deref() == Some("cname") },
+        SdpAttribute::BundleOnly => Said::BundleOnly,
+        _ => Said::Other,
+    }
+}
+
+fn setup_of(setup: &SdpAttributeSetup) -> Setup {
+    match setup {
+        SdpAttributeSetup::Active => Setup::Active,
+        SdpAttributeSetup::Passive => Setup::Passive,
+        SdpAttributeSetup::Actpass => Setup::ActPass,
+        SdpAttributeSetup::Holdconn => Setup::HoldConn,
+    }
+}
+
+/// The names of hash functions are written in either case (RFC 8122 §5); `webrtc-sdp` knows lower case only,
+/// and the SHA family only.
+fn fingerprint(line: &Line<'_>, value: &str) -> Result<Fingerprint, SdpError> {
+    const WHAT: &str = "a=fingerprint";
+    let (algorithm, hash) =
+        value.split_once(' ').ok_or_else(|| line.error(WHAT, "needs a hash function and a hash"))?;
+    let algorithm = algorithm.to_ascii_lowercase();
+    let hash = hash.trim();
+    let known = algorithm.starts_with("sha-");
+    if known && let Ok(typed) = format!("fingerprint:{algorithm} {hash}").parse() {
+        let SdpAttribute::Fingerprint(typed) = typed else { return Err(line.error(WHAT, "is none")) };
+        return Ok(Fingerprint { algorithm, bytes: typed.fingerprint });
+    }
+    let bytes: Option<Vec<u8>> =
+        hash.split(':').map(|octet| u8::from_str_radix(octet, 16).ok().filter(|_| octet.len() == 2)).collect();
+    match bytes {
+        Some(bytes) if !["sha-1", "sha-224", "sha-256", "sha-384", "sha-512"].contains(&algorithm.as_str()) => {
+            Ok(Fingerprint { algorithm, bytes })
+        }
+        Some(bytes) => Err(line.error(WHAT, format!("{} octets are no {algorithm}", bytes.len()))),
+        None => Err(line.error(WHAT, "the hash is not of the form 0A:1B:…")),
+    }
+}
+
+fn fmtp(value: &str) -> Option<Said> {
+    let (payload_type, parameters) = value.split_once(' ')?;
+    let payload_type = payload_type.parse().ok().filter(|p| *p < 128)?;
+    let parameters = parameters.trim().to_owned();
+    (!parameters.is_empty()).then_some(Said::Fmtp { payload_type, parameters })
+}
+
+fn feedback(value: &str) -> Option<Said> {
+    let (payload_type, value) = value.split_once(' ')?;
+    let payload_type = match payload_type {
+        "*" => None,
+        number => Some(number.parse().ok().filter(|p| *p < 128)?),
+    };
+    Some(Said::Feedback { payload_type, value: value.trim().to_owned() })
+}
+
+/// RFC 8866 §6.4 allows fractions (`0.125`), and some phones write `20.0`.
+fn ptime(value: &str) -> Option<Duration> {
+    let ms: f64 = value.parse().ok()?;
+    (ms > 0.0 && ms <= MAX_PTIME_MS).then(|| Duration::from_micros((ms * 1000.0).round() as u64))
+}
+
+fn group(value: &str) -> Option<Group> {
+    let mut words = value.split_ascii_whitespace();
+    let semantics = words.next()?.to_owned();
+    Some(Group { semantics, mids: words.map(|m| Mid(m.to_owned())).collect() })
+}
+
+fn ice_options(value: &str) -> Said {
+    let trickle = value.split_ascii_whitespace().any(|o| o == "trickle");
+    let others: Vec<&str> = value.split_ascii_whitespace().filter(|o| *o != "trickle").collect();
+    Said::IceOptions { trickle, others: others.join(" ") }
+}
