@@ -1,0 +1,118 @@
+/** What the module's classes share: errors, events, the microphone, codecs and figures. */
+
+const LOSS_WINDOW_MS = 5_000;
+/** What a gateway can be expected to speak; the rest would only make each offer longer. */
+const CODECS = ["audio/opus", "audio/pcmu", "audio/pcma", "audio/g722", "audio/telephone-event"];
+const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+
+/** Every failure: `code` is a word of the protocol or of the browser, `message` a sentence for a person. */
+export class PatchcordError extends Error {
+  constructor(code, text) {
+    super(text);
+    this.name = "PatchcordError";
+    this.code = code;
+  }
+}
+
+/** Events by name. */
+export class Emitter {
+  #listeners = new Map();
+
+  /** Calls `listener` at each `event`. @returns {() => void} takes the listener away again */
+  on(event, listener) {
+    if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
+    this.#listeners.get(event).add(listener);
+    return () => this.off(event, listener);
+  }
+
+  off(event, listener) {
+    this.#listeners.get(event)?.delete(listener);
+  }
+
+  hasListener(event) {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
+  }
+
+  emit(event, value) {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+      // A listener that throws must not stop the protocol; it shows up as an uncaught error of the page.
+      try { listener(value); } catch (error) { reportError(error); }
+    }
+  }
+}
+
+/** Reads the browser's statistics of one call. */
+export class Figures {
+  #window = [];
+
+  /**
+   * @param {RTCStatsReport} report
+   * @param {{muted: boolean, held: boolean}} call
+   * @returns {import("./patchcord-call.js").Stats}
+   */
+  read(report, { muted, held }) {
+    const of = type => [...report.values()].find(s => s.type === type && (s.kind ?? "audio") === "audio");
+    const [inbound, outbound, remote, source] = ["inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "media-source"].map(of);
+    const pair = report.get(of("transport")?.selectedCandidatePairId);
+    const ms = seconds => (seconds === undefined ? undefined : Math.round(seconds * 1000));
+    return {
+      rttMs: ms(remote?.roundTripTime ?? pair?.currentRoundTripTime),
+      jitterMs: ms(inbound?.jitter),
+      lossPercent: this.#loss(inbound),
+      codec: report.get(inbound?.codecId ?? outbound?.codecId)?.mimeType?.split("/")[1],
+      inputLevel: muted || held ? 0 : (source?.audioLevel ?? 0),
+      outputLevel: held ? 0 : (inbound?.audioLevel ?? 0),
+      packetsIn: inbound?.packetsReceived ?? 0,
+      packetsOut: outbound?.packetsSent ?? 0,
+    };
+  }
+
+  #loss(inbound) {
+    if (!inbound) return undefined;
+    const { timestamp: at, packetsLost: lost, packetsReceived: received } = inbound;
+    this.#window = this.#window.filter(sample => at - sample.at < LOSS_WINDOW_MS);
+    this.#window.push({ at, lost, received });
+    const first = this.#window[0];
+    const all = lost - first.lost + received - first.received;
+    return all > 0 ? Math.max(0, Math.round((1000 * (lost - first.lost)) / all) / 10) : 0;
+  }
+}
+
+/** Offers the codecs of telephony alone. @param {RTCRtpTransceiver} transceiver */
+export function preferCodecs(transceiver) {
+  const known = RTCRtpReceiver.getCapabilities?.("audio")?.codecs ?? [];
+  const wanted = CODECS.flatMap(type => known.filter(codec => codec.mimeType.toLowerCase() === type));
+  if (wanted.length) transceiver.setCodecPreferences?.(wanted);
+}
+
+let microphoneWasGranted = false;
+
+/** Whether the microphone can be had without a question. */
+export async function microphoneGranted() {
+  if (microphoneWasGranted) return true;
+  const status = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
+  return status?.state === "granted";
+}
+
+/** @param {MediaTrackConstraints} audio @returns {Promise<MediaStream>} @throws {PatchcordError} `no-microphone` */
+export async function openMicrophone(audio) {
+  if (!navigator.mediaDevices) throw new PatchcordError("no-microphone", "A browser gives its microphone to pages over HTTPS only.");
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...PROCESSING, ...audio } });
+    microphoneWasGranted = true;
+    return stream;
+  } catch (error) {
+    const texts = {
+      NotAllowedError: "The browser was not allowed to use the microphone.",
+      NotFoundError: "No microphone was found.",
+      OverconstrainedError: "The chosen microphone is not there any more.",
+      NotReadableError: "The microphone is in use by another program.",
+    };
+    throw new PatchcordError("no-microphone", texts[error.name] ?? `The microphone cannot be used: ${error.message}`);
+  }
+}
+
+/** How a call ends that the connection took with it. */
+export function lostEnd(text = "The call was lost with the connection.") {
+  return { cause: "network", text };
+}

@@ -1,0 +1,476 @@
+import { Emitter, Figures, PatchcordError, lostEnd, openMicrophone, preferCodecs } from "./patchcord-base.js";
+
+/**
+ * @typedef {"calling" | "ringing" | "early" | "incoming" | "connected" | "held" | "ended"} CallState
+ *   `early`: it rings, and the other side sends its own tones; `held`: connected, and this side put the other on hold.
+ * @typedef {{cause: string, text: string, detail?: object}} End
+ * @typedef {{rttMs?: number, jitterMs?: number, lossPercent?: number, codec?: string, inputLevel: number,
+ *   outputLevel: number, packetsIn: number, packetsOut: number, gateway?: object}} Stats
+ *   Levels are 0 to 1: `inputLevel` of the microphone, `outputLevel` of what is heard. Loss is over the last 5 seconds.
+ * @typedef {{audio?: MediaTrackConstraints, stream?: MediaStream}} MediaOptions
+ */
+
+const CANDIDATE_BATCH_MS = 100;
+const DISCONNECTED_MS = 2_000;
+const RESTART_MS = [0, 1_000, 2_000, 4_000, 8_000];
+const STATS_MS = 200;
+const DTMF_MS = 160;
+const DTMF_GAP_MS = 80;
+/** What it means for the call when the gateway refuses its first frame. */
+const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", "too-many-calls": "congestion", congestion: "congestion" };
+
+/**
+ * One call.
+ *
+ * Events: `state` (CallState), `ended` (End; also told to a listener that comes late), `remotehold` (boolean),
+ * `remotemute` (boolean), `digit` (string), `notice` (string), `stats` (Stats, five a second while somebody listens),
+ * `track` (MediaStreamTrack), `error` (PatchcordError), `blocked` (the browser wants a click before it plays sound).
+ */
+export class Call extends Emitter {
+  /** @type {"outgoing" | "incoming"} */
+  direction;
+  /** The number or address at the other side, and the name that goes with it. */
+  peer;
+  display;
+  muted = false;
+  held = false;
+  /** The other side put this one on hold, or muted itself. */
+  remoteHeld = false;
+  remoteMuted = false;
+  /** When the call was picked up, in milliseconds of `Date.now()`. */
+  since = 0;
+  /** @type {MediaStream | null} what the other side says */
+  stream = null;
+  /** @type {End | null} */
+  end = null;
+  #phone;
+  #phase;
+  #options;
+  #pc = null;
+  #microphone = null;
+  #opening = null;
+  #offered = "";
+  #answered = "";
+  #chain = Promise.resolve();
+  #early = [];
+  #batch = { candidates: [], timer: 0 };
+  #pending = null;
+  #restart = { timer: 0, attempt: 0 };
+  #again = false;
+  #gatewayStats = [];
+  #statsTimer = 0;
+  #figures = new Figures();
+  #told = "";
+
+  constructor(phone, entry, options) {
+    super();
+    this.name = entry.call;
+    this.direction = entry.from === undefined ? "outgoing" : "incoming";
+    this.peer = entry.from ?? entry.to;
+    this.display = entry.display ?? "";
+    this.held = entry.held ?? false;
+    this.remoteHeld = entry.on_hold ?? false;
+    this.#phone = phone;
+    this.#phase = entry.state;
+    this.#options = options;
+    this.#offered = entry.sdp ?? "";
+    this.#told = this.state;
+    if (entry.state === "connected") this.since = Date.now() - (entry.since_ms ?? 0);
+    /** Plays the other side. */
+    this.audio = new Audio();
+    this.audio.autoplay = true;
+    this.audio.dataset.patchcordCall = this.name;
+    document.body?.append(this.audio);
+    if (phone.speaker) this.audio.setSinkId?.(phone.speaker).catch(() => {});
+  }
+
+  /** @returns {CallState} */
+  get state() {
+    return this.#phase === "connected" && this.held ? "held" : this.#phase;
+  }
+
+  on(event, listener) {
+    const off = super.on(event, listener);
+    if (event === "ended" && this.end) queueMicrotask(() => listener(this.end));
+    if (event === "stats") this.#statsTimer ||= setInterval(() => this.#tellStats(), STATS_MS);
+    return off;
+  }
+
+  /** Picks up. @param {MediaOptions} [options] @throws {PatchcordError} `no-microphone`: it goes on ringing */
+  async answer(options = {}) {
+    if (this.#phase !== "incoming") throw new PatchcordError("wrong-state", "There is nothing to answer.");
+    this.#options = options;
+    await this._openMicrophone();
+    if (this.#phase !== "incoming") throw new PatchcordError("wrong-state", "The caller hung up.");
+    try {
+      await this.#queue(() => this.#answerOffer(this.#offered, this.#newConnection()));
+    } catch (error) {
+      this._end({ cause: "media-incompatible", text: `The call cannot be set up: ${error.message}` }, "hangup");
+      throw new PatchcordError("bad-sdp", error.message);
+    }
+    this.#connected();
+  }
+
+  /** Refuses an incoming call. */
+  decline() {
+    this.hangup("declined");
+  }
+
+  /** Ends the call, whatever its state. @param {string} [cause] `declined` or `busy` */
+  hangup(cause) {
+    const causes = { connected: "normal", incoming: "declined" };
+    this._end({ cause: cause ?? causes[this.#phase] ?? "cancelled", text: "You hung up." }, "hangup", cause);
+  }
+
+  /** Puts the other side on hold, or takes it off. */
+  hold(on = true) {
+    if (this.#phase !== "connected" || this.held === on) return;
+    this.held = on;
+    this.#applyMute();
+    this.#send("hold", { on });
+    this.#tell();
+  }
+
+  /** Closes the microphone, or opens it. */
+  mute(on = true) {
+    if (this.end || this.muted === on) return;
+    this.muted = on;
+    this.#applyMute();
+    this.#send("mute", { on });
+  }
+
+  /** Presses keys. @param {string} digits `0-9*#A-D` */
+  dtmf(digits) {
+    digits = digits.toUpperCase();
+    if (!/^[0-9*#A-D]+$/.test(digits)) throw new PatchcordError("bad-digits", "Only 0-9, *, # and A-D can be sent.");
+    const sender = this.#sender?.dtmf;
+    if (sender?.canInsertDTMF && this.#pc.connectionState === "connected") {
+      sender.insertDTMF(sender.toneBuffer + digits, DTMF_MS, DTMF_GAP_MS);
+    } else {
+      for (const some of digits.match(/.{1,32}/g)) this.#send("dtmf", { digits: some });
+    }
+  }
+
+  /** Speaks into another microphone. @throws {PatchcordError} `no-microphone` */
+  async setMicrophone(deviceId) {
+    const audio = { ...this.#phone.audioConstraints, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+    const old = this.#microphone;
+    this.#microphone = null;
+    this.#options = { ...this.#options, stream: undefined, audio };
+    await this._openMicrophone().catch(error => {
+      this.#microphone = old;
+      throw error;
+    });
+    if (old !== this.#microphone) old?.getTracks().forEach(track => track.stop());
+  }
+
+  /** Finds a new way for the media, as after a change of network. */
+  restartIce() {
+    this.#restart.attempt = 0;
+    return this._start("offer", true);
+  }
+
+  /** @param {{gateway?: boolean}} [options] `gateway`: also the figures of both sides as the gateway sees them */
+  async stats({ gateway = false } = {}) {
+    const asked = gateway ? new Promise((resolve, reject) => this.#gatewayStats.push({ resolve, reject })) : undefined;
+    if (gateway) this.#send("stats");
+    const figures = this.#figures.read(this.#pc ? await this.#pc.getStats() : new Map(), this);
+    return gateway ? { ...figures, gateway: await asked } : figures;
+  }
+
+  // What follows is between the classes of this module.
+
+  /** The offer leaves as soon as there is one: the gateway waits for no candidate, and this side for no gathering. */
+  _start(type, iceRestart = false) {
+    return this.#queue(async () => {
+      if (type === "call" && !this.#phone._canNegotiate) throw new PatchcordError("not-connected", "The gateway is not connected just now.");
+      const pc = this.#pc ?? this.#newConnection();
+      if (type === "offer" && pc.signalingState !== "stable") return;
+      if (!pc.getTransceivers().length) {
+        const track = this.#microphone?.getAudioTracks()[0];
+        const way = { direction: "sendrecv", streams: this.#microphone ? [this.#microphone] : [] };
+        preferCodecs(pc.addTransceiver(track ?? "audio", way));
+      }
+      const offer = await pc.createOffer({ iceRestart });
+      const set = pc.setLocalDescription(offer);
+      if (type === "call") this.#send("call", { to: this.peer, sdp: offer.sdp });
+      else if (this.#phone._canNegotiate) this.#send("offer", { sdp: offer.sdp });
+      await set;
+      this._openMicrophone().catch(error => this.#withoutMicrophone(error, type));
+    });
+  }
+
+  /** Opens the microphone, unless that was done, and speaks into the call. */
+  async _openMicrophone() {
+    const { stream, audio } = this.#options;
+    if (!this.#microphone && stream) this.#microphone = stream;
+    if (!this.#microphone) {
+      this.#opening ??= openMicrophone(audio ?? this.#phone.audioConstraints).finally(() => (this.#opening = null));
+      this.#microphone = await this.#opening;
+      if (this.end) return this.#stopMicrophone();
+    }
+    this.#applyMute();
+    const track = this.#microphone.getAudioTracks()[0];
+    if (this.#sender && this.#sender.track !== track) await this.#sender.replaceTrack(track);
+  }
+
+  #withoutMicrophone(error, type) {
+    this.emit("error", error);
+    if (type === "call") this._end({ cause: "cancelled", text: error.message }, "hangup");
+    else this.emit("notice", error.message);
+  }
+
+  /** The socket is back. */
+  _resume(entry) {
+    this.#batch.candidates = [];
+    this.remoteHeld = entry.on_hold ?? this.remoteHeld;
+    // The gateway may have missed the answer.
+    if (entry.state === "incoming" && this.#phase === "connected") this.#send("answer", { sdp: this.#pc.localDescription.sdp });
+    if (entry.state === "incoming") return;
+    if (entry.state === "connected") this.#connected(Date.now() - (entry.since_ms ?? 0));
+    const usable = this.#pc?.currentRemoteDescription && this.#pc.connectionState !== "closed";
+    if (!usable) this._rebuild();
+    else if (this.#pc.signalingState !== "stable" || this.#pc.connectionState !== "connected") this.#retry();
+  }
+
+  /** A new transport for a call that lives on at the gateway. */
+  async _rebuild() {
+    this.#pc?.close();
+    this.#pc = null;
+    this.#pending = null;
+    await this._start("offer").catch(error => this.emit("error", error));
+  }
+
+  async #retry() {
+    await this.#queue(() => this.#rollBack()).catch(() => {});
+    await this._start("offer", true).catch(() => {});
+  }
+
+  _networkChanged() {
+    if (this.#pc?.currentRemoteDescription) this.#later(DISCONNECTED_MS);
+  }
+
+  _hear(frame) {
+    const hearers = {
+      progress: () => this.#progress(frame),
+      answer: () => this.#queue(() => this.#takeAnswer(frame)),
+      accepted: () => this.#queue(() => this.#accepted(frame)),
+      offer: () => this.#queue(() => this.#takeOffer(frame)),
+      candidates: () => this.#queue(() => this.#takeCandidates(frame)),
+      hold: () => this.emit("remotehold", (this.remoteHeld = frame.on)),
+      mute: () => this.emit("remotemute", (this.remoteMuted = frame.on)),
+      dtmf: () => this.emit("digit", frame.digit),
+      notice: () => this.emit("notice", frame.text),
+      stats: () => this.#gatewayStats.shift()?.resolve(frame.legs),
+      ended: () => this._end({ cause: frame.cause, text: frame.text, detail: frame.detail }),
+      error: () => this.#heardError(frame),
+    };
+    hearers[frame.type]?.()?.catch?.(error => this.#failed(error));
+  }
+
+  _end(end, type, cause) {
+    if (this.end) return;
+    if (type) this.#send(type, cause ? { cause } : {});
+    this.end = end;
+    this.#phase = "ended";
+    this.#phone._forget(this);
+    clearInterval(this.#statsTimer);
+    clearTimeout(this.#batch.timer);
+    clearTimeout(this.#restart.timer);
+    this.#stopMicrophone();
+    this.#pc?.close();
+    this.audio.srcObject = null;
+    this.audio.remove();
+    this.#tell();
+    this.emit("ended", end);
+  }
+
+  /** One description at a time: the browser refuses a second one while it works on the first. */
+  #queue(work) {
+    const done = this.#chain.then(() => (this.end ? undefined : work()));
+    this.#chain = done.catch(() => {});
+    return done;
+  }
+
+  #send(type, fields = {}) {
+    this.#phone._send({ type, call: this.name, ...fields });
+  }
+
+  #tell() {
+    if (this.state === this.#told) return;
+    this.#told = this.state;
+    this.emit("state", this.state);
+  }
+
+  #progress({ stage, early_media }) {
+    if (!["calling", "ringing"].includes(this.#phase)) return;
+    if (early_media) this.#phase = "early";
+    else if (stage === "ringing") this.#phase = "ringing";
+    this.#tell();
+  }
+
+  #connected(since = Date.now()) {
+    if (this.#phase === "connected" || this.end) return;
+    this.since = since;
+    this.#phase = "connected";
+    this.#tell();
+  }
+
+  async #accepted({ sdp }) {
+    const state = this.#pc?.signalingState;
+    const last = sdp ?? this.#answered;
+    if (last && ["have-local-offer", "have-remote-pranswer"].includes(state)) await this.#apply("answer", last);
+    this.#connected();
+  }
+
+  async #takeAnswer({ sdp, final }) {
+    if (!["have-local-offer", "have-remote-pranswer"].includes(this.#pc?.signalingState)) return;
+    this.#answered = sdp;
+    if (final) return this.#apply("answer", sdp);
+    // A browser that cannot take a provisional answer applies it when the call is accepted.
+    await this.#apply("pranswer", sdp).catch(() => {});
+  }
+
+  async #apply(type, sdp) {
+    await this.#pc.setRemoteDescription({ type, sdp });
+    for (const candidate of this.#early.splice(0)) await this.#pc.addIceCandidate(candidate).catch(() => {});
+  }
+
+  async #takeOffer({ sdp }) {
+    try {
+      if (await this.#rollBack()) this.#again = true;
+      await this.#answerOffer(sdp, this.#pc);
+    } catch {
+      this.#send("refuse");
+    }
+    if (this.#again) this._start("offer", true).catch(() => {});
+    this.#again = false;
+  }
+
+  async #answerOffer(sdp, pc) {
+    await this.#apply("offer", sdp);
+    for (const transceiver of pc.getTransceivers()) {
+      if (transceiver.stopped || transceiver.receiver.track.kind !== "audio") continue;
+      transceiver.direction = "sendrecv";
+      if (!pc.currentRemoteDescription) preferCodecs(transceiver);
+    }
+    await this._openMicrophone();
+    const answer = await pc.createAnswer();
+    const set = pc.setLocalDescription(answer);
+    this.#send("answer", { sdp: answer.sdp });
+    await set;
+  }
+
+  /** Takes an unanswered offer of this side back. @returns {Promise<boolean>} whether there was one */
+  async #rollBack() {
+    if (this.#pc?.signalingState !== "have-local-offer" || !this.#pc.currentRemoteDescription) return false;
+    await this.#pc.setLocalDescription({ type: "rollback" });
+    return true;
+  }
+
+  async #takeCandidates({ candidates, mid, ufrag }) {
+    for (const candidate of candidates ?? []) {
+      const one = { candidate, sdpMid: mid ?? "0", usernameFragment: ufrag ?? null };
+      if (!this.#pc?.remoteDescription) this.#early.push(one);
+      else await this.#pc.addIceCandidate(one).catch(() => {});
+    }
+  }
+
+  #heardError({ code, text, about }) {
+    const error = new PatchcordError(code, text);
+    if (about === "call") {
+      this._end({ cause: REFUSALS[code] ?? "server-error", text });
+      return;
+    }
+    if (code === "no-such-call") return this._end(lostEnd());
+    if (about === "answer" && this.#phase === "connected") return;
+    if (about === "stats") this.#gatewayStats.shift()?.reject(error);
+    if (about === "offer") this.#queue(() => this.#rollBack()).catch(() => {});
+    this.emit("error", error);
+  }
+
+  /** A description that the browser does not take: there is no media to be had. */
+  #failed(error) {
+    this.emit("error", new PatchcordError("bad-sdp", error.message));
+    if (!this.#pc?.currentRemoteDescription) {
+      this._end({ cause: "media-incompatible", text: "The browser and the gateway found no common way to talk." }, "hangup");
+    }
+  }
+
+  get #sender() {
+    return this.#pc?.getTransceivers().find(t => !t.stopped && t.receiver.track.kind === "audio")?.sender;
+  }
+
+  #newConnection() {
+    const pc = new RTCPeerConnection({ iceServers: this.#phone.iceServers, bundlePolicy: "max-bundle" });
+    pc.onicecandidate = ({ candidate }) => this.#gathered(pc, candidate);
+    pc.onconnectionstatechange = () => this.#transportChanged(pc);
+    pc.ontrack = ({ track }) => {
+      if (track.kind !== "audio") return;
+      this.stream = new MediaStream([track]);
+      this.audio.srcObject = this.stream;
+      this.audio.play().catch(error => this.#blocked(error));
+      this.emit("track", track);
+    };
+    this.#pc = pc;
+    return pc;
+  }
+
+  #blocked(error) {
+    if (error.name !== "NotAllowedError") return;
+    this.emit("blocked");
+    addEventListener("pointerdown", () => this.audio.play().catch(() => {}), { once: true });
+  }
+
+  /** Candidates leave by the batch: each frame costs more than it waits. */
+  #gathered(pc, candidate) {
+    if (pc !== this.#pc || this.end) return;
+    const batch = this.#batch;
+    if (candidate?.candidate) batch.candidates.push(candidate);
+    if (!candidate) this.#sendCandidates(true);
+    else batch.timer ||= setTimeout(() => this.#sendCandidates(false), CANDIDATE_BATCH_MS);
+  }
+
+  #sendCandidates(done) {
+    clearTimeout(this.#batch.timer);
+    const waiting = this.#batch.candidates.splice(0);
+    this.#batch.timer = 0;
+    if (this.end || !this.#phone._canNegotiate || !waiting.length) return;
+    const last = waiting.at(-1);
+    const ufrag = last.usernameFragment ?? undefined;
+    const candidates = waiting.filter(c => c.usernameFragment === last.usernameFragment).map(c => c.candidate);
+    this.#send("candidates", { candidates, mid: last.sdpMid ?? "0", ufrag, done: done || undefined });
+  }
+
+  #transportChanged(pc) {
+    if (pc !== this.#pc || this.end) return;
+    if (pc.connectionState === "connected") this.#restart.attempt = 0;
+    if (pc.connectionState === "disconnected") this.#later(DISCONNECTED_MS);
+    if (pc.connectionState === "failed") this.#later(0);
+  }
+
+  /** Tries another way for the media, unless the old one has come back by then. */
+  #later(ms) {
+    const wait = Math.max(ms, RESTART_MS[Math.min(this.#restart.attempt, RESTART_MS.length - 1)]);
+    clearTimeout(this.#restart.timer);
+    this.#restart.timer = setTimeout(() => {
+      if (this.end || !this.#phone._canNegotiate || this.#pc?.connectionState === "connected") return;
+      this.#restart.attempt += 1;
+      this.#retry();
+      this.#later(DISCONNECTED_MS);
+    }, wait);
+  }
+
+  #applyMute() {
+    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !this.muted && !this.held;
+    this.audio.muted = this.held;
+  }
+
+  #stopMicrophone() {
+    if (this.#microphone && this.#microphone !== this.#options.stream) this.#microphone.getTracks().forEach(track => track.stop());
+  }
+
+  async #tellStats() {
+    if (this.hasListener("stats") && this.#pc?.currentRemoteDescription) this.emit("stats", await this.stats());
+  }
+}
