@@ -203,8 +203,9 @@ impl Task {
                     self.sockets.remove(&conn);
                 }
                 Output::Signal { leg, signal } => {
+                    let opens = matches!(signal, Signal::Start(_));
                     if self.switchboard.hear(leg, signal).is_err() {
-                        self.endpoint.handle_overflow(Instant::now(), leg);
+                        self.endpoint.handle_overflow(leg, opens);
                     }
                 }
                 Output::Bind(binding) => self.switchboard.bind(binding),

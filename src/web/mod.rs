@@ -6,8 +6,20 @@
 //! [`driver`] turns it and knows neither sockets nor HTTP: a socket is a pair of bounded queues.
 
 pub mod config;
+pub mod connection;
+mod describe;
 pub mod driver;
 pub mod endpoint;
+pub mod error;
+pub mod exchange;
+pub mod frame;
+mod hear;
+pub mod keypad;
+pub mod leg;
+mod resume;
+mod say;
+pub mod session;
+mod wakes;
 
 pub use config::{Config, IceServer};
 pub use driver::{Socket, ToClient, WebHandle};

@@ -1,0 +1,422 @@
+//! The frames of `docs/browser-protocol.md`, version 1, as types.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::{FrameError, FrameErrorCode};
+use crate::model::{Cause, Detail, Stage};
+
+/// The version of the protocol.
+pub const VERSION: u64 = 1;
+/// The most candidates in one frame.
+pub const MAX_CANDIDATES: usize = 64;
+/// The most digits in one frame.
+pub const MAX_DIGITS: usize = 32;
+
+/// The name of a call on its connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CallName(String);
+
+impl CallName {
+    const LONGEST: usize = 32;
+
+    /// A name of the gateway's.
+    pub fn ours(n: u64) -> CallName {
+        CallName(format!("g{n}"))
+    }
+
+    /// Whether it is one that only the gateway gives.
+    pub fn is_ours(&self) -> bool {
+        self.0.starts_with('g')
+    }
+}
+
+impl TryFrom<String> for CallName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<CallName, Self::Error> {
+        let fits = (1..=Self::LONGEST).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if fits { Ok(CallName(text)) } else { Err("the name of a call is 1 to 32 characters of a-zA-Z0-9_-") }
+    }
+}
+
+impl Borrow<str> for CallName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A frame from a client.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromClient {
+    /// Opens the connection.
+    Hello(Hello),
+    /// Opens a call.
+    Call(NewCall),
+    /// Says something in a call.
+    InCall(CallName, Verb),
+}
+
+/// `hello`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Hello {
+    /// The version that the client speaks.
+    pub version: u64,
+    /// A sign-in token.
+    pub token: Option<String>,
+    /// A token from an earlier `welcome`.
+    pub resume: Option<String>,
+}
+
+/// `call`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct NewCall {
+    /// The name that the client gives it.
+    pub call: CallName,
+    /// What the person typed.
+    pub to: String,
+    /// The offer.
+    pub sdp: String,
+}
+
+/// What a client says in a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verb {
+    /// The page rings.
+    Ringing,
+    /// Picks up, or answers an offer.
+    Answer(Sdp),
+    /// Offers anew.
+    Offer(Sdp),
+    /// Cannot take an offer.
+    Refuse,
+    /// Trickled candidates.
+    Candidates(CandidateLines),
+    /// Put the other on hold or took it off.
+    Hold(Switch),
+    /// Muted its microphone or opened it.
+    Mute(Switch),
+    /// Pressed keys.
+    Dtmf(Digits),
+    /// Asks for figures.
+    Stats,
+    /// Ends the call, with the client's own cause.
+    Hangup(HangupWish),
+}
+
+/// A frame with a description.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Sdp {
+    /// The description.
+    pub sdp: String,
+}
+
+/// A frame that turns something on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Switch {
+    /// On or off.
+    pub on: bool,
+}
+
+/// `candidates`, both ways.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CandidateLines {
+    /// The lines, `candidate:…`.
+    pub candidates: Vec<String>,
+    /// The stream they are for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mid: Option<String>,
+    /// The ICE session they belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ufrag: Option<String>,
+    /// No more follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+}
+
+/// `dtmf` from a client.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "DigitsText")]
+pub struct Digits {
+    /// The keys, in order.
+    pub digits: Vec<char>,
+    /// How long each is held.
+    pub duration: Duration,
+}
+
+#[derive(Deserialize)]
+struct DigitsText {
+    digits: String,
+    duration_ms: Option<u64>,
+}
+
+impl TryFrom<DigitsText> for Digits {
+    type Error = &'static str;
+
+    fn try_from(text: DigitsText) -> Result<Digits, Self::Error> {
+        const DEFAULT_MS: u64 = 160;
+        let digits: Vec<char> = text.digits.chars().take(MAX_DIGITS + 1).collect();
+        if !(1..=MAX_DIGITS).contains(&digits.len()) || !digits.iter().all(|d| "0123456789*#ABCD".contains(*d)) {
+            return Err("digits are 1 to 32 of 0-9*#A-D");
+        }
+        let duration_ms = text.duration_ms.unwrap_or(DEFAULT_MS);
+        if !(40..=2000).contains(&duration_ms) {
+            return Err("duration_ms is 40 to 2000");
+        }
+        Ok(Digits { digits, duration: Duration::from_millis(duration_ms) })
+    }
+}
+
+/// `hangup`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct HangupWish {
+    /// The client's cause; what it may not say is as good as nothing.
+    pub cause: Option<String>,
+}
+
+impl FromClient {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// `bad-json` or `unknown-type`, with the name of the call and the type as far as they can be read.
+    pub fn read(text: &str) -> Result<FromClient, FrameError> {
+        let fields: Map<String, Value> = serde_json::from_str(text)
+            .map_err(|e| FrameError::new(FrameErrorCode::BadJson, format!("not a JSON object: {e}")))?;
+        let call = fields.get("call").and_then(Value::as_str).and_then(|n| CallName::try_from(n.to_owned()).ok());
+        let Some(kind) = fields.get("type").and_then(Value::as_str).map(str::to_owned) else {
+            return Err(FrameError::new(FrameErrorCode::BadJson, "the frame has no type").in_call(call));
+        };
+        Self::of_type(&kind, fields).map_err(|e| e.in_call(call).about(&kind))
+    }
+
+    fn of_type(kind: &str, fields: Map<String, Value>) -> Result<FromClient, FrameError> {
+        let verb = match kind {
+            "hello" => return Ok(FromClient::Hello(typed(fields)?)),
+            "call" => return Ok(FromClient::Call(NewCall::checked(typed(fields)?)?)),
+            "ringing" => |_| Ok(Verb::Ringing),
+            "answer" => |f| typed(f).map(Verb::Answer),
+            "offer" => |f| typed(f).map(Verb::Offer),
+            "refuse" => |_| Ok(Verb::Refuse),
+            "candidates" => |f| CandidateLines::checked(typed(f)?).map(Verb::Candidates),
+            "hold" => |f| typed(f).map(Verb::Hold),
+            "mute" => |f| typed(f).map(Verb::Mute),
+            "dtmf" => |f| typed(f).map(Verb::Dtmf),
+            "stats" => |_| Ok(Verb::Stats),
+            "hangup" => |f| typed(f).map(Verb::Hangup),
+            _ => return Err(FrameError::new(FrameErrorCode::UnknownType, "version 1 has no frame of this type")),
+        };
+        let verb: fn(Map<String, Value>) -> Result<Verb, FrameError> = verb;
+        let Some(name) = fields.get("call").cloned() else {
+            return Err(FrameError::new(FrameErrorCode::BadJson, "missing field `call`"));
+        };
+        let name = serde_json::from_value(name).map_err(|e| FrameError::new(FrameErrorCode::BadJson, e.to_string()))?;
+        Ok(FromClient::InCall(name, verb(fields)?))
+    }
+
+    /// The type of the frame.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            FromClient::Hello(_) => "hello",
+            FromClient::Call(_) => "call",
+            FromClient::InCall(_, verb) => verb.kind(),
+        }
+    }
+}
+
+impl Verb {
+    /// The type of the frame.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Verb::Ringing => "ringing",
+            Verb::Answer(_) => "answer",
+            Verb::Offer(_) => "offer",
+            Verb::Refuse => "refuse",
+            Verb::Candidates(_) => "candidates",
+            Verb::Hold(_) => "hold",
+            Verb::Mute(_) => "mute",
+            Verb::Dtmf(_) => "dtmf",
+            Verb::Stats => "stats",
+            Verb::Hangup(_) => "hangup",
+        }
+    }
+}
+
+fn typed<T: serde::de::DeserializeOwned>(fields: Map<String, Value>) -> Result<T, FrameError> {
+    serde_json::from_value(Value::Object(fields)).map_err(|e| FrameError::new(FrameErrorCode::BadJson, e.to_string()))
+}
+
+impl NewCall {
+    fn checked(self) -> Result<NewCall, FrameError> {
+        if self.call.is_ours() {
+            return Err(FrameError::new(FrameErrorCode::BadJson, "a client's name of a call does not begin with g"));
+        }
+        Ok(self)
+    }
+}
+
+impl CandidateLines {
+    fn checked(self) -> Result<CandidateLines, FrameError> {
+        if self.candidates.len() > MAX_CANDIDATES {
+            return Err(FrameError::new(FrameErrorCode::BadJson, "a frame has at most 64 candidates"));
+        }
+        Ok(self)
+    }
+}
+
+/// A frame to a client.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[allow(missing_docs)] // The fields are those of docs/browser-protocol.md, word for word.
+pub enum ToPage {
+    /// The connection is open.
+    Welcome(Box<Welcome>),
+    /// Somebody calls.
+    Incoming {
+        call: CallName,
+        from: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        display: Option<String>,
+        to: String,
+        sdp: String,
+    },
+    /// The callee's side is getting on.
+    Progress { call: CallName, stage: Stage, early_media: bool },
+    /// The gateway's answer.
+    Answer { call: CallName, sdp: String, r#final: bool },
+    /// The other side picked up.
+    Accepted { call: CallName },
+    /// The gateway's candidates.
+    Candidates {
+        call: CallName,
+        #[serde(flatten)]
+        lines: CandidateLines,
+    },
+    /// The gateway's offer.
+    Offer { call: CallName, sdp: String },
+    /// The other put this side on hold, or took it off.
+    Hold { call: CallName, on: bool },
+    /// The other muted its microphone, or opened it.
+    Mute { call: CallName, on: bool },
+    /// The other pressed a key.
+    Dtmf { call: CallName, digit: char, duration_ms: u64 },
+    /// Figures.
+    Stats { call: CallName, legs: Sides },
+    /// The call is over.
+    Ended {
+        call: CallName,
+        cause: Cause,
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<EndDetail>,
+    },
+    /// A word to the person.
+    Notice { call: CallName, text: String },
+    /// Something was wrong with a frame.
+    Error(FrameError),
+}
+
+/// `welcome`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Welcome {
+    pub version: u64,
+    pub user: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+    pub resume: String,
+    pub resume_within: u64,
+    pub ice_servers: Vec<Value>,
+    pub calls: Vec<LiveCall>,
+}
+
+/// A call that lives on, in a `welcome`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct LiveCall {
+    pub call: CallName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    pub state: LiveState,
+    pub held: bool,
+    pub on_hold: bool,
+    pub since_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdp: Option<String>,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum LiveState {
+    Calling,
+    Ringing,
+    Incoming,
+    Connected,
+}
+
+/// What a telephone network said, in `ended`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct EndDetail {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sip_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q850: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl From<Detail> for EndDetail {
+    fn from(detail: Detail) -> EndDetail {
+        EndDetail { sip_status: detail.sip_status, q850: detail.q850, text: detail.text }
+    }
+}
+
+/// The figures of both sides, in `stats`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Sides {
+    pub you: Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub them: Option<Figures>,
+}
+
+/// The figures of one side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Figures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub lost_in: u64,
+    pub lost_out: u64,
+    pub jitter_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+}
+
+impl ToPage {
+    /// The frame as text.
+    pub fn write(&self) -> String {
+        // Maps with string keys and plain values always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

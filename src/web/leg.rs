@@ -1,0 +1,233 @@
+//! One call of one browser.
+//!
+//! ```text
+//!   call ──▶ Calling ──── Accept said ───┐
+//!                                        ▼          hang-up on either side
+//!                                     Connected ──────────────────────────▶ Ended
+//!                                        ▲
+//!   Start said ──▶ Incoming ── answer ───┘
+//! ```
+//! What runs beside it is apart: the [`Exchange`] of offers and answers, the [`Keypad`], who holds whom.
+//! `hear.rs` has what the client says, `say.rs` what is said to it.
+
+use std::time::Instant;
+
+use super::describe::Describer;
+use super::error::FrameErrorCode;
+use super::exchange::Exchange;
+use super::frame::{CallName, EndDetail, LiveCall, LiveState, ToPage};
+use super::keypad::Keypad;
+use crate::base::{ExchangeId, LegId};
+use crate::model::{self, Cause, Hangup, Party, Progress, Signal};
+
+/// How far the call is.
+#[derive(Debug)]
+pub enum Stage {
+    /// The client calls.
+    Calling {
+        /// Since when.
+        since: Instant,
+        /// What it was last told of the callee.
+        told: Option<Progress>,
+    },
+    /// The client is called.
+    Incoming {
+        /// Since when.
+        since: Instant,
+        /// The page said that it rings.
+        rings: bool,
+    },
+    /// Both talk.
+    Connected {
+        /// Since when.
+        since: Instant,
+    },
+    /// It is over.
+    Ended,
+}
+
+/// Whom the call is with.
+#[derive(Debug)]
+pub enum Whom {
+    /// What the client dialled.
+    Called(String),
+    /// Who calls, and whom.
+    CalledBy {
+        /// Who.
+        from: Party,
+        /// What they dialled.
+        to: String,
+    },
+}
+
+/// What a leg wants said, to its client and to the call.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// To the client.
+    pub frames: Vec<ToPage>,
+    /// To the call.
+    pub signals: Vec<Signal>,
+}
+
+/// What is wrong with a frame.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The code.
+    pub code: FrameErrorCode,
+    /// A sentence.
+    pub text: String,
+}
+
+impl Wrong {
+    pub(super) fn state(text: &str) -> Wrong {
+        Wrong { code: FrameErrorCode::WrongState, text: text.to_owned() }
+    }
+
+    pub(super) fn sdp(error: &crate::sdp::SdpError) -> Wrong {
+        Wrong { code: FrameErrorCode::BadSdp, text: error.to_string() }
+    }
+}
+
+/// One call of one browser.
+#[derive(Debug)]
+pub struct Leg {
+    pub(super) id: LegId,
+    pub(super) name: CallName,
+    pub(super) stage: Stage,
+    pub(super) exchange: Exchange,
+    pub(super) describer: Describer,
+    pub(super) keypad: Keypad,
+    /// This client put the other on hold.
+    pub(super) held: bool,
+    /// The other put this client on hold.
+    pub(super) on_hold: bool,
+    whom: Whom,
+}
+
+impl Leg {
+    /// A call that the client makes, and the exchange that its offer opens.
+    pub fn calling(now: Instant, id: LegId, name: CallName, to: String, describer: Describer) -> (Leg, ExchangeId) {
+        let (exchange, first) = Exchange::heard();
+        let stage = Stage::Calling { since: now, told: None };
+        (Leg::new(id, name, stage, exchange, describer, Whom::Called(to)), first)
+    }
+
+    /// A call to the client, and the frame that tells it.
+    pub fn incoming(
+        now: Instant,
+        id: LegId,
+        name: CallName,
+        start: model::Start,
+        mut describer: Describer,
+    ) -> Option<(Leg, ToPage)> {
+        let offer = start.offer?;
+        let to = start.to.to_string();
+        let frame = ToPage::Incoming {
+            call: name.clone(),
+            from: start.from.address.to_string(),
+            display: start.from.display.clone(),
+            to: to.clone(),
+            sdp: describer.write(offer.description).to_owned(),
+        };
+        let stage = Stage::Incoming { since: now, rings: false };
+        let whom = Whom::CalledBy { from: start.from, to };
+        Some((Leg::new(id, name, stage, Exchange::said(offer.exchange), describer, whom), frame))
+    }
+
+    fn new(id: LegId, name: CallName, stage: Stage, exchange: Exchange, describer: Describer, whom: Whom) -> Leg {
+        Leg { id, name, stage, exchange, describer, keypad: Keypad::default(), held: false, on_hold: false, whom }
+    }
+
+    /// The leg.
+    pub fn id(&self) -> LegId {
+        self.id
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
+    }
+
+    /// Ends the leg from this side.
+    pub fn hang_up(&mut self, cause: Cause, out: &mut Said) {
+        let hangup = Hangup::new(cause);
+        out.signals.push(Signal::Hangup(hangup.clone()));
+        self.end(hangup, out);
+    }
+
+    pub(super) fn end(&mut self, hangup: Hangup, out: &mut Said) {
+        out.frames.push(ToPage::Ended {
+            call: self.name.clone(),
+            cause: hangup.cause,
+            text: hangup.cause.sentence().to_owned(),
+            detail: hangup.detail.map(EndDetail::from),
+        });
+        self.stage = Stage::Ended;
+    }
+
+    /// The client is gone for good.
+    pub fn abandon(&mut self, out: &mut Said) {
+        let cause = match self.stage {
+            Stage::Calling { .. } => Cause::Cancelled,
+            Stage::Incoming { .. } => Cause::Unavailable,
+            Stage::Connected { .. } => Cause::Network,
+            Stage::Ended => return,
+        };
+        self.hang_up(cause, out);
+    }
+
+    /// The socket of the client is lost.
+    pub fn lose(&mut self, out: &mut Said) {
+        if let Some(exchange) = self.exchange.void() {
+            out.signals.push(Signal::Refuse { exchange, cause: Cause::Network });
+        }
+        out.signals.push(Signal::Lost);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Said) {
+        if let Some(exchange) = self.exchange.handle_timeout(now) {
+            out.signals.push(Signal::Refuse { exchange, cause: Cause::Timeout });
+        }
+        while let Some(dtmf) = self.keypad.next(now) {
+            out.signals.push(Signal::Dtmf(dtmf));
+        }
+    }
+
+    /// When [`Leg::handle_timeout`] is next due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.exchange.deadline().into_iter().chain(self.keypad.deadline()).min()
+    }
+
+    /// The call, for a client that comes back.
+    pub fn live(&self, now: Instant) -> Option<LiveCall> {
+        let (state, since) = match self.stage {
+            Stage::Calling { since, told: Some(Progress { stage: model::Stage::Ringing, .. }) } => {
+                (LiveState::Ringing, since)
+            }
+            Stage::Calling { since, .. } => (LiveState::Calling, since),
+            Stage::Incoming { since, .. } => (LiveState::Incoming, since),
+            Stage::Connected { since } => (LiveState::Connected, since),
+            Stage::Ended => return None,
+        };
+        let (from, display, to) = match &self.whom {
+            Whom::Called(to) => (None, None, Some(to.clone())),
+            Whom::CalledBy { from, to } => {
+                let to = (state == LiveState::Incoming).then(|| to.clone());
+                (Some(from.address.to_string()), from.display.clone(), to)
+            }
+        };
+        let sdp = (state == LiveState::Incoming).then(|| self.describer.last().map(str::to_owned)).flatten();
+        Some(LiveCall {
+            call: self.name.clone(),
+            from,
+            display,
+            to,
+            state,
+            held: self.held,
+            on_hold: self.on_hold,
+            since_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
+            sdp,
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! One browser: who it is, whether it is there, and its calls.
+//!
+//! ```text
+//!              socket lost                 30 s
+//!   Attached ─────────────▶ Lost ──────────────────▶ over, and its calls with it
+//!       ▲                    │
+//!       └── hello {resume} ──┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::describe::Describer;
+use super::endpoint::ConnId;
+use super::error::{FrameError, FrameErrorCode};
+use super::frame::{CallName, LiveCall, NewCall, ToPage, Verb};
+use super::leg::{Leg, Said, Wrong};
+use crate::base::{Dice, LegId};
+use crate::model::{Address, Cause, Contact, Entry, Hangup, Offer, Party, Signal, Start};
+use crate::sdp;
+
+/// How long the calls of a lost browser live on.
+pub const RESUME_WITHIN: Duration = Duration::from_secs(30);
+/// The most calls of one browser at once.
+pub const MAX_CALLS: usize = 8;
+/// How many more gateways a call from a browser may pass (RFC 3261 §8.1.1.6).
+const HOPS: u8 = 70;
+
+/// One browser, by a number that is never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+impl SessionId {
+    /// The session as a place where its user can be rung.
+    pub fn contact(self) -> Contact {
+        Contact(self.to_string())
+    }
+
+    /// The session that the contact means.
+    pub fn of(contact: &Contact) -> Option<SessionId> {
+        contact.0.strip_prefix('s')?.parse().ok().map(SessionId)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
+}
+
+/// Whether the browser is there.
+#[derive(Debug)]
+enum State {
+    Attached(ConnId),
+    Lost {
+        until: Instant,
+        /// The `ended` frames of calls that ended meanwhile; no call can begin, so they are at most
+        /// [`MAX_CALLS`].
+        ended: Vec<ToPage>,
+    },
+}
+
+/// What a session wants done: frames for its socket, signals for the calls.
+#[derive(Debug, Default)]
+pub struct Wants {
+    /// The frames, with the socket they go to.
+    pub frames: Vec<(ConnId, ToPage)>,
+    /// The signals.
+    pub signals: Vec<(LegId, Signal)>,
+    /// Legs that are over.
+    pub over: Vec<LegId>,
+}
+
+/// One browser.
+#[derive(Debug)]
+pub struct Session {
+    user: String,
+    state: State,
+    calls: BTreeMap<CallName, Leg>,
+    /// How many calls to it the gateway has named.
+    named: u64,
+}
+
+impl Session {
+    /// A browser that has just signed in.
+    pub fn new(user: String, conn: ConnId) -> Session {
+        Session { user, state: State::Attached(conn), calls: BTreeMap::new(), named: 0 }
+    }
+
+    /// Whose it is.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The socket it is there by, if it is there.
+    pub fn conn(&self) -> Option<ConnId> {
+        match self.state {
+            State::Attached(conn) => Some(conn),
+            State::Lost { .. } => None,
+        }
+    }
+
+    /// The calls, for a client that comes back.
+    pub fn live(&self, now: Instant) -> Vec<LiveCall> {
+        self.calls.values().filter_map(|leg| leg.live(now)).collect()
+    }
+
+    /// Whether it has calls.
+    pub fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The client makes a call.
+    ///
+    /// # Errors
+    /// What is wrong with it. There is no such call then.
+    pub fn call(
+        &mut self,
+        now: Instant,
+        wish: NewCall,
+        from: Party,
+        leg: LegId,
+        dice: &mut Dice,
+        wants: &mut Wants,
+    ) -> Result<(), FrameError> {
+        let wrong = |code, text: &str| FrameError::new(code, text).in_call(Some(wish.call.clone())).about("call");
+        if self.calls.contains_key(&wish.call) {
+            return Err(wrong(FrameErrorCode::DuplicateCall, "a call of this name is up"));
+        }
+        if self.calls.len() >= MAX_CALLS {
+            return Err(wrong(FrameErrorCode::TooManyCalls, "a connection has at most 8 calls at once"));
+        }
+        let to: Address = wish.to.parse().map_err(|e| wrong(FrameErrorCode::BadNumber, &format!("{e}")))?;
+        let description = sdp::read(&wish.sdp).map_err(|e| wrong(FrameErrorCode::BadSdp, &e.to_string()))?;
+        let describer = Describer::new(dice);
+        let (call, exchange) = Leg::calling(now, leg, wish.call.clone(), to.to_string(), describer);
+        self.calls.insert(wish.call, call);
+        let start = Start {
+            entry: Entry::User(self.user.clone()),
+            from,
+            to,
+            contact: None,
+            trunk: None,
+            offer: Some(Offer { exchange, description }),
+            hops_left: HOPS,
+        };
+        wants.signals.push((leg, Signal::Start(Box::new(start))));
+        Ok(())
+    }
+
+    /// Somebody calls the browser: the name of the call, or `None` and a hang-up in `wants`.
+    pub fn ring(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        start: Start,
+        dice: &mut Dice,
+        wants: &mut Wants,
+    ) -> Option<CallName> {
+        let refusal = match self.state {
+            State::Lost { .. } => Some(Cause::Unavailable),
+            State::Attached(_) if self.calls.len() >= MAX_CALLS => Some(Cause::Busy),
+            State::Attached(_) => None,
+        };
+        self.named += 1;
+        let name = CallName::ours(self.named);
+        let opened = match refusal {
+            Some(cause) => Err(cause),
+            None => Leg::incoming(now, leg, name.clone(), start, Describer::new(dice)).ok_or(Cause::NotSupported),
+        };
+        match opened {
+            Ok((call, frame)) => {
+                self.calls.insert(name.clone(), call);
+                self.tell(frame, wants);
+                Some(name)
+            }
+            Err(cause) => {
+                wants.signals.push((leg, Signal::Hangup(Hangup::new(cause))));
+                None
+            }
+        }
+    }
+
+    /// The client says something in a call.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hear(&mut self, now: Instant, name: &CallName, verb: Verb, wants: &mut Wants) -> Result<(), FrameError> {
+        let kind = verb.kind();
+        let Some(leg) = self.calls.get_mut(name) else {
+            let error = FrameError::new(FrameErrorCode::NoSuchCall, "this connection has no call of this name");
+            return Err(error.in_call(Some(name.clone())).about(kind));
+        };
+        let mut said = Said::default();
+        let heard = leg.hear(now, verb, &mut said);
+        self.settle(name, said, wants);
+        heard.map_err(|Wrong { code, text }| FrameError::new(code, text).in_call(Some(name.clone())).about(kind))
+    }
+
+    /// A call says something to the client.
+    pub fn say(&mut self, now: Instant, name: &CallName, signal: Signal, wants: &mut Wants) {
+        self.with(name, wants, |leg, said| leg.say(now, signal, said));
+    }
+
+    /// The calls have no room for what was said in a call.
+    pub fn overflow(&mut self, name: &CallName, opens: bool, wants: &mut Wants) {
+        if opens {
+            let Some(leg) = self.calls.remove(name) else { return };
+            wants.over.push(leg.id());
+            let error = FrameError::new(FrameErrorCode::Congestion, Cause::Congestion.sentence());
+            self.tell(ToPage::Error(error.in_call(Some(name.clone())).about("call")), wants);
+        } else {
+            self.with(name, wants, |leg, said| leg.hang_up(Cause::Congestion, said));
+        }
+    }
+
+    /// The socket is gone.
+    pub fn lose(&mut self, now: Instant, wants: &mut Wants) {
+        self.state = State::Lost { until: now + RESUME_WITHIN, ended: Vec::new() };
+        self.each(wants, Leg::lose);
+    }
+
+    /// The browser is back on another socket: the frames that waited for it, to follow its `welcome`.
+    pub fn come_back(&mut self, conn: ConnId, wants: &mut Wants) -> Vec<ToPage> {
+        let before = std::mem::replace(&mut self.state, State::Attached(conn));
+        self.each(wants, |_, said| said.signals.push(Signal::Back));
+        match before {
+            State::Lost { ended, .. } => ended,
+            State::Attached(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the browser has been away for too long.
+    pub fn is_over(&self, now: Instant) -> bool {
+        matches!(self.state, State::Lost { until, .. } if until <= now)
+    }
+
+    /// The browser does not come back.
+    pub fn abandon(&mut self, wants: &mut Wants) {
+        self.each(wants, Leg::abandon);
+    }
+
+    /// Does what is due in the calls.
+    pub fn handle_timeout(&mut self, now: Instant, wants: &mut Wants) {
+        self.each(wants, |leg, said| leg.handle_timeout(now, said));
+    }
+
+    /// When [`Session::is_over`] changes or [`Session::handle_timeout`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let grace = match self.state {
+            State::Lost { until, .. } => Some(until),
+            State::Attached(_) => None,
+        };
+        self.calls.values().filter_map(Leg::deadline).chain(grace).min()
+    }
+
+    fn each(&mut self, wants: &mut Wants, mut what: impl FnMut(&mut Leg, &mut Said)) {
+        let names: Vec<CallName> = self.calls.keys().cloned().collect();
+        for name in names {
+            self.with(&name, wants, &mut what);
+        }
+    }
+
+    fn with(&mut self, name: &CallName, wants: &mut Wants, what: impl FnOnce(&mut Leg, &mut Said)) {
+        let Some(leg) = self.calls.get_mut(name) else { return };
+        let mut said = Said::default();
+        what(leg, &mut said);
+        self.settle(name, said, wants);
+    }
+
+    fn settle(&mut self, name: &CallName, said: Said, wants: &mut Wants) {
+        let Some(leg) = self.calls.get(name) else { return };
+        let id = leg.id();
+        wants.signals.extend(said.signals.into_iter().map(|signal| (id, signal)));
+        if leg.has_ended() {
+            self.calls.remove(name);
+            wants.over.push(id);
+        }
+        for frame in said.frames {
+            self.tell(frame, wants);
+        }
+    }
+
+    fn tell(&mut self, frame: ToPage, wants: &mut Wants) {
+        match &mut self.state {
+            State::Attached(conn) => wants.frames.push((*conn, frame)),
+            State::Lost { ended, .. } if matches!(frame, ToPage::Ended { .. }) => ended.push(frame),
+            State::Lost { .. } => {}
+        }
+    }
+}
