@@ -4,6 +4,8 @@
 
 pub mod cause;
 pub mod config;
+pub mod digest;
 pub mod endpoint;
 pub mod flow;
+pub mod message;
 pub mod transaction;

@@ -1,0 +1,389 @@
+//! Addresses: `sip:`, `sips:` (RFC 3261 §19.1), `tel:` (RFC 3966), and any other scheme as it is.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+use super::Params;
+
+/// Why something is no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUri(pub &'static str);
+
+/// An address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Uri {
+    /// `sip:` and `sips:`
+    Sip(SipUri),
+    /// `tel:`
+    Tel(TelUri),
+    /// Any other scheme.
+    Other {
+        /// The scheme, in lower case.
+        scheme: String,
+        /// All behind its colon, as on the wire.
+        rest: String,
+    },
+}
+
+/// `sip:user:password@host:port;params?headers`
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SipUri {
+    /// `sips:`
+    pub secure: bool,
+    /// User and password as on the wire, escapes and all.
+    user: Option<String>,
+    password: Option<String>,
+    /// The host.
+    pub host: Host,
+    /// The port, if one is given.
+    pub port: Option<u16>,
+    /// Parameters, escapes and all.
+    pub params: Params,
+    /// What stands behind the question mark, as on the wire.
+    headers: Option<String>,
+}
+
+/// `tel:number;params`
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TelUri {
+    /// The number as on the wire, with its visual separators.
+    pub number: String,
+    /// Parameters, such as `phone-context`.
+    pub params: Params,
+}
+
+/// A host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// A name, in lower case.
+    Name(String),
+    /// An address; IPv6 stands in brackets on the wire.
+    Ip(IpAddr),
+}
+
+impl Host {
+    /// The address, unless it is a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Host::Ip(ip) => Some(*ip),
+            Host::Name(_) => None,
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Result<Host, BadUri> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let inner = inner.strip_suffix(']').ok_or(BadUri("an IPv6 address is not closed by a bracket"))?;
+            let ip: Ipv6Addr = inner.parse().map_err(|_| BadUri("what stands in brackets is no IPv6 address"))?;
+            return Ok(Host::Ip(ip.into()));
+        }
+        if let Ok(ip) = text.parse::<std::net::Ipv4Addr>() {
+            return Ok(Host::Ip(ip.into()));
+        }
+        if text.is_empty() {
+            return Err(BadUri("the host is missing"));
+        }
+        // The underscore is no part of a host name, but names of containers and test beds have it.
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+            return Err(BadUri("the host is neither a name nor an address"));
+        }
+        Ok(Host::Name(text.to_ascii_lowercase()))
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Host {
+        Host::Ip(ip)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::Ip(IpAddr::V4(ip)) => write!(f, "{ip}"),
+            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+/// `host` or `host:port`.
+pub(super) fn read_host_port(text: &str) -> Result<(Host, Option<u16>), BadUri> {
+    let colon = match text.rfind(']') {
+        Some(bracket) => text.get(bracket..).and_then(|tail| tail.find(':')).map(|at| at + bracket),
+        None => text.find(':'),
+    };
+    match colon {
+        None => Ok((Host::read(text)?, None)),
+        Some(at) => {
+            let port = text.get(at + 1..).unwrap_or_default();
+            let port = if port.bytes().all(|b| b.is_ascii_digit()) { port.parse().ok() } else { None };
+            let port = port.filter(|p| *p != 0).ok_or(BadUri("the port is no number from 1 to 65535"))?;
+            Ok((Host::read(text.get(..at).unwrap_or_default())?, Some(port)))
+        }
+    }
+}
+
+impl Uri {
+    /// The SIP address, if it is one.
+    pub fn sip(&self) -> Option<&SipUri> {
+        match self {
+            Uri::Sip(uri) => Some(uri),
+            _ => None,
+        }
+    }
+
+    /// The scheme, in lower case.
+    pub fn scheme(&self) -> &str {
+        match self {
+            Uri::Sip(uri) if uri.secure => "sips",
+            Uri::Sip(_) => "sip",
+            Uri::Tel(_) => "tel",
+            Uri::Other { scheme, .. } => scheme,
+        }
+    }
+
+    /// Whom it names: a SIP address's user with escapes read, or a telephone number.
+    pub fn user(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Uri::Sip(uri) => uri.user(),
+            Uri::Tel(uri) => Some(Cow::Borrowed(&uri.number)),
+            Uri::Other { .. } => None,
+        }
+    }
+}
+
+impl SipUri {
+    /// `sip:host`
+    pub fn new(host: impl Into<Host>) -> SipUri {
+        SipUri {
+            secure: false,
+            user: None,
+            password: None,
+            host: host.into(),
+            port: None,
+            params: Params::default(),
+            headers: None,
+        }
+    }
+
+    /// The same with a user, given in plain text.
+    pub fn with_user(mut self, user: &str) -> SipUri {
+        self.user = Some(escape(user, is_user_byte));
+        self
+    }
+
+    /// The same with a port.
+    pub fn with_port(mut self, port: u16) -> SipUri {
+        self.port = Some(port);
+        self
+    }
+
+    /// The same with a parameter, given in plain text.
+    pub fn with_param(mut self, name: &str, value: &str) -> SipUri {
+        self.params.put(name, Some(escape(value, is_param_byte)));
+        self
+    }
+
+    /// The same without what only a header may carry: `method` and headers (RFC 3261 §19.1.1, table 1).
+    pub fn for_request_line(mut self) -> SipUri {
+        self.params.remove("method");
+        self.headers = None;
+        self
+    }
+
+    /// The user, its escapes read once.
+    pub fn user(&self) -> Option<Cow<'_, str>> {
+        self.user.as_deref().map(unescape)
+    }
+
+    /// The password, its escapes read once.
+    pub fn password(&self) -> Option<Cow<'_, str>> {
+        self.password.as_deref().map(unescape)
+    }
+
+    /// The headers behind the question mark, escapes read.
+    pub fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.headers.iter().flat_map(|all| all.split('&')).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (unescape(name), unescape(value))
+        })
+    }
+
+    /// Whether headers stand behind a question mark.
+    pub fn has_headers(&self) -> bool {
+        self.headers.is_some()
+    }
+
+    /// The `transport` parameter.
+    pub fn transport(&self) -> Option<&str> {
+        self.params.get("transport")
+    }
+
+    fn read(secure: bool, text: &str) -> Result<SipUri, BadUri> {
+        let (user_info, rest) = match text.split_once('@') {
+            Some((user_info, rest)) => (Some(user_info), rest),
+            None => (None, text),
+        };
+        if rest.contains('@') {
+            return Err(BadUri("the address has two @"));
+        }
+        let (user, password) = match user_info {
+            None => (None, None),
+            Some(info) => {
+                let (user, password) = match info.split_once(':') {
+                    Some((user, password)) => (user, Some(password.to_owned())),
+                    None => (info, None),
+                };
+                if user.is_empty() {
+                    return Err(BadUri("the user before the @ is empty"));
+                }
+                (Some(user.to_owned()), password)
+            }
+        };
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers.to_owned())),
+            None => (rest, None),
+        };
+        let (host_port, params) = match rest.split_once(';') {
+            Some((host_port, params)) => (host_port, Params::read(params, false).map_err(BadUri)?),
+            None => (rest, Params::default()),
+        };
+        let (host, port) = read_host_port(host_port)?;
+        Ok(SipUri { secure, user, password, host, port, params, headers })
+    }
+}
+
+impl From<&str> for Host {
+    fn from(text: &str) -> Host {
+        Host::read(text).unwrap_or_else(|_| Host::Name(text.to_ascii_lowercase()))
+    }
+}
+
+impl FromStr for Uri {
+    type Err = BadUri;
+
+    fn from_str(text: &str) -> Result<Uri, BadUri> {
+        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+            return Err(BadUri("an address holds white space, quotes or angle brackets"));
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(BadUri("an address has no scheme"))?;
+        let mut letters = scheme.bytes();
+        let starts_well = letters.next().is_some_and(|b| b.is_ascii_alphabetic());
+        if !starts_well || !letters.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
+            return Err(BadUri("an address has no scheme"));
+        }
+        if rest.is_empty() {
+            return Err(BadUri("an address has nothing behind its scheme"));
+        }
+        match scheme.to_ascii_lowercase().as_str() {
+            "sip" => Ok(Uri::Sip(SipUri::read(false, rest)?)),
+            "sips" => Ok(Uri::Sip(SipUri::read(true, rest)?)),
+            "tel" => {
+                let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+                let dialable =
+                    |b: u8| b.is_ascii_hexdigit() || matches!(b, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')');
+                if number.is_empty() || !number.bytes().all(dialable) {
+                    return Err(BadUri("a tel address has no number"));
+                }
+                let params =
+                    if rest.contains(';') { Params::read(params, false).map_err(BadUri)? } else { Params::default() };
+                Ok(Uri::Tel(TelUri { number: number.to_owned(), params }))
+            }
+            other => Ok(Uri::Other { scheme: other.to_owned(), rest: rest.to_owned() }),
+        }
+    }
+}
+
+impl From<SipUri> for Uri {
+    fn from(uri: SipUri) -> Uri {
+        Uri::Sip(uri)
+    }
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        write!(f, "{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)?;
+        match &self.headers {
+            Some(headers) => write!(f, "?{headers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Uri::Sip(uri) => write!(f, "{uri}"),
+            Uri::Tel(uri) => write!(f, "tel:{}{}", uri.number, uri.params),
+            Uri::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+/// RFC 3261 §25.1: unreserved and user-unreserved, without `;` and `?`, which badly written peers cut at.
+fn is_user_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,/".contains(&b)
+}
+
+/// RFC 3261 §25.1: paramchar.
+fn is_param_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-_.!~*'()[]/:&+$".contains(&b)
+}
+
+fn escape(plain: &str, legal: fn(u8) -> bool) -> String {
+    let mut out = String::with_capacity(plain.len());
+    for b in plain.bytes() {
+        if legal(b) {
+            out.push(char::from(b));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.push('%');
+            out.push(char::from(HEX[usize::from(b >> 4)]));
+            out.push(char::from(HEX[usize::from(b & 15)]));
+        }
+    }
+    out
+}
+
+/// Reads `%XX` once. A percent sign that begins no escape stands for itself; octets that are no UTF-8 are
+/// read as Latin-1.
+pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
+    if !raw.contains('%') {
+        return Cow::Borrowed(raw);
+    }
+    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let bytes = raw.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(b) = bytes.get(at) {
+        match (b, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                plain.push(*b);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(match String::from_utf8(plain) {
+        Ok(text) => text,
+        Err(bad) => bad.as_bytes().iter().map(|b| char::from(*b)).collect(),
+    })
+}

@@ -1,0 +1,165 @@
+//! Via (RFC 3261 §20.42, RFC 3581 for `rport`).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use super::scan::{is_token, trim};
+use super::uri::read_host_port;
+use super::{BadUri, Host, Params};
+
+/// RFC 3261 §8.1.1.7: a branch that begins so names its transaction alone.
+pub const BRANCH_COOKIE: &str = "z9hG4bK";
+
+/// How a message travels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One that the standards name.
+    Known(rsip::Transport),
+    /// Any other token, in upper case: it may well stand in a lower Via, where it matters to others only.
+    Other(String),
+}
+
+impl Transport {
+    /// UDP
+    pub const UDP: Transport = Transport::Known(rsip::Transport::Udp);
+    /// TCP
+    pub const TCP: Transport = Transport::Known(rsip::Transport::Tcp);
+
+    /// Reads a transport's name; case does not matter (RFC 3261 §7.3.1).
+    pub fn read(text: &str) -> Transport {
+        use rsip::Transport::*;
+        let upper = text.to_ascii_uppercase();
+        Transport::Known(match upper.as_str() {
+            "UDP" => Udp,
+            "TCP" => Tcp,
+            "TLS" => Tls,
+            "TLS-SCTP" => TlsSctp,
+            "SCTP" => Sctp,
+            "WS" => Ws,
+            "WSS" => Wss,
+            _ => return Transport::Other(upper),
+        })
+    }
+
+    /// The name in a Via.
+    pub fn as_str(&self) -> &str {
+        use rsip::Transport::*;
+        match self {
+            Transport::Other(name) => name,
+            Transport::Known(known) => match known {
+                Udp => "UDP",
+                Tcp => "TCP",
+                Tls => "TLS",
+                TlsSctp => "TLS-SCTP",
+                Sctp => "SCTP",
+                Ws => "WS",
+                Wss => "WSS",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One hop that a request took, and that its responses take back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// The transport.
+    pub transport: Transport,
+    /// `sent-by`: the host.
+    pub host: Host,
+    /// `sent-by`: the port.
+    pub port: Option<u16>,
+    /// Parameters.
+    pub params: Params,
+}
+
+impl Via {
+    /// A Via of ours, with `rport` asked for (RFC 3581 §3).
+    pub fn new(transport: Transport, sent_by: SocketAddr, branch: &str) -> Via {
+        let mut params = Params::default();
+        params.set("branch", branch);
+        params.flag("rport");
+        Via { transport, host: sent_by.ip().into(), port: Some(sent_by.port()), params }
+    }
+
+    /// The branch, if there is one.
+    pub fn branch(&self) -> Option<&str> {
+        self.params.get("branch").filter(|b| !b.is_empty())
+    }
+
+    /// The branch, if it names the transaction alone (RFC 3261 §17.2.3).
+    pub fn cookie_branch(&self) -> Option<&str> {
+        let branch = self.branch()?;
+        let cookie = branch.get(..BRANCH_COOKIE.len())?;
+        (cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && branch.len() > cookie.len()).then_some(branch)
+    }
+
+    /// Where the request really came from.
+    pub fn received(&self) -> Option<IpAddr> {
+        let text = self.params.get("received")?;
+        text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
+    /// The port it really came from, as filled in by the next hop; `None` also if it is asked for only.
+    pub fn rport(&self) -> Option<u16> {
+        self.params.get("rport")?.parse().ok()
+    }
+
+    /// Notes where the request really came from (RFC 3261 §18.2.1, RFC 3581 §4).
+    pub fn stamp(&mut self, source: SocketAddr) {
+        let asked = self.params.has("rport");
+        if asked {
+            self.params.set("rport", source.port().to_string());
+        }
+        if asked || self.host.ip() != Some(source.ip()) {
+            self.params.set("received", source.ip().to_string());
+        } else {
+            self.params.remove("received");
+        }
+    }
+}
+
+impl FromStr for Via {
+    type Err = BadUri;
+
+    fn from_str(text: &str) -> Result<Via, BadUri> {
+        const SHAPE: BadUri = BadUri("a Via is not SIP/2.0/transport host");
+        let mut parts = text.splitn(3, '/');
+        let (name, version, rest) = (parts.next(), parts.next(), parts.next());
+        let (Some(name), Some(version), Some(rest)) = (name, version, rest) else { return Err(SHAPE) };
+        if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
+            return Err(SHAPE);
+        }
+        let (transport, rest) = trim(rest).split_once([' ', '\t']).ok_or(SHAPE)?;
+        if !is_token(transport) {
+            return Err(SHAPE);
+        }
+        let (sent_by, params) = match rest.split_once(';') {
+            Some((sent_by, params)) => (sent_by, Params::read(params, true).map_err(BadUri)?),
+            None => (rest, Params::default()),
+        };
+        // RFC 3261 §25.1: white space may stand around the colon before the port.
+        let sent_by = trim(sent_by);
+        let (host, port) = match sent_by.contains([' ', '\t']) {
+            true => read_host_port(&sent_by.split(':').map(trim).collect::<Vec<_>>().join(":"))?,
+            false => read_host_port(sent_by)?,
+        };
+        Ok(Via { transport: Transport::read(transport), host, port, params })
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)
+    }
+}
