@@ -3,7 +3,7 @@
 //! `rsip` gives the vocabulary: methods, status codes, transports. Its tokenizer and its `Display` never
 //! meet the wire, because they refuse unknown methods, IPv6 hosts, `tel:` addresses and compact names, and
 //! corrupt escapes and binary bodies; the reader and the writer here are our own. Where `rsip` cannot hold
-//! what a peer may legally say there is a type beside it ([`Method::Other`], [`Transport::Other`], [`Uri`]).
+//! what a peer may legally say there is a type beside it ([`Method::Other`], [`ViaTransport::Other`], [`Uri`]).
 //!
 //! A message is read once as a whole ([`Message::read_datagram`], [`Framer`]), which checks all that
 //! RFC 3261 §16.3 and §8.2 want checked of every message; its headers are typed when asked for
@@ -42,7 +42,7 @@ pub use status::reason_phrase;
 pub use text::Text;
 pub use typed::{BadHeader, CSeq, Contacts, ContentType, Reason};
 pub use uri::{BadUri, Host, SipUri, TelUri, Uri};
-pub use via::{BRANCH_COOKIE, Transport, Via};
+pub use via::{BRANCH_COOKIE, Via, ViaTransport};
 
 /// The longest start line and headers together, in octets.
 pub const MAX_HEAD: usize = 64 * 1024;

@@ -13,24 +13,24 @@ pub const BRANCH_COOKIE: &str = "z9hG4bK";
 
 /// How a message travels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub enum ViaTransport {
     /// One that the standards name.
     Known(rsip::Transport),
     /// Any other token, in upper case: it may well stand in a lower Via, where it matters to others only.
     Other(String),
 }
 
-impl Transport {
+impl ViaTransport {
     /// UDP
-    pub const UDP: Transport = Transport::Known(rsip::Transport::Udp);
+    pub const UDP: Transport = ViaTransport::Known(rsip::Transport::Udp);
     /// TCP
-    pub const TCP: Transport = Transport::Known(rsip::Transport::Tcp);
+    pub const TCP: Transport = ViaTransport::Known(rsip::Transport::Tcp);
 
     /// Reads a transport's name; case does not matter (RFC 3261 §7.3.1).
-    pub fn read(text: &str) -> Transport {
+    pub fn read(text: &str) -> ViaTransport {
         use rsip::Transport::*;
         let upper = text.to_ascii_uppercase();
-        Transport::Known(match upper.as_str() {
+        ViaTransport::Known(match upper.as_str() {
             "UDP" => Udp,
             "TCP" => Tcp,
             "TLS" => Tls,
@@ -38,7 +38,7 @@ impl Transport {
             "SCTP" => Sctp,
             "WS" => Ws,
             "WSS" => Wss,
-            _ => return Transport::Other(upper),
+            _ => return ViaTransport::Other(upper),
         })
     }
 
@@ -46,8 +46,8 @@ impl Transport {
     pub fn as_str(&self) -> &str {
         use rsip::Transport::*;
         match self {
-            Transport::Other(name) => name,
-            Transport::Known(known) => match known {
+            ViaTransport::Other(name) => name,
+            ViaTransport::Known(known) => match known {
                 Udp => "UDP",
                 Tcp => "TCP",
                 Tls => "TLS",
@@ -60,7 +60,7 @@ impl Transport {
     }
 }
 
-impl fmt::Display for Transport {
+impl fmt::Display for ViaTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -70,7 +70,7 @@ impl fmt::Display for Transport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
     /// The transport.
-    pub transport: Transport,
+    pub transport: ViaTransport,
     /// `sent-by`: the host.
     pub host: Host,
     /// `sent-by`: the port.
@@ -81,7 +81,7 @@ pub struct Via {
 
 impl Via {
     /// A Via of ours, with `rport` asked for (RFC 3581 §3).
-    pub fn new(transport: Transport, sent_by: SocketAddr, branch: &str) -> Via {
+    pub fn new(transport: ViaTransport, sent_by: SocketAddr, branch: &str) -> Via {
         let mut params = Params::default();
         params.set("branch", branch);
         params.flag("rport");
@@ -150,7 +150,7 @@ impl FromStr for Via {
             true => read_host_port(&sent_by.split(':').map(trim).collect::<Vec<_>>().join(":"))?,
             false => read_host_port(sent_by)?,
         };
-        Ok(Via { transport: Transport::read(transport), host, port, params })
+        Ok(Via { transport: ViaTransport::read(transport), host, port, params })
     }
 }
 
