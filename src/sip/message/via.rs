@@ -22,9 +22,9 @@ pub enum ViaTransport {
 
 impl ViaTransport {
     /// UDP
-    pub const UDP: Transport = ViaTransport::Known(rsip::Transport::Udp);
+    pub const UDP: ViaTransport = ViaTransport::Known(rsip::Transport::Udp);
     /// TCP
-    pub const TCP: Transport = ViaTransport::Known(rsip::Transport::Tcp);
+    pub const TCP: ViaTransport = ViaTransport::Known(rsip::Transport::Tcp);
 
     /// Reads a transport's name; case does not matter (RFC 3261 §7.3.1).
     pub fn read(text: &str) -> ViaTransport {
