@@ -1,3 +1,18 @@
 //! The calls: what happens between two legs, as a function of signals and time.
 //!
 //! Floor 3. May import: base, model.
+//!
+//! A [`Call`] hears signals of its legs and events of the relay, and gives out what is to be said, what is
+//! to be ordered of the relay, and at the end one record. It knows no protocol and no codec library; what a
+//! leg's wire has no words for is in its [`Abilities`](crate::model::Abilities).
+
+mod dialling;
+mod leg;
+mod negotiate;
+mod plan;
+mod record;
+mod talking;
+mod two_party;
+
+pub use plan::{Action, Attempt, Branch, Plan};
+pub use two_party::{Call, Opening, Output};

@@ -3,3 +3,10 @@
 //! Floor 4. May import: base, model, sip, web, media, call, route, sdp.
 
 pub mod config;
+
+pub mod bindings;
+pub mod board;
+pub mod calls;
+pub mod driver;
+pub mod records;
+pub mod resolve;

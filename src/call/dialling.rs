@@ -1,0 +1,222 @@
+//! Finding somebody who answers: attempts in sequence, the branches of each at once.
+
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use super::leg::Leg;
+use super::negotiate;
+use super::plan::Branch;
+use super::two_party::{Call, State};
+use crate::base::LegId;
+use crate::model::{Abilities, Answer, Cause, Hangup, LegSpec, Offer, Progress, Signal, Stage, Start};
+
+/// How long the caller rings at most whatever the dialplan says: below ISUP's T9 of 120 to 180 s
+/// (Q.764), after which a telephone network gives up by itself.
+const LONGEST_RING: Duration = Duration::from_secs(115);
+
+/// The attempt that is being made.
+#[derive(Debug)]
+pub struct Dialling {
+    /// When the next one is due.
+    pub deadline: Instant,
+    /// The branch whose early media the caller hears.
+    pub early: Option<LegId>,
+    /// Branches that wait for their end of the relay before they can be opened.
+    waiting: Vec<(LegId, Branch)>,
+    /// The best that a branch ended with.
+    best: Option<Hangup>,
+}
+
+impl Call {
+    /// Makes the next attempt, or ends the call with how the last one went.
+    pub(super) fn next_attempt(&mut self, now: Instant, last: Hangup) {
+        self.callees.clear();
+        let Some(attempt) = self.attempts.pop_front() else {
+            self.ledger.explain_failure(&last);
+            return self.finish(now, last);
+        };
+        self.ledger.target(&attempt.target);
+        if attempt.branches.is_empty() {
+            info!(call = %self.id, target = attempt.target, "nobody is signed in there");
+            return self.next_attempt(now, Hangup::new(Cause::Unavailable));
+        }
+        let mut waiting = Vec::new();
+        let mut mismatch = None;
+        for branch in attempt.branches {
+            match self.callee_leg(&branch) {
+                Ok(leg) => {
+                    waiting.push((branch.leg, branch));
+                    self.callees.push(leg);
+                }
+                Err(why) => mismatch = Some(why),
+            }
+        }
+        if let (true, Some(why)) = (waiting.is_empty(), mismatch) {
+            return self.refuse_media(now, why);
+        }
+        let deadline = now + attempt.ring.min(LONGEST_RING);
+        self.state = State::Dialling(Dialling { deadline, early: None, waiting, best: None });
+        self.tell(Progress { stage: Stage::Trying, early_media: false });
+        self.prepare_caller();
+        self.apply();
+    }
+
+    fn callee_leg(&self, branch: &Branch) -> Result<Leg, String> {
+        let Abilities { offers, .. } = branch.abilities;
+        let mut leg = Leg::new(branch.leg, branch.abilities, offers);
+        leg.codecs = if self.late_offer {
+            negotiate::everything()
+        } else {
+            negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, offers)
+        };
+        if leg.codecs.is_empty() {
+            return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything()));
+        }
+        Ok(leg)
+    }
+
+    /// What the caller may send before anybody answered: all that is offered on.
+    fn prepare_caller(&mut self) {
+        if !self.late_offer && self.caller.codecs.is_empty() {
+            let offered_on = self.callees.first().map(|c| c.codecs.clone()).unwrap_or_default();
+            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &offered_on);
+        }
+    }
+
+    pub(super) fn ready_while_dialling(&mut self, leg: LegId) {
+        if leg == self.caller.id {
+            if self.caller.abilities.early_answer && !self.late_offer {
+                self.answer_early();
+            }
+            return;
+        }
+        let State::Dialling(dialling) = &mut self.state else { return };
+        let Some(at) = dialling.waiting.iter().position(|(l, _)| *l == leg) else { return };
+        let (_, branch) = dialling.waiting.swap_remove(at);
+        let hops_left = self.hops_left;
+        let offer = self.leg_mut(leg).and_then(|l| l.offer(crate::model::Direction::SendRecv));
+        let Some((exchange, description)) = offer else { return };
+        let start = Start {
+            entry: crate::model::Entry::Open,
+            from: branch.from,
+            to: branch.to,
+            contact: branch.contact,
+            trunk: branch.trunk,
+            offer: Some(Offer { exchange, description }),
+            hops_left,
+        };
+        self.say(leg, Signal::Start(Box::new(start)));
+    }
+
+    pub(super) fn hear_branch(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        match signal {
+            Signal::Progress(progress) => {
+                if progress.early_media {
+                    self.early_media_of(leg);
+                }
+                self.tell(progress);
+            }
+            Signal::Answer(answer) => self.branch_answered(now, leg, answer),
+            Signal::Accept => self.branch_accepted(now, leg),
+            Signal::Redirect(_) => self.branch_ended(now, leg, Hangup::new(Cause::NotSupported)),
+            Signal::Hangup(hangup) => self.branch_ended(now, leg, hangup),
+            other => self.hear_in_session(now, leg, other),
+        }
+    }
+
+    fn early_media_of(&mut self, leg: LegId) {
+        if let State::Dialling(dialling) = &mut self.state {
+            dialling.early = Some(leg);
+        }
+        self.apply();
+    }
+
+    /// The branch said what it takes; the caller's answer follows from it.
+    fn branch_answered(&mut self, now: Instant, leg: LegId, answer: Answer) {
+        let Some(branch) = self.leg_mut(leg) else { return };
+        if !branch.take_answer(&answer.description, answer.provisional) {
+            let hangup = Hangup::new(Cause::MediaIncompatible);
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            return self.branch_ended(now, leg, hangup);
+        }
+        let taken = branch.remote.as_ref().map(|r| r.codecs.clone()).unwrap_or_default();
+        if !self.late_offer {
+            let codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken);
+            if codecs.is_empty() {
+                self.ledger.why(negotiate::mismatch(self.caller.offered_codecs(), &taken));
+                let hangup = Hangup::new(Cause::MediaIncompatible);
+                self.say(leg, Signal::Hangup(hangup.clone()));
+                return self.branch_ended(now, leg, hangup);
+            }
+            self.caller.codecs = codecs;
+        }
+        self.ledger.codec(taken.iter().find(|c| c.is_speech()));
+        self.apply();
+        // With one branch its answer is the caller's; with several, it is the winner's that counts.
+        let is_only = self.callees.len() == 1;
+        if answer.provisional && is_only && !self.late_offer {
+            self.answer_early();
+        }
+    }
+
+    fn branch_accepted(&mut self, now: Instant, leg: LegId) {
+        if self.callees.iter().any(|c| c.id == leg && c.remote.is_some()) {
+            self.answering(now, leg);
+        } else {
+            let hangup = Hangup::new(Cause::MediaIncompatible);
+            self.ledger.why("the callee picked up without an answer to the offer".into());
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            self.branch_ended(now, leg, hangup);
+        }
+    }
+
+    pub(super) fn branch_ended(&mut self, now: Instant, leg: LegId, hangup: Hangup) {
+        self.callees.retain(|c| c.id != leg);
+        let State::Dialling(dialling) = &mut self.state else { return };
+        if dialling.early == Some(leg) {
+            dialling.early = None;
+        }
+        let better = match dialling.best.take() {
+            Some(best) if rank(best.cause) <= rank(hangup.cause) => best,
+            _ => hangup,
+        };
+        if !self.callees.is_empty() {
+            dialling.best = Some(better);
+            return self.apply();
+        }
+        if better.cause.is_retryable() {
+            self.next_attempt(now, better);
+        } else {
+            self.ledger.explain_failure(&better);
+            self.finish(now, better);
+        }
+    }
+
+    pub(super) fn ring_time_is_over(&mut self, now: Instant) {
+        let legs: Vec<LegId> = self.callees.iter().map(|c| c.id).collect();
+        for leg in legs {
+            self.say(leg, Signal::Hangup(Hangup::new(Cause::NoAnswer)));
+        }
+        self.next_attempt(now, Hangup::new(Cause::NoAnswer));
+    }
+
+    /// Whether the leg is a telephone's: plain RTP, nothing to wait for.
+    pub(super) fn is_plain(spec: LegSpec) -> bool {
+        spec == LegSpec { ipv6: spec.ipv6, ..LegSpec::PHONE }
+    }
+}
+
+/// Which of several failures the caller is told: what a person decided before what a device or the way did
+/// (RFC 3261 §16.7 step 6, by meaning instead of by number).
+fn rank(cause: Cause) -> u8 {
+    match cause {
+        Cause::Declined => 0,
+        Cause::Busy => 1,
+        Cause::NoAnswer => 2,
+        Cause::Forbidden | Cause::BadNumber | Cause::NotFound => 3,
+        Cause::MediaIncompatible | Cause::NotSupported | Cause::IdentityRejected | Cause::AuthFailed => 4,
+        Cause::Loop => 5,
+        _ => 6,
+    }
+}

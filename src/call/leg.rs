@@ -1,0 +1,242 @@
+//! One leg of a call: what its peer said of its media, and what we said.
+
+use crate::base::{ExchangeId, LegId};
+use crate::model::{
+    Abilities, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, Seal, SealKind, Stream,
+    Transport,
+};
+
+use super::negotiate;
+
+/// Offer and answer on one leg (RFC 3264), in JSEP's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exchange {
+    /// Nothing is open.
+    Stable,
+    /// We offered and wait for the answer.
+    HaveLocalOffer(ExchangeId),
+    /// The peer offered and waits for ours.
+    HaveRemoteOffer(ExchangeId),
+}
+
+/// One leg.
+#[derive(Debug)]
+pub struct Leg {
+    pub id: LegId,
+    pub abilities: Abilities,
+    pub spec: LegSpec,
+    pub exchange: Exchange,
+    /// The peer's last offer; an answer repeats its slots.
+    offered: Option<Description>,
+    pub remote: Option<RemoteEnd>,
+    /// Who speaks, as the peer last said.
+    pub remote_direction: Direction,
+    /// The formats we told the peer that we receive.
+    pub codecs: Vec<Codec>,
+    pub local: Option<LocalEnd>,
+    /// The direction we last said.
+    pub said_direction: Direction,
+    /// The party said in words that it put the other on hold.
+    pub holds_by_word: bool,
+    /// Packets can flow.
+    pub connected: bool,
+    /// The relay has heard something on it.
+    pub heard: bool,
+    exchanges_said: u32,
+}
+
+impl Leg {
+    /// A leg of which nothing is known yet but what it can say.
+    pub fn new(id: LegId, abilities: Abilities, spec: LegSpec) -> Leg {
+        Leg {
+            id,
+            abilities,
+            spec,
+            exchange: Exchange::Stable,
+            offered: None,
+            remote: None,
+            remote_direction: Direction::SendRecv,
+            codecs: Vec::new(),
+            local: None,
+            said_direction: Direction::SendRecv,
+            holds_by_word: false,
+            connected: false,
+            heard: false,
+            exchanges_said: 0,
+        }
+    }
+
+    /// Whether the party put the other on hold: by a word, or by a direction in which it does not listen.
+    pub fn holds(&self) -> bool {
+        self.holds_by_word || !self.remote_direction.receives()
+    }
+
+    /// Takes in an offer of the peer. Returns whether our own transport changes with it, so that the relay
+    /// will say [`Ready`](crate::model::RelayEvent::Ready) before it can be answered.
+    pub fn take_offer(&mut self, exchange: ExchangeId, description: Description) -> bool {
+        self.exchange = Exchange::HaveRemoteOffer(exchange);
+        let Some(stream) = description.audio() else {
+            self.offered = Some(description);
+            return false;
+        };
+        let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &stream.transport));
+        self.remote_direction = direction_of(stream);
+        self.remote = Some(RemoteEnd {
+            transport: stream.transport.clone(),
+            codecs: stream.codecs.clone(),
+            rtcp_mux: stream.rtcp_mux,
+            is_offer: true,
+        });
+        self.offered = Some(description);
+        restarts
+    }
+
+    /// Takes in an answer of the peer. `false` if it refuses the audio.
+    pub fn take_answer(&mut self, description: &Description, provisional: bool) -> bool {
+        if !provisional {
+            self.exchange = Exchange::Stable;
+        }
+        let Some(stream) = description.audio() else { return false };
+        self.remote_direction = direction_of(stream);
+        self.remote = Some(RemoteEnd {
+            transport: stream.transport.clone(),
+            codecs: negotiate::agreed(&stream.codecs, &self.codecs),
+            rtcp_mux: stream.rtcp_mux,
+            is_offer: false,
+        });
+        true
+    }
+
+    /// What the peer offered to receive, before anybody agreed to it.
+    pub fn offered_codecs(&self) -> &[Codec] {
+        self.offered.as_ref().and_then(Description::audio).map_or(&[], |s| &s.codecs)
+    }
+
+    /// Opens an exchange of ours and gives the description to offer in it; `None` while our end is not
+    /// ready or another exchange is open.
+    pub fn offer(&mut self, direction: Direction) -> Option<(ExchangeId, Description)> {
+        let local = self.local.as_ref()?;
+        if self.exchange != Exchange::Stable {
+            return None;
+        }
+        let is_browser = self.spec.seal == SealKind::Dtls;
+        let mid = is_browser.then(|| Mid("0".into()));
+        let mut transport = local.transport.clone();
+        if self.remote.is_none() {
+            set_actpass(&mut transport);
+        }
+        let stream = Stream {
+            mid: mid.clone(),
+            kind: Kind::Audio,
+            accepted: true,
+            direction,
+            codecs: self.codecs.clone(),
+            transport,
+            rtcp_mux: is_browser,
+            ssrcs: if is_browser { vec![local.ssrc] } else { Vec::new() },
+            ptime: None,
+            bandwidth_kbps: None,
+            extras: Vec::new(),
+        };
+        let groups = mid.map(|m| Group { semantics: "BUNDLE".into(), mids: vec![m] }).into_iter().collect();
+        self.exchanges_said += 1;
+        let exchange = ExchangeId::said(self.exchanges_said);
+        self.exchange = Exchange::HaveLocalOffer(exchange);
+        self.said_direction = direction;
+        Some((exchange, Description { streams: vec![stream], groups, extras: Vec::new() }))
+    }
+
+    /// The answer to the peer's open offer with the formats in [`Leg::codecs`]; `None` while our end is not
+    /// ready or no offer is open.
+    pub fn answer(&mut self, wish: Direction, provisional: bool) -> Option<(ExchangeId, Description)> {
+        let Exchange::HaveRemoteOffer(exchange) = self.exchange else { return None };
+        let local = self.local.as_ref()?;
+        let offered = self.offered.as_ref()?;
+        let slot = offered.streams.iter().position(|s| s.kind == Kind::Audio && s.accepted)?;
+        let direction = wish.answering(self.remote_direction);
+        let streams: Vec<Stream> = offered
+            .streams
+            .iter()
+            .enumerate()
+            .map(
+                |(at, stream)| {
+                    if at == slot { accepted(stream, local, &self.codecs, direction) } else { refused(stream) }
+                },
+            )
+            .collect();
+        let mid = streams[slot].mid.clone();
+        let bundle = offered.groups.iter().find(|g| g.semantics == "BUNDLE");
+        let groups = bundle
+            .zip(mid)
+            .filter(|(group, mid)| group.mids.contains(mid))
+            .map(|(_, mid)| Group { semantics: "BUNDLE".into(), mids: vec![mid] })
+            .into_iter()
+            .collect();
+        if !provisional {
+            self.exchange = Exchange::Stable;
+        }
+        self.said_direction = direction;
+        Some((exchange, Description { streams, groups, extras: Vec::new() }))
+    }
+}
+
+/// Who speaks by this stream. The old way to hold, a connection address of zero (RFC 2543), counts as
+/// `inactive` on legs without ICE; with ICE it only says that no candidate is known yet (JSEP).
+fn direction_of(stream: &Stream) -> Direction {
+    let is_old_hold = stream.transport.address.is_none() && stream.transport.ice.is_none();
+    if is_old_hold { Direction::Inactive } else { stream.direction }
+}
+
+/// Whether the peer's new transport asks for a new one of ours: an ICE restart (RFC 8839 §4.4.3.1.1), or another
+/// certificate and so another DTLS association (RFC 8842 §4).
+fn is_new_transport(old: &Transport, new: &Transport) -> bool {
+    let ufrag = |t: &Transport| t.ice.as_ref().map(|i| (i.ufrag.clone(), i.pwd.clone()));
+    let fingerprints = |t: &Transport| match &t.seal {
+        Seal::Dtls { fingerprints, .. } => fingerprints.clone(),
+        Seal::Plain | Seal::Sdes(_) => Vec::new(),
+    };
+    ufrag(old) != ufrag(new) || fingerprints(old) != fingerprints(new)
+}
+
+fn set_actpass(transport: &mut Transport) {
+    if let Seal::Dtls { setup, .. } = &mut transport.seal {
+        *setup = crate::model::Setup::ActPass;
+    }
+}
+
+fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Direction) -> Stream {
+    let mut transport = local.transport.clone();
+    transport.feedback_profile = offered.transport.feedback_profile;
+    let names_sources = offered.mid.is_some();
+    Stream {
+        mid: offered.mid.clone(),
+        kind: offered.kind.clone(),
+        accepted: true,
+        direction,
+        codecs: codecs.to_vec(),
+        transport,
+        rtcp_mux: offered.rtcp_mux,
+        ssrcs: if names_sources { vec![local.ssrc] } else { Vec::new() },
+        ptime: None,
+        bandwidth_kbps: None,
+        extras: Vec::new(),
+    }
+}
+
+fn refused(offered: &Stream) -> Stream {
+    let mut transport = offered.transport.clone();
+    transport.ice = None;
+    transport.address = None;
+    transport.rtcp_address = None;
+    Stream {
+        accepted: false,
+        direction: Direction::Inactive,
+        codecs: offered.codecs.first().cloned().into_iter().collect(),
+        transport,
+        ssrcs: Vec::new(),
+        extras: Vec::new(),
+        ptime: None,
+        bandwidth_kbps: None,
+        ..offered.clone()
+    }
+}

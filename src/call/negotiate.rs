@@ -1,0 +1,212 @@
+//! Which formats two parties speak: pure functions of what they offered and answered.
+//!
+//! The relay passes packets on and converts nothing but µ-law to A-law, so both legs must end with a format
+//! in common, or with one of G.711 each.
+
+use crate::model::{Codec, Description, IceMode, LegSpec, Seal, SealKind, Stream};
+
+/// What the relay can pass from one leg to another, with the payload type we give it in our own offers. The
+/// numbers are those that browsers and phones use themselves, so that most calls need no renumbering.
+const PASSED: [(&str, u32, u8, u8); 4] =
+    [("opus", 48_000, 2, 111), ("G722", 8_000, 1, 9), ("PCMU", 8_000, 1, 0), ("PCMA", 8_000, 1, 8)];
+const EVENTS_8K: u8 = 101;
+const EVENTS_48K: u8 = 110;
+
+fn is_passed(codec: &Codec) -> bool {
+    codec.is_telephone_event()
+        || PASSED.iter().any(|(name, clock, channels, _)| {
+            codec.name.eq_ignore_ascii_case(name) && codec.clock_hz == *clock && codec.channels == *channels
+        })
+}
+
+fn is_g711(codec: &Codec) -> bool {
+    codec.name.eq_ignore_ascii_case("PCMU") || codec.name.eq_ignore_ascii_case("PCMA")
+}
+
+/// Everything we can speak, for offers that answer nobody's: a late offer.
+pub fn everything() -> Vec<Codec> {
+    vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event(EVENTS_8K, 8000)]
+}
+
+/// The formats to offer to a callee, for what the caller offered. Where a telephone is on either side and
+/// G.711 will do, it is G.711: what every phone and every browser has, and no offer grows beyond a datagram.
+pub fn for_callee(offered: &[Codec], caller: LegSpec, callee: LegSpec) -> Vec<Codec> {
+    let speech: Vec<&Codec> = offered.iter().filter(|c| c.is_speech() && is_passed(c)).collect();
+    let phone_is_there = caller.seal == SealKind::Plain || callee.seal == SealKind::Plain;
+    let only_g711 = phone_is_there && speech.iter().any(|c| is_g711(c));
+    let mut ours: Vec<Codec> = speech
+        .into_iter()
+        .filter(|c| !only_g711 || is_g711(c))
+        .map(|c| Codec { payload_type: our_payload_type(c), feedback: Vec::new(), ..c.clone() })
+        .collect();
+    if ours.is_empty() {
+        return ours;
+    }
+    if only_g711 && !ours.iter().any(|c| c.name.eq_ignore_ascii_case("PCMA")) {
+        ours.push(Codec::pcma());
+    }
+    if only_g711 && !ours.iter().any(|c| c.name.eq_ignore_ascii_case("PCMU")) {
+        ours.push(Codec::pcmu());
+    }
+    if ours.iter().any(|c| c.clock_hz == 8000) {
+        ours.push(Codec::telephone_event(EVENTS_8K, 8000));
+    }
+    if ours.iter().any(|c| c.clock_hz == 48_000) {
+        ours.push(Codec::telephone_event(EVENTS_48K, 48_000));
+    }
+    ours
+}
+
+fn our_payload_type(codec: &Codec) -> u8 {
+    PASSED
+        .iter()
+        .find(|(name, ..)| codec.name.eq_ignore_ascii_case(name))
+        .map_or(codec.payload_type, |(_, _, _, number)| *number)
+}
+
+/// The formats to answer a caller with: of those it offered, in its own numbers, the ones that the callee
+/// took; before the callee has spoken, all that were offered on.
+///
+/// The first format that both have stays first, so that the caller speaks what the callee hears. Empty if
+/// there is nothing in common.
+pub fn for_caller(offered: &[Codec], taken: &[Codec]) -> Vec<Codec> {
+    let mut ours: Vec<Codec> = Vec::new();
+    for codec in taken.iter().filter(|c| c.is_speech()) {
+        if let Some(same) = offered.iter().find(|o| o.is_same_format(codec)) {
+            ours.push(answered(same));
+        }
+    }
+    if ours.is_empty() && taken.iter().any(is_g711) {
+        ours.extend(offered.iter().filter(|c| is_g711(c)).map(answered));
+    }
+    if ours.is_empty() {
+        return ours;
+    }
+    let clocks: Vec<u32> = ours.iter().map(|c| c.clock_hz).collect();
+    ours.extend(offered.iter().filter(|c| c.is_telephone_event() && clocks.contains(&c.clock_hz)).map(answered));
+    ours
+}
+
+fn answered(offered: &Codec) -> Codec {
+    Codec { feedback: Vec::new(), ..offered.clone() }
+}
+
+/// Of what the peer said it takes, that which we said too: what may be sent to it.
+pub fn agreed(theirs: &[Codec], ours: &[Codec]) -> Vec<Codec> {
+    theirs.iter().filter(|t| ours.iter().any(|o| o.is_same_format(t) || (is_g711(o) && is_g711(t)))).cloned().collect()
+}
+
+/// The leg that an offer asks for, or in one sentence why there is none.
+pub fn spec_of(offer: &Description) -> Result<LegSpec, String> {
+    let Some(stream) = offer.audio() else {
+        return Err("the offer has no audio".into());
+    };
+    let ipv6 = is_ipv6(stream);
+    match &stream.transport.seal {
+        Seal::Plain => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Plain, ipv6 }),
+        Seal::Dtls { .. } => match &stream.transport.ice {
+            Some(_) if !stream.rtcp_mux => Err("the offer has ICE without rtcp-mux".into()),
+            Some(ice) => {
+                // Two ICE-lite agents would wait for each other for ever (RFC 8445 §6.1.1).
+                let mode = if ice.lite { IceMode::Full } else { IceMode::Lite };
+                Ok(LegSpec { ice: mode, seal: SealKind::Dtls, ipv6 })
+            }
+            None => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6 }),
+        },
+        Seal::Sdes(_) => {
+            Err("the offer has SRTP with keys in the description (SDES); DTLS-SRTP or plain RTP are spoken here".into())
+        }
+    }
+}
+
+fn is_ipv6(stream: &Stream) -> bool {
+    if let Some(address) = stream.transport.address {
+        return address.is_ipv6();
+    }
+    let ice = stream.transport.ice.as_ref();
+    let ips = ice.into_iter().flat_map(|i| &i.candidates).filter_map(|c| match c.host {
+        crate::model::CandidateHost::Ip(ip) => Some(ip),
+        crate::model::CandidateHost::Name(_) => None,
+    });
+    let (mut any, mut only_v6) = (false, true);
+    for ip in ips {
+        any = true;
+        only_v6 &= ip.is_ipv6();
+    }
+    any && only_v6
+}
+
+/// Both lists in words, for a refusal that helps.
+pub fn mismatch(one: &[Codec], other: &[Codec]) -> String {
+    let names = |codecs: &[Codec]| {
+        let mut names: Vec<&str> = codecs.iter().filter(|c| c.is_speech()).map(|c| c.name.as_str()).collect();
+        names.dedup();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    format!("one side speaks {}, the other {}", names(one), names(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chromium() -> Vec<Codec> {
+        vec![
+            Codec::new(111, "opus", 48_000, 2),
+            Codec::new(63, "red", 48_000, 2),
+            Codec::new(9, "G722", 8000, 1),
+            Codec::pcmu(),
+            Codec::pcma(),
+            Codec::new(13, "CN", 8000, 1),
+            Codec::telephone_event(110, 48_000),
+            Codec::telephone_event(126, 8000),
+        ]
+    }
+
+    fn names(codecs: &[Codec]) -> Vec<String> {
+        codecs.iter().map(|c| format!("{} {}/{}", c.payload_type, c.name, c.clock_hz)).collect()
+    }
+
+    #[test]
+    fn a_phone_is_offered_g711_and_digits_and_nothing_else() {
+        let offer = for_callee(&chromium(), LegSpec::BROWSER, LegSpec::PHONE);
+        assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
+    }
+
+    #[test]
+    fn two_browsers_keep_opus_first() {
+        let offer = for_callee(&chromium(), LegSpec::BROWSER, LegSpec::BROWSER);
+        assert_eq!(
+            names(&offer),
+            [
+                "111 opus/48000",
+                "9 G722/8000",
+                "0 PCMU/8000",
+                "8 PCMA/8000",
+                "101 telephone-event/8000",
+                "110 telephone-event/48000"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_caller_is_answered_with_what_the_callee_took_in_the_callers_numbers() {
+        let taken = [Codec::pcma(), Codec::telephone_event(101, 8000)];
+        assert_eq!(names(&for_caller(&chromium(), &taken)), ["8 PCMA/8000", "126 telephone-event/8000"]);
+    }
+
+    #[test]
+    fn mu_law_and_a_law_meet_when_each_side_has_only_one() {
+        let caller = [Codec::pcmu()];
+        let offer = for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE);
+        assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
+        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()])), ["0 PCMU/8000"]);
+    }
+
+    #[test]
+    fn nothing_in_common_is_an_empty_answer_and_a_sentence_with_both_lists() {
+        let caller = [Codec::new(18, "G729", 8000, 1)];
+        assert!(for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE).is_empty());
+        assert_eq!(mismatch(&caller, &[Codec::pcmu()]), "one side speaks G729, the other PCMU");
+    }
+}

@@ -1,0 +1,118 @@
+//! The book-keeping of a call: what goes into its record.
+
+use std::time::Instant;
+
+use crate::base::{CallId, LegId};
+use crate::model::{Cause, Codec, Entry, Hangup, LegStats, MediaRecord, Record, Start};
+
+/// What is noted of a call while it goes.
+#[derive(Debug)]
+pub struct Ledger {
+    opened: Instant,
+    record: Record,
+    by: Option<&'static str>,
+    is_ended: bool,
+}
+
+impl Ledger {
+    pub fn new(now: Instant, wall_ms: u64, call: CallId, start: &Start, rule: Option<String>) -> Ledger {
+        let entry = match &start.entry {
+            Entry::User(name) => format!("user:{name}"),
+            Entry::Trunk(name) => format!("trunk:{name}"),
+            Entry::Open => "open".to_owned(),
+        };
+        Ledger {
+            opened: now,
+            record: Record {
+                call: call.to_string(),
+                started_ms: wall_ms,
+                answered_ms: None,
+                ended_ms: wall_ms,
+                entry,
+                from: start.from.address.to_string(),
+                to: start.to.to_string(),
+                target: None,
+                rule,
+                cause: Cause::ServerError,
+                detail: None,
+                why: None,
+                codec: None,
+                media: Vec::new(),
+            },
+            by: None,
+            is_ended: false,
+        }
+    }
+
+    fn wall(&self, now: Instant) -> u64 {
+        self.record.started_ms + now.saturating_duration_since(self.opened).as_millis() as u64
+    }
+
+    pub fn target(&mut self, target: &str) {
+        self.record.target = Some(target.to_owned());
+    }
+
+    pub fn codec(&mut self, codec: Option<&Codec>) {
+        if let Some(codec) = codec {
+            self.record.codec = Some(format!("{}/{}", codec.name, codec.clock_hz));
+        }
+    }
+
+    pub fn answered(&mut self, now: Instant) {
+        self.record.answered_ms = Some(self.wall(now));
+    }
+
+    pub fn ended_by(&mut self, who: &'static str) {
+        self.by = Some(who);
+    }
+
+    /// Notes why the call fails or is silent. The first reason is the cause of what follows, so it stays.
+    pub fn why(&mut self, why: String) {
+        self.record.why.get_or_insert(why);
+    }
+
+    /// Notes in one sentence how the last attempt failed.
+    pub fn explain_failure(&mut self, hangup: &Hangup) {
+        let target = self.record.target.clone().unwrap_or_else(|| "nobody".into());
+        let said = hangup.detail.as_ref().and_then(|d| match (d.sip_status, &d.text) {
+            (Some(status), Some(text)) => Some(format!("{target} answered {status} {text}")),
+            (Some(status), None) => Some(format!("{target} answered {status}")),
+            (None, Some(text)) => Some(format!("{target}: {text}")),
+            (None, None) => None,
+        });
+        self.why(said.unwrap_or_else(|| format!("{target}: {}", hangup.cause.sentence())));
+    }
+
+    pub fn ended(&mut self, now: Instant, hangup: Hangup) {
+        if self.is_ended {
+            return;
+        }
+        self.is_ended = true;
+        self.record.ended_ms = self.wall(now);
+        self.record.cause = hangup.cause;
+        let is_failure = !matches!(hangup.cause, Cause::Normal | Cause::Cancelled);
+        if is_failure && self.record.why.is_none() {
+            let said = hangup.detail.as_ref().and_then(|d| d.text.clone());
+            let who = self.by.map(|b| format!(" ({b} ended it)")).unwrap_or_default();
+            self.record.why = Some(said.unwrap_or_else(|| format!("{}{who}", hangup.cause.sentence())));
+        }
+        self.record.detail = hangup.detail;
+    }
+
+    pub fn media(&mut self, legs: &[LegStats], caller: LegId) {
+        self.record.media = legs
+            .iter()
+            .map(|stats| MediaRecord {
+                side: if stats.leg == Some(caller) { "caller".into() } else { "callee".into() },
+                stats: stats.clone(),
+            })
+            .collect();
+    }
+
+    pub fn close(&mut self, now: Instant) -> Record {
+        if !self.is_ended {
+            self.record.ended_ms = self.wall(now);
+        }
+        self.record.clone()
+    }
+}

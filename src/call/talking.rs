@@ -1,0 +1,192 @@
+//! What may happen while two parties talk, and before: new offers, hold, digits, silence.
+
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::negotiate;
+use super::two_party::{Call, State};
+use crate::base::LegId;
+use crate::model::{Answer, CallStats, Cause, Detail, Direction, Dtmf, Hangup, LegStats, Offer, RelayCommand, Signal};
+
+impl Call {
+    /// A signal that may come at any time of the session, from either side.
+    pub(super) fn hear_in_session(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        match signal {
+            Signal::Offer(offer) => self.hear_offer(now, leg, offer),
+            Signal::Answer(answer) => self.hear_answer(now, leg, answer),
+            Signal::Refuse { exchange, cause } => self.hear_refusal(leg, exchange, cause),
+            Signal::Candidates(candidates) => {
+                let call = self.id;
+                self.order(RelayCommand::Candidates { call, leg, candidates: candidates.candidates });
+            }
+            Signal::Hold(on) => self.hear_hold(leg, on),
+            Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
+            Signal::Dtmf(dtmf) => self.hear_digit(leg, dtmf),
+            Signal::AskStats => {
+                let call = self.id;
+                self.stats_asked_by = Some(leg);
+                self.order(RelayCommand::Stats(call));
+            }
+            Signal::Lost => info!(call = %self.id, %leg, "lost its signalling; the media may go on"),
+            Signal::Back => info!(call = %self.id, %leg, "is back"),
+            // Nothing else makes sense here; the adapters keep their order, so this is an adapter's mistake.
+            other => warn!(call = %self.id, %leg, ?other, "out of place"),
+        }
+    }
+
+    fn hear_offer(&mut self, now: Instant, leg: LegId, offer: Offer) {
+        let Offer { exchange, description } = offer;
+        let acceptable = negotiate::spec_of(&description);
+        let Some(known) = self.leg_mut(leg) else { return };
+        let is_same_kind = acceptable.as_ref().is_ok_and(|s| s.seal == known.spec.seal);
+        let offered = description.audio().map(|s| s.codecs.clone()).unwrap_or_default();
+        let ours = negotiate::for_caller(&offered, &known.codecs);
+        if !is_same_kind || ours.is_empty() {
+            let why = acceptable.err().unwrap_or_else(|| negotiate::mismatch(&offered, &known.codecs));
+            warn!(call = %self.id, %leg, why, "refuses a new offer");
+            return self.say(leg, Signal::Refuse { exchange, cause: Cause::MediaIncompatible });
+        }
+        let was_holding = known.holds();
+        let restarts = known.take_offer(exchange, description);
+        known.codecs = ours;
+        if restarts {
+            known.connected = false;
+            self.awaiting_ready.push(leg);
+            self.apply();
+        } else {
+            self.answer_offer(now, leg);
+        }
+        self.hold_changed(leg, was_holding);
+    }
+
+    /// Answers the offer that is open on the leg; our end of it is ready.
+    pub(super) fn answer_offer(&mut self, now: Instant, leg: LegId) {
+        let wish = self.wish(leg);
+        let answered = self.leg_mut(leg).and_then(|l| l.answer(wish, false));
+        self.apply();
+        match answered {
+            Some((exchange, description)) => {
+                self.say(leg, Signal::Answer(Answer { exchange, description, provisional: false }));
+                self.pay(leg);
+            }
+            None => self.finish(now, Hangup::new(Cause::ServerError)),
+        }
+    }
+
+    fn hear_answer(&mut self, now: Instant, leg: LegId, answer: Answer) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let was_holding = known.holds();
+        if !known.take_answer(&answer.description, answer.provisional) {
+            let detail = Some(Detail { text: Some("the answer has no audio".into()), ..Detail::default() });
+            return self.finish(now, Hangup { cause: Cause::MediaIncompatible, detail });
+        }
+        self.apply();
+        self.hold_changed(leg, was_holding);
+        self.pay(leg);
+    }
+
+    fn hear_refusal(&mut self, leg: LegId, exchange: crate::base::ExchangeId, cause: Cause) {
+        info!(call = %self.id, %leg, %cause, "refuses our offer; the session stays as it was");
+        if let Some(known) = self.leg_mut(leg)
+            && known.exchange == super::leg::Exchange::HaveLocalOffer(exchange)
+        {
+            known.exchange = super::leg::Exchange::Stable;
+        }
+        self.owed.retain(|l| *l != leg);
+    }
+
+    fn hear_hold(&mut self, leg: LegId, on: bool) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let was_holding = known.holds();
+        known.holds_by_word = on;
+        self.apply();
+        self.hold_changed(leg, was_holding);
+    }
+
+    /// The party on this leg put the other on hold or took it off: the other is told, in words or by a
+    /// re-offer.
+    fn hold_changed(&mut self, leg: LegId, was_holding: bool) {
+        let Some(holds) = self.leg_mut(leg).map(|l| l.holds()) else { return };
+        if holds == was_holding || !matches!(self.state, State::Talking) {
+            return;
+        }
+        info!(call = %self.id, %leg, holds, "hold");
+        let Some(other) = self.other(leg) else { return };
+        let Some(far) = self.leg_mut(other) else { return };
+        if far.abilities.hold {
+            self.say(other, Signal::Hold(holds));
+        } else {
+            self.owed.push(other);
+            self.pay(other);
+        }
+    }
+
+    /// What we would say of this leg's directions if it were ours to say: we send always, and want to hear
+    /// its party unless the other side has put it on hold.
+    fn wish(&self, leg: LegId) -> Direction {
+        let held_by_other = self.other(leg).and_then(|o| {
+            if o == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == o) }
+        });
+        Direction::of(true, !held_by_other.is_some_and(|o| o.holds()))
+    }
+
+    /// Makes the re-offer that a leg is owed, once no other exchange is open on it.
+    fn pay(&mut self, leg: LegId) {
+        if !self.owed.contains(&leg) {
+            return;
+        }
+        let mut wish = self.wish(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        if known.holds() {
+            // It does not listen, so there is nothing to send to it.
+            wish = Direction::of(false, wish.receives());
+        }
+        if known.said_direction == wish && known.exchange == super::leg::Exchange::Stable {
+            self.owed.retain(|l| *l != leg);
+            return;
+        }
+        if let Some((exchange, description)) = known.offer(wish) {
+            self.owed.retain(|l| *l != leg);
+            self.say(leg, Signal::Offer(Offer { exchange, description }));
+        }
+    }
+
+    fn pass_if(&mut self, from: LegId, signal: Signal, can: fn(&crate::model::Abilities) -> bool) {
+        let Some(other) = self.other(from) else { return };
+        if self.leg_mut(other).is_some_and(|l| can(&l.abilities)) {
+            self.say(other, signal);
+        }
+    }
+
+    /// A digit said by signalling: into the media of the other side, and in words where it has them.
+    fn hear_digit(&mut self, leg: LegId, dtmf: Dtmf) {
+        let Some(other) = self.other(leg) else { return };
+        let call = self.id;
+        self.order(RelayCommand::Dtmf { call, leg: other, digit: dtmf.digit, duration: dtmf.duration });
+        self.pass_if(leg, Signal::Dtmf(dtmf), |a| a.dtmf);
+    }
+
+    /// A digit in the media: the relay has passed it on; a side with a word for it is told.
+    pub(super) fn digit_in_media(&mut self, leg: LegId, digit: char, duration: Duration) {
+        self.pass_if(leg, Signal::Dtmf(Dtmf { digit, duration }), |a| a.dtmf);
+    }
+
+    pub(super) fn silent(&mut self, leg: LegId, why: String) {
+        warn!(call = %self.id, %leg, why, "silent");
+        self.ledger.why(why.clone());
+        for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {
+            if self.leg_mut(told).is_some_and(|l| l.abilities.hold) {
+                self.say(told, Signal::Notice(why.clone()));
+            }
+        }
+    }
+
+    pub(super) fn stats(&mut self, legs: Vec<LegStats>) {
+        let Some(asker) = self.stats_asked_by.take() else { return };
+        let other = self.other(asker);
+        let of = |leg: LegId| legs.iter().find(|s| s.leg == Some(leg)).cloned();
+        let figures = CallStats { you: of(asker).unwrap_or_default(), them: other.and_then(of) };
+        self.say(asker, Signal::Stats(Box::new(figures)));
+    }
+}

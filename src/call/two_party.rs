@@ -1,0 +1,480 @@
+//! A call between two parties: from the caller's `Start` to the record.
+//!
+//! ```text
+//!            Start                      Accept of a branch
+//!  (opening) ─────▶ Dialling(attempt) ─────▶ Answering ─────▶ Talking
+//!      │                │  ▲ next attempt     (callee's         │
+//!      │ echo           ▼  │                   media comes up)  │
+//!      └───────────▶ Talking ◀──────────────────────────────────┘
+//!                       │ Hangup of either, or nobody answered
+//!                       ▼
+//!                    Ending (the relay's last figures) ─────▶ record, gone
+//! ```
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
+
+use super::dialling::Dialling;
+use super::leg::Leg;
+use super::negotiate;
+use super::plan::{Action, Attempt, Plan};
+use super::record::Ledger;
+use crate::base::{CallId, LegId};
+use crate::model::{
+    Abilities, Answer, Cause, Detail, Direction, Graph, GraphLeg, Hangup, LegSpec, Progress, Record, RelayCommand,
+    RelayEvent, Signal, Source, Start,
+};
+
+/// How long the relay may take to lay a leg or to say its last figures.
+const RELAY_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a callee's transport may take to come up after it answered, before the caller is told of the answer.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a call gives out.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Say this on the leg.
+    Say(LegId, Signal),
+    /// Order this of the relay.
+    Order(RelayCommand),
+    /// The call is over; its record. Nothing follows.
+    Done(Box<Record>),
+}
+
+/// What a call begins with.
+#[derive(Debug)]
+pub struct Opening {
+    /// Its name.
+    pub call: CallId,
+    /// The caller's leg.
+    pub leg: LegId,
+    /// What the caller's wire can say.
+    pub abilities: Abilities,
+    /// What the caller said.
+    pub start: Start,
+    /// What the dialplan decided.
+    pub plan: Plan,
+    /// The time of day, in milliseconds since the Unix epoch.
+    pub wall_ms: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Dialling(Dialling),
+    /// The callee picked up; its transport, or our end of the caller's, is still coming up.
+    Answering {
+        deadline: Instant,
+        callee_is_up: bool,
+    },
+    Talking,
+    Ending {
+        deadline: Instant,
+    },
+    Gone,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) id: CallId,
+    pub(super) state: State,
+    pub(super) caller: Leg,
+    /// The branches that are alive; once the call is answered, the callee alone.
+    pub(super) callees: Vec<Leg>,
+    /// Attempts not made yet.
+    pub(super) attempts: VecDeque<Attempt>,
+    pub(super) hops_left: u8,
+    /// The caller's leg has had its hang-up.
+    caller_gone: bool,
+    pub(super) echo: bool,
+    pub(super) late_offer: bool,
+    /// The caller has been accepted.
+    pub(super) answered: bool,
+    /// A re-offer that waits for the exchange on its leg to end.
+    pub(super) owed: Vec<LegId>,
+    /// An offer of the peer that waits for the relay to lay a new transport.
+    pub(super) awaiting_ready: Vec<LegId>,
+    pub(super) told: Option<Progress>,
+    /// The party that asked for figures, until the relay says them.
+    pub(super) stats_asked_by: Option<LegId>,
+    pub(super) ledger: Ledger,
+    revision: u32,
+    graph: Vec<GraphLeg>,
+    outputs: VecDeque<Output>,
+}
+
+impl Call {
+    /// Begins a call. It may be over at once; [`Call::poll_output`] tells.
+    pub fn open(now: Instant, opening: Opening) -> Call {
+        let Opening { call, leg, abilities, start, plan, wall_ms } = opening;
+        let spec = start.offer.as_ref().map(|o| negotiate::spec_of(&o.description));
+        let ledger = Ledger::new(now, wall_ms, call, &start, plan.rule.clone());
+        let late_offer = start.offer.is_none();
+        let mut caller = Leg::new(leg, abilities, spec.clone().and_then(Result::ok).unwrap_or(LegSpec::PHONE));
+        if let Some(offer) = start.offer {
+            caller.take_offer(offer.exchange, offer.description);
+        } else {
+            caller.codecs = negotiate::everything();
+        }
+        let mut this = Call {
+            id: call,
+            state: State::Talking,
+            caller,
+            callees: Vec::new(),
+            attempts: VecDeque::new(),
+            hops_left: start.hops_left,
+            caller_gone: false,
+            echo: false,
+            late_offer,
+            answered: false,
+            owed: Vec::new(),
+            awaiting_ready: Vec::new(),
+            told: None,
+            stats_asked_by: None,
+            ledger,
+            revision: 0,
+            graph: Vec::new(),
+            outputs: VecDeque::new(),
+        };
+        match (spec, plan.action) {
+            (_, Action::Reject(cause)) => this.finish(now, Hangup::new(cause)),
+            (Some(Err(why)), _) => this.refuse_media(now, why),
+            (_, Action::Echo) => this.open_echo(now),
+            (_, Action::Dial(attempts)) => {
+                this.attempts = attempts.into();
+                this.next_attempt(now, Hangup::new(Cause::Unavailable));
+            }
+        }
+        this
+    }
+
+    fn open_echo(&mut self, now: Instant) {
+        self.echo = true;
+        self.ledger.target("echo");
+        if !self.late_offer {
+            let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, self.caller.spec);
+            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken);
+            if self.caller.codecs.is_empty() {
+                let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything());
+                return self.refuse_media(now, why);
+            }
+        }
+        self.state = State::Answering { deadline: now + RELAY_PATIENCE, callee_is_up: true };
+        self.apply();
+    }
+
+    pub(super) fn refuse_media(&mut self, now: Instant, why: String) {
+        self.ledger.why(why.clone());
+        let detail = Detail { text: Some(why), ..Detail::default() };
+        self.finish(now, Hangup { cause: Cause::MediaIncompatible, detail: Some(detail) });
+    }
+
+    /// The call's name.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Whether both sides are up.
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// A peer said a signal on one of the legs.
+    pub fn hear(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        debug!(call = %self.id, %leg, ?signal, "hears");
+        if matches!(self.state, State::Ending { .. } | State::Gone) {
+            return;
+        }
+        if leg == self.caller.id {
+            self.hear_caller(now, signal);
+        } else if self.callees.iter().any(|c| c.id == leg) {
+            self.hear_callee(now, leg, signal);
+        }
+    }
+
+    fn hear_caller(&mut self, now: Instant, signal: Signal) {
+        match signal {
+            Signal::Hangup(hangup) => {
+                self.caller_gone = true;
+                let cause = match hangup.cause {
+                    Cause::Normal if !self.answered => Cause::Cancelled,
+                    other => other,
+                };
+                self.ledger.ended_by("the caller");
+                self.finish(now, Hangup { cause, detail: hangup.detail });
+            }
+            other => self.hear_in_session(now, self.caller.id, other),
+        }
+    }
+
+    fn hear_callee(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        match &self.state {
+            State::Dialling(_) => self.hear_branch(now, leg, signal),
+            State::Answering { .. } | State::Talking => match signal {
+                Signal::Hangup(hangup) => {
+                    self.callees.retain(|c| c.id != leg);
+                    self.ledger.ended_by("the callee");
+                    self.finish(now, hangup);
+                }
+                other => self.hear_in_session(now, leg, other),
+            },
+            State::Ending { .. } | State::Gone => {}
+        }
+    }
+
+    /// The relay told something.
+    pub fn relay(&mut self, now: Instant, event: RelayEvent) {
+        debug!(call = %self.id, ?event, "relay");
+        match event {
+            RelayEvent::Ready { leg, local, .. } => self.ready(now, leg, local),
+            RelayEvent::Connected { leg, .. } => self.connected(now, leg),
+            RelayEvent::Heard { leg, .. } => {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.heard = true;
+                }
+            }
+            RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(leg, digit, duration),
+            RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
+            RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
+            RelayEvent::Stats { legs, .. } => self.stats(legs),
+            RelayEvent::Removed { legs, .. } => {
+                self.ledger.media(&legs, self.caller.id);
+                if matches!(self.state, State::Ending { .. }) {
+                    self.done(now);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, now: Instant, leg: LegId) {
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.connected = true;
+        }
+        let is_callee = self.callees.iter().any(|c| c.id == leg);
+        if let State::Answering { callee_is_up, .. } = &mut self.state
+            && is_callee
+        {
+            *callee_is_up = true;
+            self.accept_caller(now);
+        }
+    }
+
+    fn ready(&mut self, now: Instant, leg: LegId, local: crate::model::LocalEnd) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        known.local = Some(local);
+        if self.awaiting_ready.contains(&leg) {
+            self.awaiting_ready.retain(|l| *l != leg);
+            return self.answer_offer(now, leg);
+        }
+        match &self.state {
+            State::Dialling(_) => self.ready_while_dialling(leg),
+            State::Answering { callee_is_up: true, .. } => self.accept_caller(now),
+            State::Answering { .. } | State::Talking | State::Ending { .. } | State::Gone => {}
+        }
+    }
+
+    fn failed(&mut self, now: Instant, leg: LegId, why: String) {
+        let detail = Some(Detail { text: Some(why.clone()), ..Detail::default() });
+        let hangup = Hangup { cause: Cause::MediaTimeout, detail };
+        if matches!(self.state, State::Dialling(_)) && leg != self.caller.id {
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            return self.branch_ended(now, leg, hangup);
+        }
+        self.ledger.why(why);
+        self.finish(now, hangup);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &self.state {
+            State::Dialling(dialling) if dialling.deadline <= now => self.ring_time_is_over(now),
+            State::Answering { deadline, .. } if *deadline <= now => {
+                let why = "the callee answered, but its media did not come up: ICE or DTLS did not finish in 10 s";
+                self.ledger.why(if self.echo { "the relay did not lay the leg in time".into() } else { why.into() });
+                self.finish(now, Hangup::new(Cause::MediaTimeout));
+            }
+            State::Ending { deadline } if *deadline <= now => self.done(now),
+            _ => {}
+        }
+    }
+
+    /// When [`Call::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Dialling(dialling) => Some(dialling.deadline),
+            State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
+            State::Talking | State::Gone => None,
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Ends the call from outside: the gateway goes down, or an operator says so.
+    pub fn hang_up(&mut self, now: Instant, cause: Cause) {
+        self.finish(now, Hangup::new(cause));
+    }
+
+    pub(super) fn say(&mut self, leg: LegId, signal: Signal) {
+        self.outputs.push_back(Output::Say(leg, signal));
+    }
+
+    pub(super) fn order(&mut self, command: RelayCommand) {
+        self.outputs.push_back(Output::Order(command));
+    }
+
+    pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
+        if leg == self.caller.id { Some(&mut self.caller) } else { self.callees.iter_mut().find(|c| c.id == leg) }
+    }
+
+    /// The leg at the other end, once there is just one.
+    pub(super) fn other(&self, leg: LegId) -> Option<LegId> {
+        if leg != self.caller.id {
+            return Some(self.caller.id);
+        }
+        match self.callees.as_slice() {
+            [callee] => Some(callee.id),
+            _ => None,
+        }
+    }
+
+    /// Tells the caller how far the callee's side got, each stage once.
+    pub(super) fn tell(&mut self, progress: Progress) {
+        let merged = match self.told {
+            Some(told) => Progress {
+                stage: told.stage.max(progress.stage),
+                early_media: told.early_media || progress.early_media,
+            },
+            None => progress,
+        };
+        if self.told != Some(merged) {
+            self.told = Some(merged);
+            self.say(self.caller.id, Signal::Progress(merged));
+        }
+    }
+
+    /// The callee is there and its media can flow: now the caller is told, if there is an end of ours to
+    /// describe to it.
+    pub(super) fn accept_caller(&mut self, now: Instant) {
+        if self.caller.local.is_none() {
+            return;
+        }
+        self.state = State::Talking;
+        self.answered = true;
+        self.ledger.answered(now);
+        if self.late_offer {
+            let offer = self.caller.offer(Direction::SendRecv);
+            if let Some((exchange, description)) = offer {
+                self.say(self.caller.id, Signal::Offer(crate::model::Offer { exchange, description }));
+            }
+        } else if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, false) {
+            self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: false }));
+        }
+        self.say(self.caller.id, Signal::Accept);
+        self.apply();
+        info!(call = %self.id, leg = %self.caller.id, "answered");
+    }
+
+    /// Gives the caller an answer for now, if its wire takes one and there is something to say.
+    pub(super) fn answer_early(&mut self) {
+        if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, true) {
+            self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: true }));
+        }
+    }
+
+    /// A callee picked up; the others are told, and the caller as soon as the callee's media can flow.
+    pub(super) fn answering(&mut self, now: Instant, winner: LegId) {
+        let losers: Vec<LegId> = self.callees.iter().map(|c| c.id).filter(|l| *l != winner).collect();
+        for loser in losers {
+            self.say(loser, Signal::Hangup(Hangup::new(Cause::AnsweredElsewhere)));
+        }
+        self.callees.retain(|c| c.id == winner);
+        let is_up = self.callees.iter().all(|c| c.connected || Call::is_plain(c.spec));
+        self.state = State::Answering { deadline: now + CONNECT_PATIENCE, callee_is_up: is_up };
+        self.apply();
+        if is_up {
+            self.accept_caller(now);
+        }
+    }
+
+    /// Wants of the relay what the call is like now, if that is not what it wanted before.
+    pub(super) fn apply(&mut self) {
+        let early = match &self.state {
+            State::Dialling(dialling) => dialling.early,
+            _ => self.callees.first().map(|c| c.id),
+        };
+        let mut legs = vec![self.graph_leg(&self.caller, early, early)];
+        legs.extend(self.callees.iter().map(|c| self.graph_leg(c, Some(self.caller.id), early)));
+        if legs == self.graph {
+            return;
+        }
+        self.revision += 1;
+        self.graph.clone_from(&legs);
+        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs }));
+    }
+
+    fn graph_leg(&self, leg: &Leg, other: Option<LegId>, early: Option<LegId>) -> GraphLeg {
+        let far = other.and_then(|o| {
+            if o == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == o) }
+        });
+        // Whoever said "hold" in words hears nothing and is not heard; whoever holds by direction says itself
+        // who may speak (PITFALLS of the field: `sendonly` still brings its music).
+        let spoken_hold = leg.holds_by_word || far.is_some_and(|f| f.holds_by_word);
+        let hears = match far {
+            _ if self.echo => Source::Echo,
+            Some(far) if !spoken_hold => Source::Leg(far.id),
+            _ => Source::Nothing,
+        };
+        // A callee that is still being rung hears nothing of the caller, but for the one whose announcements
+        // the caller hears: it may be a machine that wants digits.
+        let is_heard = self.answered || self.echo || leg.id == self.caller.id || early == Some(leg.id);
+        let hears = if is_heard { hears } else { Source::Nothing };
+        let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
+        GraphLeg {
+            leg: leg.id,
+            spec: leg.spec,
+            remote: leg.remote.clone(),
+            codecs: leg.codecs.clone(),
+            sends: leg.remote_direction.receives(),
+            receives: leg.remote_direction.sends() && !leg.holds_by_word,
+            hears,
+            answered: self.answered && !anybody_holds,
+        }
+    }
+
+    /// Ends every leg that is still there and waits for the relay's last figures.
+    pub(super) fn finish(&mut self, now: Instant, hangup: Hangup) {
+        if matches!(self.state, State::Ending { .. } | State::Gone) {
+            return;
+        }
+        let towards_callees = if self.answered { hangup.cause } else { Cause::Cancelled };
+        for leg in std::mem::take(&mut self.callees) {
+            let detail = if self.answered { hangup.detail.clone() } else { None };
+            self.say(leg.id, Signal::Hangup(Hangup { cause: towards_callees, detail }));
+        }
+        if !self.caller_gone {
+            self.caller_gone = true;
+            self.say(self.caller.id, Signal::Hangup(hangup.clone()));
+        }
+        self.ledger.ended(now, hangup);
+        if self.revision == 0 {
+            return self.done(now);
+        }
+        self.state = State::Ending { deadline: now + RELAY_PATIENCE };
+        self.order(RelayCommand::Remove(self.id));
+    }
+
+    fn done(&mut self, now: Instant) {
+        self.state = State::Gone;
+        let record = self.ledger.close(now);
+        match &record.why {
+            Some(why) => info!(call = %self.id, cause = %record.cause, why, "over"),
+            None => info!(call = %self.id, cause = %record.cause, "over"),
+        }
+        self.outputs.push_back(Output::Done(Box::new(record)));
+    }
+}

@@ -1,0 +1,67 @@
+//! The mailbox of the calls: what adapters and relay put their words into.
+
+use tokio::sync::mpsc;
+
+use crate::base::LegId;
+use crate::model::{Binding, Overflow, RelayEvent, Signal, Switchboard};
+
+/// Letters that wait for the calls' task.
+const MAILBOX: usize = 16_384;
+/// New calls are refused once fewer places than this are left, so that those which are up can go on and end.
+const RESERVED: usize = MAILBOX / 5;
+
+/// A letter to the calls' task.
+#[derive(Debug)]
+pub enum Letter {
+    /// A peer said something.
+    Heard(LegId, Signal),
+    /// The relay told something.
+    Relay(RelayEvent),
+    /// A device can be rung.
+    Bind(Binding),
+    /// A device is gone.
+    Unbind(Binding),
+}
+
+/// The calls, for those who talk to their task.
+#[derive(Clone)]
+pub struct Board {
+    letters: mpsc::Sender<Letter>,
+}
+
+impl Board {
+    /// A board and the letters that arrive on it.
+    pub fn new() -> (Board, mpsc::Receiver<Letter>) {
+        let (letters, arrived) = mpsc::channel(MAILBOX);
+        (Board { letters }, arrived)
+    }
+
+    /// Takes an event of the relay in. A full mailbox loses it: figures may be lost, and a leg whose event
+    /// is lost ends by its own deadline.
+    pub fn relay(&self, event: RelayEvent) {
+        if self.letters.try_send(Letter::Relay(event)).is_err() {
+            tracing::warn!("the calls are too busy: an event of the relay is lost");
+        }
+    }
+}
+
+impl Switchboard for Board {
+    fn hear(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
+        if matches!(signal, Signal::Start(_)) && self.letters.capacity() < RESERVED {
+            return Err(Overflow);
+        }
+        self.letters.try_send(Letter::Heard(leg, signal)).map_err(|_| Overflow)
+    }
+
+    fn bind(&self, binding: Binding) {
+        if self.letters.try_send(Letter::Bind(binding)).is_err() {
+            tracing::warn!("the calls are too busy: a device that signed in cannot be rung until it signs in again");
+        }
+    }
+
+    fn unbind(&self, binding: &Binding) {
+        if self.letters.try_send(Letter::Unbind(binding.clone())).is_err() {
+            tracing::warn!("the calls are too busy: a device that signed out will be rung in vain");
+        }
+    }
+}

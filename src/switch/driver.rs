@@ -1,0 +1,139 @@
+//! The task that owns the calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use super::board::Letter;
+use super::calls::Calls;
+use super::config::Routing;
+use crate::model::Directory;
+
+/// Letters taken in one go before the clock is looked at again.
+const BATCH: usize = 64;
+/// Orders that wait for the task.
+const ORDERS: usize = 8;
+/// How long the other sides have to say good-bye once all calls are hung up.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+enum Order {
+    Replan(Arc<Routing>, Arc<Directory>),
+    Drain { limit: Duration, done: oneshot::Sender<()> },
+}
+
+/// The calls' task, for those who steer it.
+#[derive(Clone)]
+pub struct CallsHandle {
+    orders: mpsc::Sender<Order>,
+    count: Arc<AtomicUsize>,
+}
+
+impl CallsHandle {
+    /// How many calls there are.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Decides new calls by another dialplan and for other users.
+    pub async fn replan(&self, routing: Arc<Routing>, directory: Arc<Directory>) {
+        let _ = self.orders.send(Order::Replan(routing, directory)).await;
+    }
+
+    /// Takes no new calls, and returns once those that are up have ended, or were hung up after `limit`.
+    pub async fn drain(&self, limit: Duration) {
+        let (done, drained) = oneshot::channel();
+        if self.orders.send(Order::Drain { limit, done }).await.is_ok() {
+            let _ = drained.await;
+        }
+    }
+}
+
+/// Starts the task. It ends when it has been drained.
+pub fn start(calls: Calls, letters: mpsc::Receiver<Letter>) -> CallsHandle {
+    let (orders, ordered) = mpsc::channel(ORDERS);
+    let count = Arc::new(AtomicUsize::new(0));
+    let task = Task { calls, count: Arc::clone(&count), drain: None };
+    tokio::spawn(task.run(letters, ordered));
+    CallsHandle { orders, count }
+}
+
+struct Task {
+    calls: Calls,
+    count: Arc<AtomicUsize>,
+    drain: Option<Drain>,
+}
+
+struct Drain {
+    until: Instant,
+    is_farewell: bool,
+    done: oneshot::Sender<()>,
+}
+
+impl Task {
+    async fn run(mut self, mut letters: mpsc::Receiver<Letter>, mut orders: mpsc::Receiver<Order>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let due = [self.calls.poll_timeout(), self.drain.as_ref().map(|d| d.until)].into_iter().flatten().min();
+            let sleep = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(order) = orders.recv() => self.obey(order),
+                count = letters.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                    let (now, wall_ms) = (Instant::now(), wall_ms());
+                    for letter in batch.drain(..) {
+                        self.calls.handle(now, wall_ms, letter);
+                    }
+                }
+                () = sleep => {}
+            }
+            self.calls.handle_timeout(Instant::now());
+            self.count.store(self.calls.len(), Ordering::Relaxed);
+            if self.is_drained() {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Replan(routing, directory) => self.calls.replan(routing, directory),
+            Order::Drain { limit, done } => {
+                info!(calls = self.calls.len(), "no new calls are taken; those that are up may finish");
+                self.calls.drain();
+                self.drain = Some(Drain { until: Instant::now() + limit, is_farewell: false, done });
+            }
+        }
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(mut drain) = self.drain.take() else { return false };
+        let now = Instant::now();
+        if self.calls.is_empty() || (drain.is_farewell && drain.until <= now) {
+            let _ = drain.done.send(());
+            return true;
+        }
+        if drain.until <= now {
+            info!(calls = self.calls.len(), "the time to finish is over: the rest are hung up");
+            self.calls.hang_up_all(now);
+            drain.is_farewell = true;
+            drain.until = now + FAREWELL;
+        }
+        self.drain = Some(drain);
+        false
+    }
+}
+
+/// The time of day in milliseconds since the Unix epoch.
+pub fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}

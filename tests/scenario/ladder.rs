@@ -1,0 +1,380 @@
+//! A call between scripted parties, drawn as a ladder.
+//!
+//! The parties say signals; the call answers; the relay is a stub that lays every leg at once. Each test
+//! compares the whole drawing, so that nothing extra is ever said.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
+use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
+use patchcord::model::{
+    Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Entry, Fingerprint, Graph, Group,
+    Hangup, Ice, Kind, LocalEnd, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal, SealKind, Setup,
+    Signal, Source, Stage, Start, Stream, Transport,
+};
+
+/// How long a target rings in these tests.
+pub const RING: Duration = Duration::from_secs(20);
+
+/// A call, its parties and what was said.
+pub struct Ladder {
+    call: Option<Call>,
+    opening: Option<(Start, Abilities)>,
+    names: BTreeMap<LegId, String>,
+    caller: LegId,
+    web: LegMint,
+    sip: LegMint,
+    pub now: Instant,
+    pub graph: Option<Graph>,
+    pub records: Vec<Record>,
+    pub said: Vec<(LegId, Signal)>,
+    drawn: String,
+    exchanges: u32,
+    /// Whether the relay lays legs by itself.
+    pub relay_is_quick: bool,
+    ordered: Vec<RelayCommand>,
+}
+
+impl Ladder {
+    /// A browser that calls with what Chromium offers.
+    pub fn from_browser() -> Ladder {
+        let offer = browser_description(&[Codec::new(111, "opus", 48_000, 2), Codec::pcmu(), Codec::pcma()], 126);
+        Ladder::new("web:alice", AdapterId(2), Abilities::BROWSER, Some(offer))
+    }
+
+    /// A telephone that calls with G.711.
+    pub fn from_phone() -> Ladder {
+        Ladder::from_phone_with(Some(phone_description(&[Codec::pcmu(), Codec::pcma()])))
+    }
+
+    /// A telephone that calls with this offer, or with none.
+    pub fn from_phone_with(offer: Option<Description>) -> Ladder {
+        Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE, offer)
+    }
+
+    fn new(name: &str, adapter: AdapterId, abilities: Abilities, offer: Option<Description>) -> Ladder {
+        let caller = LegMint::heard(adapter).mint();
+        let start = Start {
+            entry: Entry::User("alice".into()),
+            from: Party::new(Address::here("alice")),
+            to: Address::here("+15550100"),
+            contact: None,
+            trunk: None,
+            offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
+            hops_left: 69,
+        };
+        Ladder {
+            call: None,
+            opening: Some((start, abilities)),
+            names: BTreeMap::from([(caller, name.to_owned())]),
+            caller,
+            web: LegMint::said(AdapterId(2)),
+            sip: LegMint::said(AdapterId(1)),
+            now: Instant::now(),
+            graph: None,
+            records: Vec::new(),
+            said: Vec::new(),
+            drawn: String::new(),
+            exchanges: 1,
+            relay_is_quick: true,
+            ordered: Vec::new(),
+        }
+    }
+
+    /// The caller's leg.
+    pub fn caller(&self) -> LegId {
+        self.caller
+    }
+
+    fn branch(&mut self, name: &str, abilities: Abilities, leg: LegId) -> Branch {
+        self.names.insert(leg, name.to_owned());
+        Branch {
+            leg,
+            abilities,
+            from: Party::new(Address::here("alice")),
+            to: Address::here("callee"),
+            contact: None,
+            trunk: None,
+        }
+    }
+
+    /// A telephone or trunk to be called.
+    pub fn phone(&mut self, name: &str) -> Branch {
+        let leg = self.sip.mint();
+        self.branch(name, Abilities::PHONE, leg)
+    }
+
+    /// A page to be called.
+    pub fn page(&mut self, name: &str) -> Branch {
+        let leg = self.web.mint();
+        self.branch(name, Abilities::BROWSER, leg)
+    }
+
+    /// One target that rings all these at once.
+    pub fn attempt(target: &str, branches: Vec<Branch>) -> Attempt {
+        Attempt { target: target.to_owned(), ring: RING, branches }
+    }
+
+    /// The call comes in and is decided so.
+    pub fn open(&mut self, action: patchcord::call::Action) {
+        let (start, abilities) = self.opening.take().expect("a call comes in once");
+        let plan = Plan { rule: Some("a rule".into()), action };
+        self.draw(self.caller, "Start", true);
+        let opening = Opening { call: CallId(7), leg: self.caller, abilities, start, plan, wall_ms: 1_000_000 };
+        self.call = Some(Call::open(self.now, opening));
+        self.drain();
+    }
+
+    /// A party says something.
+    pub fn hear(&mut self, leg: LegId, signal: Signal) {
+        self.draw(leg, &name_of(&signal), true);
+        let now = self.now;
+        self.call().hear(now, leg, signal);
+        self.drain();
+    }
+
+    /// The relay tells something.
+    pub fn relay(&mut self, event: RelayEvent) {
+        let now = self.now;
+        self.call().relay(now, event);
+        self.drain();
+    }
+
+    /// A leg's path and keys are there.
+    pub fn connected(&mut self, leg: LegId) {
+        self.relay(RelayEvent::Connected { call: CallId(7), leg });
+    }
+
+    /// Time passes.
+    pub fn after(&mut self, time: Duration) {
+        self.now += time;
+        let _ = writeln!(self.drawn, "... {} s", time.as_secs());
+        while self.call().poll_timeout().is_some_and(|at| at <= self.now) {
+            let now = self.now;
+            self.call().handle_timeout(now);
+            self.drain();
+        }
+    }
+
+    /// What is ordered of the relay, besides graphs, while something happens.
+    pub fn orders_of(&mut self, happens: impl FnOnce(&mut Ladder)) -> Vec<RelayCommand> {
+        self.ordered.clear();
+        happens(self);
+        std::mem::take(&mut self.ordered)
+    }
+
+    fn call(&mut self) -> &mut Call {
+        self.call.as_mut().expect("the call is open")
+    }
+
+    /// A phone's answer to what it was last offered.
+    pub fn answer_of(&self, leg: LegId, codecs: &[Codec], provisional: bool) -> Signal {
+        let (exchange, is_browser) = self.last_offer_to(leg);
+        let description = if is_browser { browser_description(codecs, 101) } else { phone_description(codecs) };
+        Signal::Answer(Answer { exchange, description, provisional })
+    }
+
+    fn last_offer_to(&self, leg: LegId) -> (ExchangeId, bool) {
+        let offer = self.said.iter().rev().filter(|(l, _)| *l == leg).find_map(|(_, signal)| match signal {
+            Signal::Start(start) => start.offer.clone(),
+            Signal::Offer(offer) => Some(offer.clone()),
+            _ => None,
+        });
+        let offer = offer.expect("an offer was said on the leg");
+        let is_browser = matches!(offer.description.streams[0].transport.seal, Seal::Dtls { .. });
+        (offer.exchange, is_browser)
+    }
+
+    /// A new offer of a party's.
+    pub fn offer(&mut self, description: Description) -> Signal {
+        self.exchanges += 1;
+        Signal::Offer(Offer { exchange: ExchangeId::heard(self.exchanges), description })
+    }
+
+    /// The last description that was said on a leg.
+    pub fn last_description(&self, leg: LegId) -> Description {
+        self.said
+            .iter()
+            .rev()
+            .filter(|(l, _)| *l == leg)
+            .find_map(|(_, signal)| match signal {
+                Signal::Start(start) => start.offer.as_ref().map(|o| o.description.clone()),
+                Signal::Offer(offer) => Some(offer.description.clone()),
+                Signal::Answer(answer) => Some(answer.description.clone()),
+                _ => None,
+            })
+            .expect("a description was said on the leg")
+    }
+
+    /// What the relay was last told that a leg hears.
+    pub fn hears(&self, leg: LegId) -> Source {
+        let graph = self.graph.as_ref().expect("a graph");
+        graph.legs.iter().find(|l| l.leg == leg).expect("the leg").hears
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call().poll_output() {
+            match output {
+                Output::Say(leg, signal) => {
+                    self.draw(leg, &name_of(&signal), false);
+                    self.said.push((leg, signal));
+                }
+                Output::Order(RelayCommand::Apply(graph)) => self.lay(graph),
+                Output::Order(RelayCommand::Remove(call)) => {
+                    let now = self.now;
+                    self.call().relay(now, RelayEvent::Removed { call, legs: Vec::new() });
+                }
+                Output::Order(other) => self.ordered.push(other),
+                Output::Done(record) => {
+                    let _ = writeln!(self.drawn, "record {}", record.cause);
+                    self.records.push(*record);
+                }
+            }
+        }
+    }
+
+    fn lay(&mut self, graph: Graph) {
+        let old = self.graph.replace(graph.clone());
+        let before = |leg: LegId| old.as_ref().and_then(|g| g.legs.iter().find(|l| l.leg == leg));
+        let ufrag = |r: &Option<patchcord::model::RemoteEnd>| {
+            r.as_ref().and_then(|r| r.transport.ice.as_ref()).map(|i| i.ufrag.clone())
+        };
+        for leg in &graph.legs {
+            let is_new = before(leg.leg)
+                .is_none_or(|old| ufrag(&old.remote).is_some() && ufrag(&old.remote) != ufrag(&leg.remote));
+            if is_new && self.relay_is_quick {
+                self.lay_leg(leg.leg);
+            }
+        }
+    }
+
+    /// The relay has laid a leg.
+    pub fn ready(&mut self, leg: LegId) {
+        self.lay_leg(leg);
+        self.drain();
+    }
+
+    fn lay_leg(&mut self, leg: LegId) {
+        let graph = self.graph.as_ref().expect("a graph");
+        let spec = graph.legs.iter().find(|l| l.leg == leg).expect("the leg").spec;
+        let transport = if spec.seal == SealKind::Dtls { browser_transport("ours") } else { phone_transport(20_000) };
+        let local = LocalEnd { transport, ssrc: 1, cname: "c".into() };
+        let (now, revision) = (self.now, graph.revision);
+        self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local });
+    }
+
+    fn draw(&mut self, leg: LegId, what: &str, is_heard: bool) {
+        let name = self.names.get(&leg).cloned().unwrap_or_else(|| leg.to_string());
+        let arrow = match (leg == self.caller, is_heard) {
+            (true, true) => format!("{name} ─{what}─▶"),
+            (true, false) => format!("{name} ◀─{what}─"),
+            (false, true) => format!("{:24}◀─{what}─ {name}", ""),
+            (false, false) => format!("{:24}─{what}─▶ {name}", ""),
+        };
+        let _ = writeln!(self.drawn, "{arrow}");
+    }
+
+    /// The whole drawing must be this.
+    pub fn expect(&self, ladder: &str) {
+        let expected: Vec<&str> = ladder.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let drawn: Vec<&str> = self.drawn.lines().map(str::trim).collect();
+        assert!(expected == drawn, "drawn:\n{}\nexpected:\n{ladder}", self.drawn);
+    }
+}
+
+fn name_of(signal: &Signal) -> String {
+    match signal {
+        Signal::Start(_) => "Start".into(),
+        Signal::Progress(Progress { stage, early_media }) => {
+            let stage = match stage {
+                Stage::Trying => "Trying",
+                Stage::Session => "Session",
+                Stage::Ringing => "Ringing",
+            };
+            format!("{stage}{}", if *early_media { " with media" } else { "" })
+        }
+        Signal::Offer(offer) => format!("Offer {}", direction(&offer.description)),
+        Signal::Answer(answer) => {
+            let codecs = answer.description.audio().map(|s| s.codecs[0].name.clone()).unwrap_or_default();
+            let kind = if answer.provisional { "Answer for now" } else { "Answer" };
+            format!("{kind} {codecs} {}", direction(&answer.description))
+        }
+        Signal::Refuse { cause, .. } => format!("Refuse {cause}"),
+        Signal::Hangup(Hangup { cause, .. }) => format!("Hangup {cause}"),
+        Signal::Hold(on) => format!("Hold {on}"),
+        Signal::Mute(on) => format!("Mute {on}"),
+        Signal::Dtmf(dtmf) => format!("Dtmf {}", dtmf.digit),
+        Signal::Notice(_) => "Notice".into(),
+        other => format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect(),
+    }
+}
+
+fn direction(description: &Description) -> &'static str {
+    match description.audio().map(|s| s.direction) {
+        Some(Direction::SendRecv) => "sendrecv",
+        Some(Direction::SendOnly) => "sendonly",
+        Some(Direction::RecvOnly) => "recvonly",
+        Some(Direction::Inactive) => "inactive",
+        None => "refused",
+    }
+}
+
+/// What a telephone describes.
+pub fn phone_description(codecs: &[Codec]) -> Description {
+    let mut codecs = codecs.to_vec();
+    codecs.push(Codec::telephone_event(101, 8000));
+    Description { streams: vec![stream(None, codecs, phone_transport(4000), false)], ..Description::default() }
+}
+
+/// What a browser describes, with its number for digits.
+pub fn browser_description(codecs: &[Codec], digits: u8) -> Description {
+    let mut codecs = codecs.to_vec();
+    codecs.push(Codec::telephone_event(digits, 8000));
+    let mid = Mid("0".into());
+    let groups = vec![Group { semantics: "BUNDLE".into(), mids: vec![mid.clone()] }];
+    let streams = vec![stream(Some(mid), codecs, browser_transport("theirs"), true)];
+    Description { streams, groups, extras: Vec::new() }
+}
+
+fn stream(mid: Option<Mid>, codecs: Vec<Codec>, transport: Transport, rtcp_mux: bool) -> Stream {
+    Stream {
+        mid,
+        kind: Kind::Audio,
+        accepted: true,
+        direction: Direction::SendRecv,
+        codecs,
+        transport,
+        rtcp_mux,
+        ssrcs: Vec::new(),
+        ptime: None,
+        bandwidth_kbps: None,
+        extras: Vec::new(),
+    }
+}
+
+fn phone_transport(port: u16) -> Transport {
+    let address = SocketAddr::from(([192, 0, 2, 1], port));
+    Transport { seal: Seal::Plain, ice: None, address: Some(address), rtcp_address: None, feedback_profile: false }
+}
+
+/// A browser's transport with this user name fragment.
+pub fn browser_transport(ufrag: &str) -> Transport {
+    let fingerprints = vec![Fingerprint { algorithm: "sha-256".into(), bytes: vec![1; 32] }];
+    let candidates: Vec<Candidate> = Vec::new();
+    let ice = Ice { ufrag: ufrag.into(), pwd: "p".repeat(22), lite: false, candidates, more: true };
+    Transport {
+        seal: Seal::Dtls { fingerprints, setup: Setup::ActPass },
+        ice: Some(ice),
+        address: None,
+        rtcp_address: None,
+        feedback_profile: true,
+    }
+}
+
+/// A hang-up as a telephone network says it.
+pub fn refused(cause: Cause) -> Signal {
+    Signal::Hangup(Hangup::new(cause))
+}
