@@ -185,3 +185,6 @@ pub fn header_length(bytes: &[u8]) -> Option<usize> {
     }
     (length <= bytes.len()).then_some(length)
 }
+
+#[cfg(test)]
+mod tests;

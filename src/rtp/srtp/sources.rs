@@ -1,0 +1,67 @@
+//! The packet index of each source and what was seen of it (RFC 3711 §3.3.1, §3.3.2).
+
+use super::{MAX_SOURCES, SrtpError};
+
+/// Packets behind the newest of which a replay is known as one. RFC 3711 §3.3.2 asks for 64 or more.
+pub const REPLAY_WINDOW: u64 = 128;
+
+/// One source's newest index and the packets before it.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    ssrc: u32,
+    highest: u64,
+    /// Bit n: the packet `highest - n` was seen.
+    seen: u128,
+}
+
+/// The sources of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
+
+impl Sources {
+    fn find(&self, ssrc: u32) -> Option<&Source> {
+        self.0.iter().find(|s| s.ssrc == ssrc)
+    }
+
+    /// The index of a packet with this sequence number: the one nearest to the newest. A new source begins
+    /// with a roll-over counter of 0.
+    pub(super) fn index(&self, ssrc: u32, sequence: u16) -> Result<u64, SrtpError> {
+        let Some(source) = self.find(ssrc) else { return Ok(u64::from(sequence)) };
+        let step = sequence.wrapping_sub(source.highest as u16) as i16;
+        source.highest.checked_add_signed(i64::from(step)).ok_or(SrtpError::Replayed)
+    }
+
+    /// The index after the newest; 0 for a new source (RFC 3711 §3.4).
+    pub(super) fn next_index(&self, ssrc: u32) -> u64 {
+        self.find(ssrc).map_or(0, |s| s.highest.saturating_add(1))
+    }
+
+    /// Whether the packet may still come: neither seen nor too old. For a new source, whether there is room.
+    pub(super) fn check(&self, ssrc: u32, index: u64) -> Result<(), SrtpError> {
+        let Some(source) = self.find(ssrc) else {
+            return if self.0.len() < MAX_SOURCES { Ok(()) } else { Err(SrtpError::TooManySources) };
+        };
+        match source.highest.checked_sub(index) {
+            None => Ok(()),
+            Some(behind) if behind < REPLAY_WINDOW && source.seen & (1 << behind) == 0 => Ok(()),
+            Some(_) => Err(SrtpError::Replayed),
+        }
+    }
+
+    /// Remembers a packet that [`Sources::check`] let through and that is authentic.
+    pub(super) fn remember(&mut self, ssrc: u32, index: u64) {
+        let Some(source) = self.0.iter_mut().find(|s| s.ssrc == ssrc) else {
+            if self.0.len() < MAX_SOURCES {
+                self.0.push(Source { ssrc, highest: index, seen: 1 });
+            }
+            return;
+        };
+        if let Some(behind) = source.highest.checked_sub(index) {
+            source.seen |= 1u128.checked_shl(behind as u32).unwrap_or(0);
+        } else {
+            let ahead = u32::try_from(index - source.highest).unwrap_or(u32::MAX);
+            source.seen = source.seen.checked_shl(ahead).unwrap_or(0) | 1;
+            source.highest = index;
+        }
+    }
+}
