@@ -6,6 +6,7 @@ pub mod dice;
 pub mod id;
 pub mod pii;
 pub mod secret;
+pub mod settings;
 
 pub use dice::Dice;
 pub use id::{AdapterId, CallId, ExchangeId, LegId, LegMint};

@@ -3,12 +3,14 @@
 //! A pure function. Everything that a rule may ask is gathered in the [`Request`] before, so there is no
 //! lookup, no clock and no permit in here.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::hours::Minute;
-use super::normalise::Dialled;
-use super::plan::Dialplan;
-use crate::model::{Cause, Entry};
+use super::normalise::{Dialled, Numbering};
+use super::pattern::Pattern;
+use super::plan::{Dialplan, Rule, TargetName, Then, When};
+use crate::model::{Address, Cause, Directory, Entry};
 
 /// Everything that a rule may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,9 +102,140 @@ pub enum Condition {
     Hours,
 }
 
+impl Request {
+    /// Gathers what rules may ask of a call.
+    pub fn gather(
+        numbering: &Numbering,
+        directory: &Directory,
+        entry: Entry,
+        adapter: &str,
+        (from, to): (&Address, &Address),
+        at: Minute,
+    ) -> Request {
+        let (from, to) = (numbering.read(from), numbering.read(to));
+        let user = callee(directory, &to);
+        Request { entry, adapter: adapter.to_owned(), from, to, user, at }
+    }
+}
+
+/// The user of the directory whom an address names.
+fn callee(directory: &Directory, to: &Dialled) -> Option<String> {
+    if to.typed.domain.is_some() {
+        return None;
+    }
+    let name = &to.typed.user;
+    if let Some((name, _)) = directory.users.get_key_value(name) {
+        return Some(name.clone());
+    }
+    // Carriers leave out the `+` of the number they deliver to.
+    let same = |number: &str| to.e164.as_deref() == Some(number) || number.strip_prefix('+') == Some(name);
+    let by_number = directory.users.iter().find(|(_, user)| user.number.as_deref().is_some_and(same));
+    let by_case = || directory.users.keys().find(|own| own.eq_ignore_ascii_case(name));
+    by_number.map(|(name, _)| name).or_else(by_case).cloned()
+}
+
 /// Decides what to do with a call: the first rule whose conditions all hold. If there is none, the call is
-/// denied: [`Cause::Forbidden`] for a number or for a caller nobody knows, otherwise [`Cause::NotFound`].
+/// denied: to a caller whom no door knows everything is [`Cause::Forbidden`], so that strangers cannot learn
+/// who is here; to a trunk everything is [`Cause::NotFound`]; to a user, numbers and those who are here are
+/// forbidden and everybody else is not found.
 pub fn decide(plan: &Dialplan, request: &Request) -> Decision {
-    let _ = (plan, request);
-    Decision { action: Action::Reject(Cause::NotFound), rule: None, emergency: false, steps: Vec::new() }
+    let mut steps = Vec::new();
+    for (index, rule) in plan.rules().iter().enumerate() {
+        let failed = rule.when.failed(request);
+        steps.push(Step { rule: index, failed });
+        if failed.is_none() {
+            return Decision { action: act(rule, request), rule: Some(index), emergency: rule.emergency, steps };
+        }
+    }
+    let cause = match request.entry {
+        Entry::Open => Cause::Forbidden,
+        Entry::Trunk(_) => Cause::NotFound,
+        Entry::User(_) if request.to.is_number() || request.user.is_some() => Cause::Forbidden,
+        Entry::User(_) => Cause::NotFound,
+    };
+    Decision { action: Action::Reject(cause), rule: None, emergency: false, steps }
+}
+
+fn act(rule: &Rule, request: &Request) -> Action {
+    match &rule.then {
+        Then::Echo => Action::Echo,
+        Then::Reject(cause) => Action::Reject(*cause),
+        Then::Dial { targets, number, parallel, ring } => {
+            let rest = rule.when.to.as_ref().and_then(|to| fits(to, &request.to)).unwrap_or_default();
+            let targets: Vec<Target> = targets
+                .iter()
+                .filter_map(|target| match target {
+                    TargetName::User(name) => Some(Target::User(name.clone())),
+                    TargetName::Callee => request.user.clone().map(Target::User),
+                    TargetName::Trunk(name) => {
+                        Some(Target::Trunk { name: name.clone(), number: number.fill(&request.to, rest) })
+                    }
+                })
+                .collect();
+            if targets.is_empty() {
+                Action::Reject(Cause::Unavailable)
+            } else {
+                Action::Dial(Dial { targets, parallel: *parallel, ring: *ring })
+            }
+        }
+    }
+}
+
+/// Whether a pattern fits an address in one of its forms: E.164, as it was dialled. If so, what the `*` stood for.
+fn fits<'d>(pattern: &Pattern, dialled: &'d Dialled) -> Option<&'d str> {
+    let number = dialled.e164.as_deref().and_then(|n| pattern.fits(n, None));
+    number.or_else(|| pattern.fits(&dialled.typed.user, dialled.typed.domain.as_deref()))
+}
+
+impl When {
+    /// The first condition that does not hold.
+    fn failed(&self, request: &Request) -> Option<Condition> {
+        let entry = || match &self.entry {
+            Some(pattern) => pattern.fits(&request.entry, &request.adapter),
+            None => request.entry != Entry::Open,
+        };
+        let from = |pattern: &Pattern| {
+            let by_name = match &request.entry {
+                Entry::User(name) => pattern.fits(name, None).is_some(),
+                Entry::Trunk(_) | Entry::Open => false,
+            };
+            by_name || fits(pattern, &request.from).is_some()
+        };
+        let user = |pattern: &Pattern| request.user.as_deref().is_some_and(|u| pattern.fits(u, None).is_some());
+        let conditions: [(Condition, &dyn Fn() -> bool); 5] = [
+            (Condition::Entry, &entry),
+            (Condition::From, &|| self.from.as_ref().is_none_or(from)),
+            (Condition::To, &|| self.to.as_ref().is_none_or(|p| fits(p, &request.to).is_some())),
+            (Condition::User, &|| self.user.as_ref().is_none_or(user)),
+            (Condition::Hours, &|| self.hours.as_ref().is_none_or(|h| h.contain(request.at))),
+        ];
+        conditions.into_iter().find(|(_, holds)| !holds()).map(|(condition, _)| condition)
+    }
+}
+
+impl fmt::Display for Action {
+    /// `dial user:alice, trunk:carrier +4930123456`, `echo`, `reject busy`: as `expected.toml` says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Echo => f.write_str("echo"),
+            Action::Reject(cause) => write!(f, "reject {cause}"),
+            Action::Dial(dial) => {
+                f.write_str(if dial.parallel { "dial at once " } else { "dial " })?;
+                for (index, target) in dial.targets.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{target}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::User(name) => write!(f, "user:{name}"),
+            Target::Trunk { name, number } => write!(f, "trunk:{name} {number}"),
+        }
+    }
 }

@@ -6,14 +6,25 @@
 //! its steps.
 
 pub mod decide;
+pub mod defaults;
+pub mod entry;
+pub mod expected;
+pub mod explain;
 pub mod hours;
 pub mod normalise;
+pub mod pattern;
 pub mod plan;
+pub mod template;
 
 pub use decide::{Action, Condition, Decision, Dial, Request, Step, Target, decide};
+pub use expected::Expected;
+pub use explain::explain;
 pub use hours::Minute;
 pub use normalise::{Dialled, Numbering};
-pub use plan::{Dialplan, Names};
+pub use plan::{Dialplan, Names, Rule};
 
 /// The most targets that one rule may name.
 pub const MAX_TARGETS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,3 @@
 //! The bodies of the fuzz targets, run over the corpora and over mutations of them.
+
+mod route;

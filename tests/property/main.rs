@@ -1,1 +1,4 @@
 //! Properties that hold for all inputs.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod route;

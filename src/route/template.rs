@@ -1,0 +1,135 @@
+//! The number that a trunk is asked for.
+
+use super::normalise::{Dialled, national};
+use super::pattern::BadPattern;
+
+/// The longest template, in characters.
+pub const MAX_TEMPLATE: usize = 100;
+
+/// What can be filled in.
+const NAMES: [&str; 5] = ["{e164}", "{digits}", "{national}", "{dialled}", "{rest}"];
+
+/// A number with places to be filled in: `{e164}`, `00{digits}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    E164,
+    Digits,
+    National,
+    Dialled,
+    Rest,
+}
+
+impl Default for Template {
+    /// E.164 where it is known.
+    fn default() -> Template {
+        Template(vec![Piece::E164])
+    }
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`BadPattern`], with what to write instead.
+    pub fn read(text: &str) -> Result<Template, BadPattern> {
+        let bad = || {
+            let names = NAMES.join(", ");
+            let advice = format!("write digits and any of {names}, at most {MAX_TEMPLATE} characters");
+            BadPattern::new(format!("`{text}` is no number for a trunk: {advice}"))
+        };
+        if text.is_empty() || text.chars().count() > MAX_TEMPLATE {
+            return Err(bad());
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let literal = rest.find('{').unwrap_or(rest.len());
+            let (before, after) = rest.split_at(literal);
+            if !before.is_empty() {
+                if !before.chars().all(|c| c.is_ascii_alphanumeric() || "+*#-._".contains(c)) {
+                    return Err(bad());
+                }
+                pieces.push(Piece::Literal(before.to_owned()));
+            }
+            rest = after;
+            if let Some(end) = after.find('}') {
+                let (name, after) = after.split_at(end + 1);
+                pieces.push(match name {
+                    "{e164}" => Piece::E164,
+                    "{digits}" => Piece::Digits,
+                    "{national}" => Piece::National,
+                    "{dialled}" => Piece::Dialled,
+                    "{rest}" => Piece::Rest,
+                    _ => return Err(bad()),
+                });
+                rest = after;
+            } else if !after.is_empty() {
+                return Err(bad());
+            }
+        }
+        Ok(Template(pieces))
+    }
+
+    /// Whether it needs what a `*` stood for.
+    pub fn has_rest(&self) -> bool {
+        self.0.contains(&Piece::Rest)
+    }
+
+    /// Fills it in. What has no E.164 form, such as 112, is left as it was dialled.
+    pub fn fill(&self, dialled: &Dialled, rest: &str) -> String {
+        let typed = || dialled.typed.to_string();
+        let number = dialled.e164.as_deref();
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::E164 => text.push_str(&dialled.text()),
+                Piece::Digits => text.push_str(&number.map_or_else(typed, |n| n.trim_start_matches('+').to_owned())),
+                Piece::National => text.push_str(&number.and_then(national).unwrap_or_else(|| dialled.text())),
+                Piece::Dialled => text.push_str(&typed()),
+                Piece::Rest => text.push_str(rest),
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Address;
+    use crate::route::Numbering;
+
+    #[test]
+    fn fills_in_the_number_in_every_form() {
+        let dialled = Numbering::of_region("DE").unwrap().read(&Address::here("030 123456"));
+        let fill = |template: &str| Template::read(template).unwrap().fill(&dialled, "3456");
+        assert_eq!(fill("{e164}"), "+4930123456");
+        assert_eq!(fill("00{digits}"), "004930123456");
+        assert_eq!(fill("{national}"), "030123456");
+        assert_eq!(fill("#31#{dialled}"), "#31#030123456");
+        assert_eq!(fill("0{rest}"), "03456");
+        assert_eq!(fill("100"), "100");
+        assert_eq!(Template::default().fill(&dialled, ""), "+4930123456");
+    }
+
+    #[test]
+    fn a_short_code_is_left_as_it_was_dialled() {
+        let dialled = Numbering::of_region("DE").unwrap().read(&Address::here("112"));
+        for template in ["{e164}", "{digits}", "{national}", "{dialled}"] {
+            assert_eq!(Template::read(template).unwrap().fill(&dialled, ""), "112", "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_said_with_what_to_write() {
+        for wrong in ["", "{E164}", "{e164", "e164}", "+49 30", "{}", "a\nb"] {
+            let said = Template::read(wrong).unwrap_err().to_string();
+            assert!(said.contains("{e164}"), "{wrong}: {said}");
+        }
+    }
+}
