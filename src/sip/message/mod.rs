@@ -38,6 +38,7 @@ pub use name_addr::NameAddr;
 pub use params::Params;
 pub use request::{Message, Request, Response};
 pub use rsip::StatusCode;
+pub(super) use scan::{elements, unquote, write_quoted};
 pub use status::reason_phrase;
 pub use text::Text;
 pub use typed::{BadHeader, CSeq, Contacts, ContentType, Reason};

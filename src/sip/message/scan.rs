@@ -41,7 +41,7 @@ pub(super) fn find(text: &str, wanted: u8, brackets: bool) -> Result<Option<usiz
 }
 
 /// The elements of a list. An open quote hides all that follows it, so the last element then is the rest.
-pub(super) fn elements(text: &str, delimiter: u8) -> impl Iterator<Item = &str> {
+pub(in crate::sip) fn elements(text: &str, delimiter: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -56,7 +56,7 @@ pub(super) fn elements(text: &str, delimiter: u8) -> impl Iterator<Item = &str> 
 }
 
 /// A quoted string's text without its quotes and escapes; `None` if it is not one complete quoted string.
-pub(super) fn unquote(text: &str) -> Option<String> {
+pub(in crate::sip) fn unquote(text: &str) -> Option<String> {
     let inner = text.strip_prefix('"')?;
     let mut plain = String::with_capacity(inner.len());
     let mut chars = inner.chars();
@@ -70,7 +70,7 @@ pub(super) fn unquote(text: &str) -> Option<String> {
 }
 
 /// Writes `plain` as a quoted string. Line ends cannot be quoted (RFC 3261 §25.1) and become spaces.
-pub(super) fn write_quoted(out: &mut impl std::fmt::Write, plain: &str) -> std::fmt::Result {
+pub(in crate::sip) fn write_quoted(out: &mut impl std::fmt::Write, plain: &str) -> std::fmt::Result {
     out.write_char('"')?;
     for c in plain.chars() {
         match c {
