@@ -1,3 +1,9 @@
 //! The bodies of the fuzz targets, run over the corpora and over mutations of them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../shared/mod.rs"]
+mod shared;
 
 mod route;
+mod rtp;
+mod stun;

@@ -1,0 +1,77 @@
+//! The vectors of RFC 3711 appendix B and RFC 7714 §16 and §17.
+
+use patchcord::rtp::srtp::SessionKeys;
+use patchcord::rtp::{Profile, Srtp};
+use serde_json::Value;
+
+use crate::shared;
+
+fn vectors(name: &str) -> Option<Value> {
+    let (_, bytes) = shared::files(&format!("cases/srtp/{name}")).into_iter().next()?;
+    Some(serde_json::from_slice(&bytes).unwrap())
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    let text = value.as_str().unwrap().as_bytes();
+    text.chunks(2).map(|c| u8::from_str_radix(std::str::from_utf8(c).unwrap(), 16).unwrap()).collect()
+}
+
+fn keys(vector: &Value) -> SessionKeys {
+    SessionKeys { cipher: bytes(&vector["session_key"]), salt: bytes(&vector["session_salt"]), mac: vec![0; 20] }
+}
+
+#[test]
+fn session_keys_are_derived_as_rfc_3711_prints_them() {
+    let Some(file) = vectors("rfc3711_rfc6188.json") else { return };
+    for vector in file["kdf"].as_array().unwrap() {
+        let (key, salt) = (bytes(&vector["master_key"]), bytes(&vector["master_salt"]));
+        let [rtp, _] = SessionKeys::derive(Profile::AesCm128HmacSha1_80, &key, &salt).unwrap();
+        let expected = &vector["session"];
+        assert_eq!(rtp.cipher, bytes(&expected["cipher_key"]));
+        assert_eq!(rtp.salt, bytes(&expected["cipher_salt"]));
+        assert_eq!(rtp.mac, bytes(&expected["auth_key_94_octets"])[..20]);
+    }
+}
+
+#[test]
+fn the_key_stream_is_as_rfc_3711_prints_it() {
+    let Some(file) = vectors("rfc3711_rfc6188.json") else { return };
+    for vector in file["aes_cm"].as_array().unwrap() {
+        let expected = bytes(&vector["keystream_prefix"]);
+        let mut srtp = Srtp::with_session_keys(Profile::AesCm128HmacSha1_80, &keys(vector), &keys(vector)).unwrap();
+        let mut packet = vec![0; 12 + expected.len() + 10];
+        packet[0] = 0x80;
+        srtp.protect_rtp(&mut packet, 12 + expected.len()).unwrap();
+        assert_eq!(packet[12..12 + expected.len()], expected);
+    }
+}
+
+#[test]
+fn gcm_gives_the_packets_that_rfc_7714_prints() {
+    let Some(file) = vectors("rfc7714.json") else { return };
+    for vector in file["vectors"].as_array().unwrap() {
+        let srtp = || Srtp::with_session_keys(Profile::AeadAes128Gcm, &keys(vector), &keys(vector)).unwrap();
+        let (plain, sealed) = (bytes(&vector["rtp_plain"]), bytes(&vector["srtp_protected"]));
+        let mut packet = plain.clone();
+        packet.resize(sealed.len(), 0);
+        assert_eq!(srtp().protect_rtp(&mut packet, plain.len()), Ok(sealed.len()));
+        assert_eq!(packet, sealed);
+        assert_eq!(srtp().unprotect_rtp(&mut packet), Ok(plain.len()));
+        assert_eq!(packet[..plain.len()], plain);
+
+        let (plain, sealed) = (bytes(&vector["rtcp_plain"]), bytes(&vector["srtcp_protected"]));
+        let mut out = srtp();
+        let mut packet = vec![0; sealed.len()];
+        for _ in 0..=vector["srtcp_index"].as_u64().unwrap() {
+            packet[..plain.len()].copy_from_slice(&plain);
+            assert_eq!(out.protect_rtcp(&mut packet, plain.len()), Ok(sealed.len()));
+        }
+        assert_eq!(packet, sealed);
+        assert_eq!(srtp().unprotect_rtcp(&mut packet), Ok(plain.len()));
+        assert_eq!(packet[..plain.len()], plain);
+
+        let mut clear = bytes(&vector["srtcp_auth_only"]);
+        assert_eq!(srtp().unprotect_rtcp(&mut clear), Ok(plain.len()));
+        assert_eq!(clear[..plain.len()], plain);
+    }
+}
