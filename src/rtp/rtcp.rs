@@ -238,7 +238,7 @@ fn packet_of(count: u8, packet_type: u8, body: &[u8]) -> Option<Rtcp<'_>> {
         (PSFB, 15) => {
             let bitrate = word(body, 3)?;
             let (exponent, mantissa) = ((bitrate >> 18) & 0x3f, u64::from(bitrate & 0x3_ffff));
-            let bits_per_second = mantissa.checked_mul(1u64.checked_shl(exponent)?).unwrap_or(u64::MAX);
+            let bits_per_second = mantissa.saturating_mul(1u64.checked_shl(exponent)?);
             (body.get(8..12)? == b"REMB").then_some(Rtcp::MaximumBitrate { bits_per_second })
         }
         _ => None,

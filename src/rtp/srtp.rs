@@ -118,7 +118,7 @@ const RTCP_INDEX: usize = 4;
 const RTCP_MAC_TAG: usize = 10;
 
 enum Suite {
-    Counter { rtp: Counter, rtcp: Counter },
+    Counter { rtp: Box<Counter>, rtcp: Box<Counter> },
     Gcm { rtp: Gcm, rtcp: Gcm },
 }
 
@@ -142,7 +142,7 @@ impl Srtp {
         let suite = if profile.is_gcm() {
             Suite::Gcm { rtp: Gcm::new(rtp)?, rtcp: Gcm::new(rtcp)? }
         } else {
-            Suite::Counter { rtp: Counter::new(rtp)?, rtcp: Counter::new(rtcp)? }
+            Suite::Counter { rtp: Box::new(Counter::new(rtp)?), rtcp: Box::new(Counter::new(rtcp)?) }
         };
         Ok(Srtp { profile, suite, rtp: Sources::default(), rtcp: Sources::default() })
     }
