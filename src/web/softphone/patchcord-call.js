@@ -52,6 +52,7 @@ export class Call extends Emitter {
   #offered = "";
   #answered = "";
   #chain = Promise.resolve();
+  #over = deferred();
   #early = [];
   #batch = { candidates: [], timer: 0 };
   #pending = null;
@@ -273,6 +274,7 @@ export class Call extends Emitter {
     if (type) this.#send(type, cause ? { cause } : {});
     this.end = end;
     this.#phase = "ended";
+    this.#over.resolve();
     this.#phone._forget(this);
     clearInterval(this.#statsTimer);
     clearTimeout(this.#batch.timer);
@@ -287,7 +289,11 @@ export class Call extends Emitter {
 
   /** One description at a time: the browser refuses a second one while it works on the first. */
   #queue(work) {
-    const done = this.#chain.then(() => (this.end ? undefined : work()));
+    const unlessEnded = async () => (this.end ? undefined : work());
+    // A connection that is closed under the work fails it, or never lets it finish.
+    const done = this.#chain.then(() => Promise.race([this.#over.promise, unlessEnded()])).catch(error => {
+      if (!this.end) throw error;
+    });
     this.#chain = done.catch(() => {});
     return done;
   }
@@ -426,7 +432,8 @@ export class Call extends Emitter {
   #gathered(pc, candidate) {
     if (pc !== this.#pc || this.end) return;
     const batch = this.#batch;
-    if (candidate?.candidate) batch.candidates.push(candidate);
+    // The gateway has no TCP candidates, so ours would find no partner.
+    if (candidate?.candidate && candidate.protocol !== "tcp") batch.candidates.push(candidate);
     if (!candidate) this.#sendCandidates(true);
     else batch.timer ||= setTimeout(() => this.#sendCandidates(false), CANDIDATE_BATCH_MS);
   }
@@ -473,4 +480,10 @@ export class Call extends Emitter {
   async #tellStats() {
     if (this.hasListener("stats") && this.#pc?.currentRemoteDescription) this.emit("stats", await this.stats());
   }
+}
+
+function deferred() {
+  const made = {};
+  made.promise = new Promise(resolve => (made.resolve = resolve));
+  return made;
 }

@@ -384,7 +384,8 @@ function showRinging() {
   if (!call) return;
   if (was) $("incoming-error").textContent = "";
   text("caller", name(call));
-  text("caller-line", call.display ? `${call.peer} is calling` : "is calling you");
+  const who = call.display ? `${call.peer} is calling.` : "is calling.";
+  text("caller-line", current ? `${who} Answering puts ${name(current)} on hold.` : who);
 }
 
 function title() {
