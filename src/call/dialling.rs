@@ -106,6 +106,9 @@ impl Call {
             offer: Some(Offer { exchange, description }),
             hops_left,
         };
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.is_open = true;
+        }
         self.say(leg, Signal::Start(Box::new(start)));
     }
 

@@ -38,6 +38,8 @@ pub struct Leg {
     pub said_direction: Direction,
     /// The party said in words that it put the other on hold.
     pub holds_by_word: bool,
+    /// The peer has been told of the leg, or told us: until then nothing else may be said on it.
+    pub is_open: bool,
     /// Packets can flow.
     pub connected: bool,
     /// The relay has heard something on it.
@@ -60,6 +62,7 @@ impl Leg {
             local: None,
             said_direction: Direction::SendRecv,
             holds_by_word: false,
+            is_open: false,
             connected: false,
             heard: false,
             exchanges_said: 0,

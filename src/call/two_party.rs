@@ -113,6 +113,7 @@ impl Call {
         let ledger = Ledger::new(now, wall_ms, call, &start, plan.rule.clone());
         let late_offer = start.offer.is_none();
         let mut caller = Leg::new(leg, abilities, spec.clone().and_then(Result::ok).unwrap_or(LegSpec::PHONE));
+        caller.is_open = true;
         if let Some(offer) = start.offer {
             caller.take_offer(offer.exchange, offer.description);
         } else {
@@ -171,6 +172,11 @@ impl Call {
         self.finish(now, Hangup { cause: Cause::MediaIncompatible, detail: Some(detail) });
     }
 
+    /// Whether all that is left is the record.
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Ending { .. } | State::Gone)
+    }
+
     /// The call's name.
     pub fn id(&self) -> CallId {
         self.id
@@ -184,7 +190,7 @@ impl Call {
     /// A peer said a signal on one of the legs.
     pub fn hear(&mut self, now: Instant, leg: LegId, signal: Signal) {
         debug!(call = %self.id, %leg, ?signal, "hears");
-        if matches!(self.state, State::Ending { .. } | State::Gone) {
+        if self.is_over() {
             return;
         }
         if leg == self.caller.id {
@@ -319,7 +325,11 @@ impl Call {
         self.finish(now, Hangup::new(cause));
     }
 
+    /// Says a signal on a leg; on one that was never opened there is nobody to say it to.
     pub(super) fn say(&mut self, leg: LegId, signal: Signal) {
+        if self.is_over() || self.leg_mut(leg).is_some_and(|l| !l.is_open) {
+            return;
+        }
         self.outputs.push_back(Output::Say(leg, signal));
     }
 
@@ -403,6 +413,9 @@ impl Call {
 
     /// Wants of the relay what the call is like now, if that is not what it wanted before.
     pub(super) fn apply(&mut self) {
+        if self.is_over() {
+            return;
+        }
         let early = match &self.state {
             State::Dialling(dialling) => dialling.early,
             _ => self.callees.first().map(|c| c.id),
@@ -448,11 +461,11 @@ impl Call {
 
     /// Ends every leg that is still there and waits for the relay's last figures.
     pub(super) fn finish(&mut self, now: Instant, hangup: Hangup) {
-        if matches!(self.state, State::Ending { .. } | State::Gone) {
+        if self.is_over() {
             return;
         }
         let towards_callees = if self.answered { hangup.cause } else { Cause::Cancelled };
-        for leg in std::mem::take(&mut self.callees) {
+        for leg in std::mem::take(&mut self.callees).into_iter().filter(|l| l.is_open) {
             let detail = if self.answered { hangup.detail.clone() } else { None };
             self.say(leg.id, Signal::Hangup(Hangup { cause: towards_callees, detail }));
         }

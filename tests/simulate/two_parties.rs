@@ -1,0 +1,339 @@
+//! A call among parties that say anything at any time, with a relay that answers late or not at all.
+//!
+//! A failing seed is printed; it alone reproduces the run.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
+use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
+use patchcord::model::{
+    Abilities, Address, Answer, Cause, Codec, Description, Direction, Entry, Graph, Hangup, LocalEnd, Offer, Party,
+    Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
+};
+
+use crate::ladder::{browser_description, browser_transport, phone_description};
+
+const SEEDS: u64 = 4000;
+const STEPS: usize = 60;
+
+#[derive(Default)]
+struct Leg {
+    is_browser: bool,
+    started: bool,
+    /// Hang-ups said and heard: exactly one of either.
+    ends: usize,
+    /// Offers of ours that the party has not answered.
+    to_answer: VecDeque<ExchangeId>,
+    /// Offers of the party's that we have not answered.
+    awaited: Option<ExchangeId>,
+    exchanges: u32,
+    accepted: bool,
+}
+
+struct World {
+    seed: u64,
+    dice: Dice,
+    now: Instant,
+    call: Call,
+    caller: LegId,
+    legs: BTreeMap<LegId, Leg>,
+    relay: VecDeque<RelayEvent>,
+    graph: Option<Graph>,
+    removed: bool,
+    records: usize,
+}
+
+fn codecs(dice: &mut Dice) -> Vec<Codec> {
+    match dice.below(6) {
+        0 => vec![Codec::pcma()],
+        1 => vec![Codec::new(18, "G729", 8000, 1)],
+        2 => vec![Codec::new(111, "opus", 48_000, 2), Codec::pcmu()],
+        _ => vec![Codec::pcmu(), Codec::pcma()],
+    }
+}
+
+fn description(dice: &mut Dice, is_browser: bool) -> Description {
+    let codecs = codecs(dice);
+    let mut description = if is_browser { browser_description(&codecs, 126) } else { phone_description(&codecs) };
+    let stream = &mut description.streams[0];
+    stream.direction = match dice.below(8) {
+        0 => Direction::SendOnly,
+        1 => Direction::Inactive,
+        _ => Direction::SendRecv,
+    };
+    if is_browser && dice.below(3) == 0 {
+        stream.transport = browser_transport(&dice.token(4));
+    }
+    if dice.below(30) == 0 {
+        stream.accepted = false;
+    }
+    description
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut dice = Dice::for_test(seed);
+        let now = Instant::now();
+        let (mut sip, mut web) = (LegMint::said(AdapterId(1)), LegMint::said(AdapterId(2)));
+        let mut legs = BTreeMap::new();
+        let caller_is_browser = dice.below(2) == 0;
+        let adapter = AdapterId(if caller_is_browser { 2 } else { 1 });
+        let caller = LegMint::heard(adapter).mint();
+        let abilities = if caller_is_browser { Abilities::BROWSER } else { Abilities::PHONE };
+        let offer = (caller_is_browser || dice.below(5) != 0).then(|| description(&mut dice, caller_is_browser));
+        let awaited = offer.is_some().then(|| ExchangeId::heard(1));
+        legs.insert(
+            caller,
+            Leg { is_browser: caller_is_browser, started: true, awaited, exchanges: 1, ..Leg::default() },
+        );
+        let attempts = (0..dice.below(4))
+            .map(|n| {
+                let branches = (0..dice.below(4))
+                    .map(|_| {
+                        let is_browser = dice.below(2) == 0;
+                        let (leg, abilities) =
+                            if is_browser { (web.mint(), Abilities::BROWSER) } else { (sip.mint(), Abilities::PHONE) };
+                        legs.insert(leg, Leg { is_browser, ..Leg::default() });
+                        Branch {
+                            leg,
+                            abilities,
+                            from: Party::new(Address::here("a")),
+                            to: Address::here("b"),
+                            contact: None,
+                            trunk: None,
+                        }
+                    })
+                    .collect();
+                Attempt { target: format!("t{n}"), ring: Duration::from_secs(20), branches }
+            })
+            .collect();
+        let action = match dice.below(10) {
+            0 => Action::Echo,
+            1 => Action::Reject(Cause::Forbidden),
+            _ => Action::Dial(attempts),
+        };
+        let start = Start {
+            entry: Entry::Open,
+            from: Party::new(Address::here("a")),
+            to: Address::here("b"),
+            contact: None,
+            trunk: None,
+            offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
+            hops_left: 10,
+        };
+        let opening =
+            Opening { call: CallId(1), leg: caller, abilities, start, plan: Plan { rule: None, action }, wall_ms: 0 };
+        let call = Call::open(now, opening);
+        let (relay, graph) = (VecDeque::new(), None);
+        let mut world = World { seed, dice, now, call, caller, legs, relay, graph, removed: false, records: 0 };
+        world.drain();
+        world
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("seed {}: {what}", self.seed)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            if self.records > 0 {
+                self.fail("something follows the record");
+            }
+            match output {
+                Output::Say(leg, signal) => self.said(leg, &signal),
+                Output::Order(RelayCommand::Apply(graph)) => self.lay(graph),
+                Output::Order(RelayCommand::Remove(call)) => {
+                    self.removed = true;
+                    self.relay.push_back(RelayEvent::Removed { call, legs: Vec::new() });
+                }
+                Output::Order(_) => {}
+                Output::Done(_) => self.records += 1,
+            }
+        }
+    }
+
+    fn said(&mut self, id: LegId, signal: &Signal) {
+        let seed = self.seed;
+        let leg = self.legs.get_mut(&id).unwrap_or_else(|| panic!("seed {seed}: an unknown leg"));
+        assert!(leg.ends == 0, "seed {seed}: {signal:?} is said on a leg that has ended");
+        assert!(leg.started || matches!(signal, Signal::Start(_)), "seed {seed}: {signal:?} before the start");
+        match signal {
+            Signal::Start(start) => {
+                assert!(!leg.started, "seed {seed}: a leg starts twice");
+                leg.started = true;
+                leg.to_answer.push_back(start.offer.as_ref().expect("we always offer").exchange);
+            }
+            Signal::Offer(offer) => {
+                assert!(leg.to_answer.is_empty(), "seed {seed}: two offers of ours are open at once");
+                leg.to_answer.push_back(offer.exchange);
+            }
+            Signal::Answer(answer) => {
+                assert_eq!(leg.awaited, Some(answer.exchange), "seed {seed}: an answer to nothing");
+                if !answer.provisional {
+                    leg.awaited = None;
+                }
+            }
+            Signal::Refuse { exchange, .. } => {
+                assert_eq!(leg.awaited, Some(*exchange), "seed {seed}: a refusal of nothing");
+                leg.awaited = None;
+            }
+            Signal::Accept => {
+                assert!(!leg.accepted, "seed {seed}: accepted twice");
+                leg.accepted = true;
+            }
+            Signal::Hangup(_) => leg.ends += 1,
+            _ => {}
+        }
+    }
+
+    fn lay(&mut self, graph: Graph) {
+        if self.removed {
+            self.fail("a graph after the removal");
+        }
+        let old = self.graph.replace(graph.clone());
+        if old.as_ref().is_some_and(|o| o.revision >= graph.revision) {
+            self.fail("revisions do not rise");
+        }
+        for leg in &graph.legs {
+            let known = old.as_ref().and_then(|g| g.legs.iter().find(|l| l.leg == leg.leg));
+            let ufrag = |l: &patchcord::model::GraphLeg| {
+                l.remote.as_ref().and_then(|r| r.transport.ice.as_ref()).map(|i| i.ufrag.clone())
+            };
+            let restarted = known.is_some_and(|k| ufrag(k).is_some() && ufrag(k) != ufrag(leg));
+            if known.is_none() || restarted {
+                let mut transport = browser_transport("ours");
+                if leg.spec.seal == SealKind::Plain {
+                    transport = phone_description(&[Codec::pcmu()]).streams[0].transport.clone();
+                }
+                let local = LocalEnd { transport, ssrc: 1, cname: "c".into() };
+                let revision = graph.revision;
+                self.relay.push_back(RelayEvent::Ready { call: CallId(1), leg: leg.leg, revision, local });
+            }
+            if leg.spec.seal == SealKind::Dtls && leg.remote.is_some() {
+                self.relay.push_back(RelayEvent::Connected { call: CallId(1), leg: leg.leg });
+            }
+        }
+    }
+
+    fn hear(&mut self, id: LegId, signal: Signal) {
+        self.call.hear(self.now, id, signal);
+        self.drain();
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(10) {
+            0..=3 => {
+                if let Some(event) = self.relay.pop_front() {
+                    // Now and then the relay never says it.
+                    if self.dice.below(40) != 0 || matches!(event, RelayEvent::Removed { .. }) {
+                        self.call.relay(self.now, event);
+                        self.drain();
+                    }
+                }
+            }
+            4 => {
+                let by = Duration::from_millis(u64::from(self.dice.below(9000)));
+                self.pass(by);
+            }
+            _ => self.party_acts(),
+        }
+    }
+
+    fn pass(&mut self, by: Duration) {
+        self.now += by;
+        while self.call.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.call.handle_timeout(self.now);
+            self.drain();
+        }
+    }
+
+    fn party_acts(&mut self) {
+        let alive: Vec<LegId> = self.legs.iter().filter(|(_, l)| l.started && l.ends == 0).map(|(id, _)| *id).collect();
+        if alive.is_empty() {
+            return;
+        }
+        let id = alive[self.dice.below(alive.len() as u32) as usize];
+        let is_callee = id != self.caller;
+        let signal = self.choose(id, is_callee);
+        if let Some(signal) = signal {
+            if matches!(signal, Signal::Hangup(_)) {
+                self.legs.get_mut(&id).unwrap().ends += 1;
+            }
+            self.hear(id, signal);
+        }
+    }
+
+    fn choose(&mut self, id: LegId, is_callee: bool) -> Option<Signal> {
+        let dice = &mut self.dice;
+        let leg = self.legs.get_mut(&id).unwrap();
+        Some(match dice.below(14) {
+            0 | 1 if is_callee && !leg.accepted => {
+                Signal::Progress(Progress { stage: Stage::Ringing, early_media: dice.below(3) == 0 })
+            }
+            2..=4 => {
+                let exchange = *leg.to_answer.front()?;
+                let provisional = is_callee && !leg.accepted && dice.below(3) == 0;
+                if !provisional {
+                    leg.to_answer.pop_front();
+                }
+                let is_browser = leg.is_browser;
+                Signal::Answer(Answer { exchange, description: description(dice, is_browser), provisional })
+            }
+            5 | 6 if is_callee && !leg.accepted => {
+                leg.accepted = true;
+                Signal::Accept
+            }
+            7 | 8 => Signal::Hold(dice.below(2) == 0),
+            9 | 10 if leg.awaited.is_none() && leg.to_answer.is_empty() => {
+                leg.exchanges += 1;
+                let exchange = ExchangeId::heard(leg.exchanges);
+                leg.awaited = Some(exchange);
+                let is_browser = leg.is_browser;
+                Signal::Offer(Offer { exchange, description: description(dice, is_browser) })
+            }
+            11 => Signal::AskStats,
+            12 if dice.below(4) == 0 => {
+                let cause = Cause::ALL[dice.below(Cause::ALL.len() as u32) as usize];
+                Signal::Hangup(Hangup::new(cause))
+            }
+            _ => Signal::Mute(true),
+        })
+    }
+
+    fn run(mut self) {
+        for _ in 0..STEPS {
+            if self.records > 0 {
+                break;
+            }
+            self.step();
+        }
+        if self.records == 0 {
+            self.call.hang_up(self.now, Cause::Maintenance);
+            self.drain();
+            self.pass(Duration::from_secs(5));
+        }
+        if self.records != 1 {
+            self.fail(&format!("{} records", self.records));
+        }
+        if self.graph.is_some() && !self.removed {
+            self.fail("the relay keeps the call's legs");
+        }
+        for (id, leg) in &self.legs {
+            if leg.started && leg.ends != 1 {
+                self.fail(&format!("leg {id} ended {} times", leg.ends));
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_parties_do_every_leg_ends_once_and_there_is_one_record() {
+    let seeds = match std::env::var("PATCHCORD_SEED").ok().and_then(|s| s.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..SEEDS,
+    };
+    for seed in seeds {
+        World::new(seed).run();
+    }
+}
