@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 /// The settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -10,10 +12,22 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Whether and with what the connections are protected.
     pub tls: Tls,
-    /// Pages of these origins (`https://example.org`) may open the WebSocket, besides the gateway's own.
+    /// Pages of these origins (`https://example.org`) may sign in and open the WebSocket, besides the
+    /// gateway's own.
     pub origins: Vec<String>,
     /// The name under which anybody may sign in without a password; `None`: nobody may.
     pub guest: Option<String>,
+    /// What the page proposes to dial.
+    pub dial_hints: Vec<DialHint>,
+}
+
+/// Something that can be dialled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DialHint {
+    /// What to type.
+    pub to: String,
+    /// What one hears.
+    pub text: String,
 }
 
 /// HTTP or HTTPS.

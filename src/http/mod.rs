@@ -2,26 +2,51 @@
 //!
 //! Floor 5. May import: base, model, web, switch.
 
+mod assets;
+mod attempts;
 pub mod config;
+mod headers;
+mod origin;
+mod server;
+mod sign_in;
+mod socket;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-pub use config::{HttpConfig, Tls};
+pub use config::{DialHint, HttpConfig, Tls};
 
 use crate::model::Directory;
 use crate::web::WebHandle;
 
-/// A running server. It stops when this is dropped.
+/// A running server. When this is dropped it stops and closes what is open.
 #[derive(Debug)]
 pub struct HttpHandle {
     /// Where it listens, with the port that the system chose.
     pub address: SocketAddr,
     /// The address of the page, to be printed.
     pub url: String,
+    draining: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+}
+
+impl HttpHandle {
+    /// Says at `/health` that no more calls are taken; all else goes on.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+}
+
+impl Drop for HttpHandle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
 }
 
 /// Starts the server.
@@ -29,6 +54,24 @@ pub struct HttpHandle {
 /// # Errors
 /// The address cannot be bound, or the certificate cannot be read or made; the text says which.
 pub async fn start(config: HttpConfig, web: WebHandle, directory: Arc<ArcSwap<Directory>>) -> io::Result<HttpHandle> {
-    let _ = (config, web, directory);
-    Err(io::Error::other("not served"))
+    let tls = tls::acceptor(&config.tls, config.listen.ip())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| io::Error::new(e.kind(), format!("{} cannot be bound: {e}", config.listen)))?;
+    let address = listener.local_addr()?;
+    let url = url(address, tls.is_some());
+    let (draining, is_draining) = watch::channel(false);
+    let (stop, stopped) = watch::channel(false);
+    let shared = server::Shared::new(config, web, directory, is_draining, stopped.clone());
+    tokio::spawn(server::run(listener, tls, server::router(shared), stopped));
+    Ok(HttpHandle { address, url, draining, stop })
+}
+
+fn url(address: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    if address.ip().is_unspecified() {
+        format!("{scheme}://localhost:{}/", address.port())
+    } else {
+        format!("{scheme}://{address}/")
+    }
 }

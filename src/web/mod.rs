@@ -19,6 +19,7 @@ pub mod leg;
 mod resume;
 mod say;
 pub mod session;
+pub mod softphone;
 mod wakes;
 
 pub use config::{Config, IceServer};
