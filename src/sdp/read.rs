@@ -27,6 +27,10 @@ pub fn read(text: &str) -> Result<Description, SdpError> {
         }
         description.streams.push(stream);
     }
+    // RFC 8839 §5.3: an agent is lite as a whole, wherever it says so.
+    if description.streams.iter().filter_map(|s| s.transport.ice.as_ref()).any(|i| i.lite) {
+        description.streams.iter_mut().filter_map(|s| s.transport.ice.as_mut()).for_each(|i| i.lite = true);
+    }
     Ok(description)
 }
 

@@ -244,9 +244,9 @@ fn a_browsers_answer_has_what_rfc_8829_asks_for() {
         "m=audio 40000 UDP/TLS/RTP/SAVPF 111 110\r\nc=IN IP4 192.0.2.1\r\na=mid:0\r\na=sendrecv\r\n\
          a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
          a=rtpmap:110 telephone-event/48000\r\na=msid:pc 0\r\na=ssrc:9 cname:pc\r\n\
-         a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\na=ice-options:trickle\r\n\
+         a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n\
          a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\r\na=setup:passive\r\n\
-         a=rtcp-mux\r\na=candidate:1 1 udp 2 192.0.2.1 40000 typ host\r\na=end-of-candidates\r\n"
+         a=rtcp-mux\r\na=ice-options:trickle\r\na=candidate:1 1 udp 2 192.0.2.1 40000 typ host\r\na=end-of-candidates\r\n"
     );
 }
 

@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{MEDIA_EXTRA, candidate};
 use crate::model::{Codec, Description, Direction, Extra, Fingerprint, Ice, Kind, Seal, Setup, Stream, Transport};
 
+/// The attribute whose value `trickle` joins, so that there is one of it.
+const ICE_OPTIONS: &str = "ice-options";
+
 /// The writer's identity (RFC 8866 §5.2, the `o=` line) and what else the text says of it.
 ///
 /// Who writes owns the version: one more whenever the description differs from the one before
@@ -130,7 +133,7 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
     }
     sources(text, stream, origin)?;
     if let Some(ice) = &transport.ice {
-        credentials(text, ice, stream, origin)?;
+        write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", clean(&ice.ufrag), clean(&ice.pwd))?;
     }
     seal(text, &transport.seal)?;
     if let Some(rtcp) = transport.rtcp_address {
@@ -139,8 +142,18 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
     if stream.rtcp_mux {
         text.write_str("a=rtcp-mux\r\n")?;
     }
-    let own = |e: &&Extra| e.name != MEDIA_EXTRA && !(transport.ice.is_some() && e.name == "ice-options");
-    stream.extras.iter().filter(own).try_for_each(|e| extra(text, e))?;
+    let trickle = transport.ice.as_ref().is_some_and(|ice| ice.more || origin.trickle);
+    for kept in stream.extras.iter().filter(|e| e.name != MEDIA_EXTRA) {
+        match &kept.value {
+            Some(others) if trickle && kept.name == ICE_OPTIONS => {
+                write!(text, "a={ICE_OPTIONS}:trickle {}\r\n", clean(others))?;
+            }
+            _ => extra(text, kept)?,
+        }
+    }
+    if trickle && !stream.extras.iter().any(|e| e.name == ICE_OPTIONS) {
+        write!(text, "a={ICE_OPTIONS}:trickle\r\n")?;
+    }
     transport.ice.iter().try_for_each(|ice| candidates(text, ice, origin))
 }
 
@@ -151,8 +164,10 @@ fn media_line(text: &mut String, stream: &Stream, bundle_only: bool) -> fmt::Res
         Kind::Other(name) => clean(name),
     };
     let port = match stream.transport.address {
-        _ if !stream.accepted || bundle_only => 0,
+        _ if !stream.accepted => 0,
         Some(address) => address.port(),
+        // RFC 9143 §6: port 0 and the attribute together say that the stream is offered within its bundle only.
+        None if bundle_only => 0,
         None => 9,
     };
     let kept = stream.extras.iter().find(|e| e.name == MEDIA_EXTRA).and_then(|e| e.value.as_deref());
@@ -208,14 +223,6 @@ fn sources(text: &mut String, stream: &Stream, origin: &Origin) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-fn credentials(text: &mut String, ice: &Ice, stream: &Stream, origin: &Origin) -> fmt::Result {
-    write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", clean(&ice.ufrag), clean(&ice.pwd))?;
-    let trickle = (ice.more || origin.trickle).then_some("trickle");
-    let others = stream.extras.iter().filter(|e| e.name == "ice-options").filter_map(|e| e.value.as_deref());
-    let options: Vec<Cow<'_, str>> = trickle.into_iter().chain(others).map(clean).collect();
-    if options.is_empty() { Ok(()) } else { write!(text, "a=ice-options:{}\r\n", options.join(" ")) }
 }
 
 fn candidates(text: &mut String, ice: &Ice, origin: &Origin) -> fmt::Result {
