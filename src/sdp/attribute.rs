@@ -98,10 +98,15 @@ pub(super) fn extra(line: &Line<'_>) -> Option<Extra> {
 
 /// The address of a `c=` line; `None` for a name, which nobody here resolves.
 pub(super) fn connection(line: &Line<'_>) -> Result<Option<IpAddr>, SdpError> {
-    match parse_sdp_line(&format!("c={}", line.value), line.number).map(|l| l.sdp_type) {
-        Ok(SdpType::Connection(connection)) => Ok(ip(&connection.address)),
-        _ => Err(line.error("c=", format!("{:?} is no address of the form IN IP4 192.0.2.1", line.value))),
+    if let Ok(SdpType::Connection(connection)) =
+        parse_sdp_line(&format!("c={}", line.value), line.number).map(|l| l.sdp_type)
+    {
+        return Ok(ip(&connection.address));
     }
+    // `IN IP4` before an IPv6 address happens (AirPlay); the address itself is plain enough.
+    let address = line.value.rsplit(' ').next().and_then(|a| a.parse().ok());
+    let wrong = || line.error("c=", format!("{:?} is no address of the form IN IP4 192.0.2.1", line.value));
+    address.map(Some).ok_or_else(wrong)
 }
 
 /// The kilobits a second of a `b=AS` line.

@@ -3,6 +3,9 @@
 use super::attribute::Said;
 use crate::model::Codec;
 
+/// The most kinds of feedback a format may have; `*` says one line of all formats at once.
+const MAX_FEEDBACK: usize = 16;
+
 /// What RFC 3551 §6 assigns without an `rtpmap`: payload type, name, clock, channels.
 const STATIC: [(u8, &str, u32, u8); 24] = [
     (0, "PCMU", 8000, 1),
@@ -65,7 +68,8 @@ pub(super) fn codecs<'a>(payload_types: &[u8], said: impl Iterator<Item = &'a Sa
             }
             Said::Feedback { payload_type, value } => codecs
                 .iter_mut()
-                .filter(|c| payload_type.is_none_or(|p| p == c.payload_type) && !c.feedback.contains(value))
+                .filter(|c| payload_type.is_none_or(|p| p == c.payload_type))
+                .filter(|c| c.feedback.len() < MAX_FEEDBACK && !c.feedback.contains(value))
                 .for_each(|c| c.feedback.push(value.clone())),
             _ => {}
         }

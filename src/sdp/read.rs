@@ -1,11 +1,12 @@
 //! Sections to a [Description].
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use super::attribute::{self, Said};
 use super::format;
 use super::split::{Line, Section, split};
-use super::{MEDIA_EXTRA, SdpError};
+use super::{MAX_OCTETS, MEDIA_EXTRA, SdpError};
 use crate::model::{
     Candidate, Description, Direction, Extra, Fingerprint, Ice, Kind, Mid, Seal, Setup, Stream, Transport,
 };
@@ -15,7 +16,8 @@ use crate::model::{
 /// A line of an unknown kind is skipped (RFC 8866 §5), an attribute that cannot be understood is kept as an
 /// extra; an error means that a stream, its place or its keys cannot be known.
 pub fn read(text: &str) -> Result<Description, SdpError> {
-    let sections = split(text)?;
+    let text = printable(text);
+    let sections = split(&text)?;
     let mut description = Description::default();
     let session = session(&sections.session, &mut description)?;
     for section in &sections.streams {
@@ -32,6 +34,16 @@ pub fn read(text: &str) -> Result<Description, SdpError> {
         description.streams.iter_mut().filter_map(|s| s.transport.ice.as_mut()).for_each(|i| i.lite = true);
     }
     Ok(description)
+}
+
+/// The text without control characters but its ends of lines; a tab separates as a space does.
+fn printable(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_ascii_control() && !matches!(c, '\r' | '\n');
+    if text.len() > MAX_OCTETS || !text.contains(control) {
+        return Cow::Borrowed(text);
+    }
+    let spaced = text.chars().map(|c| if c == '\t' { ' ' } else { c });
+    Cow::Owned(spaced.filter(|c| !control(*c)).collect())
 }
 
 /// What the session says for those streams that do not say it themselves.

@@ -22,7 +22,7 @@ impl<'a> Line<'a> {
     /// An attribute's name and value.
     pub fn attribute(&self) -> (&'a str, Option<&'a str>) {
         match self.value.split_once(':') {
-            Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
+            Some((name, value)) => (name, Some(value.trim_start())),
             None => (self.value, None),
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn split(text: &str) -> Result<Sections<'_>, SdpError> {
     let mut sections = Sections { session: Vec::new(), streams: Vec::new() };
     let mut count = 0;
     for raw in text.split(['\n', '\r']) {
-        let raw = raw.trim_end_matches([' ', '\t', '\0']);
+        let raw = raw.trim_end_matches(' ');
         if raw.is_empty() {
             continue;
         }

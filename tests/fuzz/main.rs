@@ -1,4 +1,5 @@
 //! The bodies of the fuzz targets, run over the corpora and over mutations of them.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../shared/mod.rs"]
@@ -6,4 +7,5 @@ mod shared;
 
 mod route;
 mod rtp;
+mod sdp;
 mod stun;

@@ -1,9 +1,11 @@
 //! Wire formats against the public corpora: what real and hostile programs send, read without harm.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../shared/mod.rs"]
 mod shared;
 
 mod keypad;
+mod sdp;
 mod srtp;
 mod stun;
