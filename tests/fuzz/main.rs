@@ -8,4 +8,5 @@ mod shared;
 mod route;
 mod rtp;
 mod sdp;
+mod sip;
 mod stun;

@@ -3,4 +3,5 @@
 
 mod route;
 mod sdp;
+mod sip;
 mod srtp;

@@ -7,5 +7,6 @@ mod shared;
 
 mod keypad;
 mod sdp;
+mod sip;
 mod srtp;
 mod stun;
