@@ -51,6 +51,8 @@ export class Phone extends Emitter {
   /** Who is signed in. */
   user = "";
   display = "";
+  /** Whether nobody was asked who is there. */
+  guest = true;
   /** The ids of the devices in use; empty for the system's own choice. */
   microphone = "";
   speaker = "";
@@ -146,14 +148,11 @@ export class Phone extends Emitter {
 
   async _connect() {
     const saved = this.#takeSaved();
-    let welcome = null;
-    if (saved) {
-      welcome = await this.#open({ resume: saved.resume }).catch(error => {
-        if (error.code === "unreachable") throw error;
-      });
-    }
-    welcome ??= await this.#signIn();
-    this.#welcomed(welcome, saved);
+    const resumed = saved && (await this.#open({ resume: saved.resume }).catch(error => {
+      if (error.code === "unreachable") throw error;
+    }));
+    this.guest = resumed ? saved.guest : !this.#options.user && !this.#options.token;
+    this.#welcomed(resumed || (await this.#signIn()), saved);
   }
 
   async #signIn() {
@@ -221,8 +220,8 @@ export class Phone extends Emitter {
     this.#add(call);
     // After the page had its chance to listen.
     setTimeout(() => {
-      this.emit(entry.state === "incoming" ? "incoming" : "resumed", call);
       if (saved?.muted?.includes(call.name)) call.mute(true);
+      this.emit(entry.state === "incoming" ? "incoming" : "resumed", call);
       if (entry.state !== "incoming") call._rebuild();
     });
   }
@@ -335,7 +334,7 @@ export class Phone extends Emitter {
   #save() {
     if (!this.#resume) return;
     const muted = this.calls.filter(call => call.muted).map(call => call.name);
-    const saved = { resume: this.#resume, user: this.user, muted, at: Date.now(), withinMs: this.#resumeWithinMs };
+    const saved = { resume: this.#resume, user: this.user, guest: this.guest, muted, at: Date.now(), withinMs: this.#resumeWithinMs };
     sessionStorage.setItem(this.#key, JSON.stringify(saved));
   }
 

@@ -3,6 +3,8 @@ import { connect } from "/patchcord.js";
 import * as tones from "/tones.js";
 
 const RETRY_MS = 3_000;
+/** A connection that is back sooner is not worth a banner. */
+const LOST_MS = 400;
 const PLUS_MS = 500;
 const QUALITY_MS = 1_000;
 const WORDS = { calling: "Calling", ringing: "Ringing", early: "Ringing", connected: "Connected", held: "On hold" };
@@ -21,6 +23,7 @@ let lastEnd = null;
 let lastNumber = "";
 let notice = "";
 let qualityAt = 0;
+let lostTimer = 0;
 
 // Signing in
 
@@ -39,7 +42,7 @@ async function start(options = {}) {
   showSignIn(false);
   $("account").hidden = false;
   $("who").textContent = phone.display;
-  $("sign-out").hidden = !options.user;
+  $("sign-out").hidden = phone.guest;
   phone.microphone = localStorage.getItem("microphone") ?? "";
   phone.speaker = localStorage.getItem("speaker") ?? "";
   phone.on("state", connectionChanged);
@@ -77,8 +80,9 @@ $("sign-out").addEventListener("click", () => {
 });
 
 function connectionChanged(state) {
+  clearTimeout(lostTimer);
   if (state === "ready") banner("");
-  if (state === "lost") banner(current ? "Connection lost. Your call is kept – reconnecting …" : "Connection lost – reconnecting …");
+  if (state === "lost") lostTimer = setTimeout(banner, LOST_MS, current ? "Connection lost. Your call is kept – reconnecting …" : "Connection lost – reconnecting …");
   render();
 }
 
@@ -313,7 +317,6 @@ async function listHints() {
     button.type = "button";
     button.append(element("b", to), element("span", text));
     button.addEventListener("click", () => {
-      if (current) return;
       setNumber(to);
       dial(to);
     });
@@ -347,6 +350,7 @@ function render() {
   showWhen(!current && $("number").value, "erase");
   showWhen(beside.length, "switch");
   if (beside.length) text("switch-text", `Switch to ${name(beside[0])}, on hold`);
+  for (const hint of $("hint-list").querySelectorAll("button")) hint.disabled = Boolean(current) || phone?.state !== "ready";
   $("call").disabled = phone?.state !== "ready";
   $("hold").disabled = !["connected", "held"].includes(state);
   $("mute").ariaPressed = String(Boolean(current?.muted));
