@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: see `patchcord help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    patchcord::cli::main()
+}

@@ -145,6 +145,11 @@ impl<'s> Section<'s> {
         self.entries.is_empty()
     }
 
+    /// Whether the key is written and was not asked for yet.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// Notes a mistake of the section as a whole.
     pub fn complain(&self, text: impl Into<String>) {
         self.sheet.complain(self.at, text);
@@ -409,6 +414,8 @@ pub fn print_duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn problems(text: &str, read: impl Fn(&mut Section<'_>)) -> Vec<String> {

@@ -1,3 +1,97 @@
 //! The command line.
 //!
 //! Floor 5. May import: base, model, route, switch, http, demo, sip, web, media, call.
+
+mod check;
+mod dialplan;
+mod explain;
+mod relay;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::base::Dice;
+use crate::switch::config::Config;
+
+/// Web browsers and telephones call each other.
+///
+/// Without a command the gateway runs; without a file it runs on this machine alone, with a demo trunk and
+/// generated passwords.
+#[derive(Debug, Parser)]
+#[command(name = "patchcord", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file; docs/configuration.md lists what it may say.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks the configuration and prints it with every default filled in and every secret hidden.
+    Check,
+    /// Prints what the dialplan decides for a call, and for every rule before the deciding one why not.
+    Explain(explain::Arguments),
+    /// The dialplan.
+    #[command(subcommand)]
+    Dialplan(dialplan::Command),
+    /// Runs as a border controller: sends every call on to one target and relays its media.
+    Relay(relay::Arguments),
+}
+
+/// Runs the program; an error is printed for a person.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments.config.as_deref();
+    let done = match &arguments.command {
+        None => load(file).and_then(run::run),
+        Some(Command::Check) => check::check(file),
+        Some(Command::Explain(call)) => explain::explain(file, call),
+        Some(Command::Dialplan(command)) => dialplan::dialplan(file, command),
+        Some(Command::Relay(relay)) => relay::relay(relay),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The configuration of a file, or the one inside the binary.
+fn load(file: Option<&Path>) -> Result<Config, String> {
+    let config = match file {
+        Some(file) => Config::load(file),
+        None => Config::embedded(&mut dice()?),
+    };
+    config.map_err(|problems| problems.to_string())
+}
+
+/// Chance from the system.
+fn dice() -> Result<Dice, String> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| format!("the system gives no random numbers: {e}"))?;
+    Ok(Dice::from_seed(seed))
+}
+
+/// Prints, without minding a reader that closes early (`| head`).
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

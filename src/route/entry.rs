@@ -87,6 +87,8 @@ fn read_door(text: &str) -> Result<Door, BadPattern> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ pub mod hours;
 pub mod normalise;
 pub mod pattern;
 pub mod plan;
+mod print;
 pub mod template;
 
 pub use decide::{Action, Condition, Decision, Dial, Request, Step, Target, decide};

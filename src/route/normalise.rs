@@ -157,6 +157,8 @@ pub fn national(e164: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::base::Dice;
 

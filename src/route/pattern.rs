@@ -237,6 +237,8 @@ impl Item {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn fits(pattern: &str, user: &str) -> bool {

@@ -13,8 +13,9 @@ const NAMES: [&str; 5] = ["{e164}", "{digits}", "{national}", "{dialled}", "{res
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
+/// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Literal(String),
     E164,
     Digits,
@@ -74,6 +75,10 @@ impl Template {
         Ok(Template(pieces))
     }
 
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
     /// Whether it needs what a `*` stood for.
     pub fn has_rest(&self) -> bool {
         self.0.contains(&Piece::Rest)
@@ -100,6 +105,8 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::model::Address;
     use crate::route::Numbering;

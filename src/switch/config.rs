@@ -1,30 +1,56 @@
 //! The configuration: one file, checked as a whole before anything starts.
+//!
+//! `docs/configuration.md` lists every key. What is read here is all there is: a [`Config`] holds the checked
+//! configurations of the rooms, and nothing in it can fail later but the world.
 
-use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
+mod people;
+mod print;
+mod read;
+mod routing;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::Secret;
+use crate::base::Dice;
+use crate::base::settings::{MAX_FILE_BYTES, Problem, Problems};
+use crate::media::config::RelayConfig;
 use crate::model::Directory;
 use crate::route::{Dialplan, Numbering};
+use crate::{sip, web};
 
-/// A configuration that has been checked; nothing in it can fail later but the world.
+/// The name that rules use for the trunk inside the process.
+pub const DEMO_TRUNK: &str = "demo";
+
+/// The letters and digits of a generated password.
+const GENERATED_PASSWORD: usize = 16;
+
+/// A configuration that has been checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where SIP listens.
-    pub sip: Sip,
-    /// Where the page is.
-    pub web: Web,
-    /// Where media flows.
-    pub media: Media,
-    /// The trunks, in the order of the file.
-    pub trunks: Vec<Trunk>,
+    /// The file it came from; `None` for the one inside the binary.
+    pub file: Option<PathBuf>,
+    /// SIP: where it listens, and the trunks (the demo trunk is not among them).
+    pub sip: sip::config::Config,
+    /// The page.
+    pub page: Page,
+    /// The browsers' endpoint.
+    pub web: web::config::Config,
+    /// The media plane.
+    pub media: RelayConfig,
     /// The users.
     pub directory: Directory,
     /// Who may call what.
     pub routing: Routing,
-    /// Whether the demo trunk runs: a trunk called `demo`, which is not in `trunks`.
+    /// Where the dialplan's files are; `None` for those inside the binary.
+    pub dialplan_directory: Option<PathBuf>,
+    /// How many rules stand before those of the configuration file itself.
+    pub rules_before: usize,
+    /// The dialplan's own test, if it has one.
+    pub expected: Option<PathBuf>,
+    /// Whether the demo trunk runs, under the name [`DEMO_TRUNK`].
     pub demo: bool,
     /// Where call records are appended, one JSON object a line; `None`: nowhere.
     pub records: Option<PathBuf>,
@@ -36,46 +62,15 @@ pub struct Config {
     pub state_directory: PathBuf,
 }
 
-/// Where SIP listens.
+/// Where the page is, and what protects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sip {
-    /// The sockets.
-    pub listen: Vec<SipListen>,
-    /// The address to write in Via and Contact, if it is not the one listened on.
-    pub advertise: Option<IpAddr>,
-    /// The domains that are ours, beside the addresses listened on.
-    pub domains: Vec<String>,
-}
-
-/// A socket that SIP listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SipListen {
-    /// UDP or TCP.
-    pub transport: SipTransport,
-    /// Where.
-    pub address: SocketAddr,
-}
-
-/// What carries SIP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SipTransport {
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-}
-
-/// Where the page is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Web {
+pub struct Page {
     /// The socket of the page and of the browsers' WebSocket.
     pub listen: SocketAddr,
     /// What protects it.
     pub tls: Tls,
     /// The origins that may connect, beside the page's own.
     pub origins: Vec<String>,
-    /// The user that a page becomes when nobody signs in; only ever on loopback.
-    pub guest: Option<String>,
 }
 
 /// What protects the page.
@@ -92,53 +87,6 @@ pub enum Tls {
         /// The private key.
         key: PathBuf,
     },
-}
-
-/// Where media flows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Media {
-    /// The address that media sockets are bound to.
-    pub address: IpAddr,
-    /// The address that peers are told, if it is another.
-    pub advertise: Option<IpAddr>,
-    /// The ports of telephones' media.
-    pub ports: RangeInclusive<u16>,
-    /// The port of browsers' media; further threads take those after it.
-    pub ice_port: u16,
-}
-
-/// A telephone network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trunk {
-    /// What rules call it.
-    pub name: String,
-    /// Host name or address, with a port if it is not the standard one.
-    pub address: String,
-    /// What carries it.
-    pub transport: SipTransport,
-    /// The account, if the trunk challenges.
-    pub user: Option<String>,
-    /// The account's password.
-    pub password: Option<Secret>,
-    /// The domain of From and To, if it is not the address.
-    pub domain: Option<String>,
-    /// The number that is ours at the trunk, in E.164 form.
-    pub number: Option<String>,
-    /// Which number the trunk is shown.
-    pub caller: CallerPolicy,
-    /// The addresses that calls from the trunk may come from, beside those `address` resolves to.
-    pub accept_from: Vec<IpAddr>,
-}
-
-/// Which caller's number a trunk is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallerPolicy {
-    /// The trunk's own `number`.
-    OwnNumber,
-    /// The number of the calling user, if it has one; otherwise the trunk's own.
-    UserNumber,
-    /// What the caller says.
-    PassThrough,
 }
 
 /// Who may call what.
@@ -177,4 +125,66 @@ pub struct Limits {
     pub calls: usize,
     /// How long calls may go on once the gateway was told to end.
     pub drain: Duration,
+}
+
+impl Config {
+    /// Reads and checks a file, and the files it names.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn load(path: &Path) -> Result<Config, Problems> {
+        let file = path.display().to_string();
+        let text = read_file(path).map_err(|text| Problems(vec![Problem { file: file.clone(), line: 1, text }]))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        read::read(&file, &text, &folder).map(|config| Config { file: Some(path.to_owned()), ..config })
+    }
+
+    /// Checks the text of a file; relative paths in it are taken from `folder`.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn read(file: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
+        read::read(file, text, folder)
+    }
+
+    /// The configuration for whoever brings none: everything on loopback, the users `web` (the guest of the
+    /// page) and `phone` (for a SIP phone) with generated passwords, and the demo trunk.
+    ///
+    /// # Errors
+    /// Never, unless the machine has no usable time zone data or the like.
+    pub fn embedded(dice: &mut Dice) -> Result<Config, Problems> {
+        let (web, phone) = (dice.token(GENERATED_PASSWORD), dice.token(GENERATED_PASSWORD));
+        let text = format!(
+            "demo = true\n\
+             web.guest = \"web\"\n\
+             [[user]]\nname = \"web\"\npassword = \"{web}\"\ndisplay = \"Web\"\n\
+             [[user]]\nname = \"phone\"\npassword = \"{phone}\"\ndisplay = \"Phone\"\n"
+        );
+        read::read("(embedded)", &text, Path::new(""))
+    }
+
+    /// The trunks that rules may name.
+    pub fn trunk_names(&self) -> Vec<String> {
+        let demo = self.demo.then(|| DEMO_TRUNK.to_owned());
+        self.sip.trunks.keys().cloned().chain(demo).collect()
+    }
+
+    /// The configuration as a file, with every default filled in and every secret hidden.
+    pub fn to_toml(&self) -> String {
+        print::print(self)
+    }
+}
+
+/// Reads a text file of at most [`MAX_FILE_BYTES`]; the error is for a person.
+fn read_file(path: &Path) -> Result<String, String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let most = MAX_FILE_BYTES as u64 + 1;
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.len() > MAX_FILE_BYTES => Err(format!("too large: write at most {MAX_FILE_BYTES} bytes")),
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    }
 }

@@ -1,0 +1,139 @@
+//! `patchcord explain`.
+
+use std::path::Path;
+
+use jiff::Zoned;
+use jiff::civil::{DateTime, Weekday};
+
+use crate::model::{Address, Entry};
+use crate::route::{self, Minute, Request};
+use crate::switch::config::Config;
+
+/// A call that might be.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Who calls: the name of a user, or a number
+    #[arg(long, value_name = "ADDRESS")]
+    from: Address,
+    /// Who is dialled, as the caller would type it
+    #[arg(long, value_name = "ADDRESS")]
+    to: Address,
+    /// When: 2026-11-22T10:00 in the dialplan's time zone, or "Mo 10:00"; otherwise now
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    at: Option<Minute>,
+    /// By which door: web, sip (the user --from), trunk:NAME, open; otherwise what --from suggests
+    #[arg(long, value_name = "DOOR", value_parser = read_door)]
+    entry: Option<Door>,
+}
+
+/// A door as it is written on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Door {
+    /// The caller is a user on this adapter.
+    User(&'static str),
+    /// The caller has proven to be this.
+    Entry(Entry),
+}
+
+fn read_door(text: &str) -> Result<Door, String> {
+    match text {
+        "web" => Ok(Door::User("web")),
+        "sip" => Ok(Door::User("sip")),
+        other => route::expected::read_entry(other)
+            .map(Door::Entry)
+            .ok_or_else(|| "write web, sip, user:NAME, trunk:NAME or open".to_owned()),
+    }
+}
+
+fn read_time(text: &str) -> Result<Minute, String> {
+    let date = || text.parse::<DateTime>().ok().map(|t| minute(t.weekday(), t.hour(), t.minute()));
+    Minute::read(text).or_else(date).ok_or_else(|| "write 2026-11-22T10:00 or \"Mo 10:00\"".to_owned())
+}
+
+fn minute(day: Weekday, hour: i8, minute: i8) -> Minute {
+    Minute::of(day.to_monday_zero_offset().unsigned_abs(), hour.unsigned_abs(), minute.unsigned_abs())
+}
+
+/// Prints the decision and its reasons. A call that is rejected is an answer like any other.
+pub fn explain(file: Option<&Path>, call: &Arguments) -> Result<(), String> {
+    let config = super::load(file)?;
+    let now = Zoned::now().with_time_zone(config.routing.time_zone.clone());
+    let now = minute(now.weekday(), now.hour(), now.minute());
+    super::print(&explained(&config, call, now));
+    Ok(())
+}
+
+fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
+    let routing = &config.routing;
+    let (entry, adapter) = match &call.entry {
+        Some(Door::User(adapter)) => (Entry::User(call.from.user.clone()), *adapter),
+        Some(Door::Entry(entry @ Entry::User(_))) => (entry.clone(), "web"),
+        Some(Door::Entry(entry)) => (entry.clone(), "sip"),
+        None => suggested(config, &call.from),
+    };
+    let request = Request::gather(
+        &routing.numbering,
+        &config.directory,
+        entry,
+        adapter,
+        (&call.from, &call.to),
+        call.at.unwrap_or(now),
+    );
+    route::explain(&routing.dialplan, &request, &route::decide(&routing.dialplan, &request))
+}
+
+/// A user comes by the page, a number by the first trunk, anybody else by no door that knows them.
+fn suggested(config: &Config, from: &Address) -> (Entry, &'static str) {
+    if from.domain.is_none() && config.directory.users.contains_key(&from.user) {
+        return (Entry::User(from.user.clone()), "web");
+    }
+    let trunk = config.trunk_names().into_iter().next();
+    match trunk.filter(|_| from.is_number()) {
+        Some(trunk) => (Entry::Trunk(trunk), "sip"),
+        None => (Entry::Open, "sip"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::base::Dice;
+
+    fn ask(from: &str, to: &str, entry: Option<&str>) -> String {
+        let config = Config::embedded(&mut Dice::for_test(1)).unwrap();
+        let entry = entry.map(|e| read_door(e).unwrap());
+        let call = Arguments { from: from.parse().unwrap(), to: to.parse().unwrap(), at: None, entry };
+        explained(&config, &call, read_time("2026-11-22T10:00").unwrap())
+    }
+
+    #[test]
+    fn a_call_is_explained_rule_by_rule() {
+        let expected = "\
+web (entry user:web, by web) calls +15550100 at Su 10:00
+  00-emergency.toml:6  emergency      no: to is +15550100, not \"112|911|999|110|000|119\"
+  10-users.toml:3      echo           no: to is +15550100, not \"echo\"
+  10-users.toml:9      our users      no: no user of ours has this name or number
+  20-pstn.toml:5       demonstration  yes
+dial trunk:demo +15550100, for 1m each
+";
+        assert_eq!(ask("web", "+1 555 0100", None), expected);
+    }
+
+    #[test]
+    fn the_door_is_what_the_caller_suggests_unless_it_is_said() {
+        assert!(ask("phone", "web", Some("sip")).starts_with("phone (entry user:phone, by sip)"));
+        assert!(ask("+15550100", "web", None).starts_with("+15550100 (entry trunk:demo, by sip)"));
+        assert!(ask("stranger", "web", None).contains("(entry open, by sip)"));
+        assert!(ask("stranger", "web", None).ends_with("reject forbidden: This call is not allowed.\n"));
+        assert!(read_door("gate").is_err());
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_a_day_of_the_week() {
+        assert_eq!(read_time("2026-11-23T09:30").unwrap().to_string(), "Mo 09:30");
+        assert_eq!(read_time("Sa 12:00").unwrap().to_string(), "Sa 12:00");
+        assert!(read_time("noon").is_err());
+    }
+}

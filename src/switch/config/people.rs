@@ -1,0 +1,204 @@
+//! Users and trunks: whoever has a name and a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::read::read_path;
+use crate::base::Secret;
+use crate::base::settings::{Located, Section};
+use crate::model::{Address, Directory, User};
+use crate::route::Numbering;
+use crate::sip::config::{CallerPolicy, HostPort, Trunk};
+use crate::sip::flow::Transport;
+
+/// The most users.
+const MAX_USERS: usize = 10_000;
+
+/// The most trunks.
+const MAX_TRUNKS: usize = 100;
+
+/// The longest name of a user or trunk, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// Off loopback, whoever guesses a password makes calls at somebody else's cost.
+const SHORTEST_PASSWORD: usize = 8;
+
+/// Reads the `[[user]]`s: the directory, and the names, also of those that have a mistake elsewhere.
+pub(super) fn users(
+    root: &mut Section<'_>,
+    folder: &Path,
+    numbering: &Numbering,
+    open_to_others: bool,
+) -> (Directory, BTreeSet<String>) {
+    let mut directory = Directory::default();
+    let mut names = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
+    for mut section in root.sections("user", MAX_USERS) {
+        let name = read_name(&mut section, "user");
+        let secret = read_secret(&mut section, folder);
+        let display = section.text("display", "the name to show to those who are called").map(|d| d.value);
+        let number = read_number(&mut section, numbering);
+        let Some(name) = name else { continue };
+        if !names.insert(name.value.clone()) {
+            section.sheet().complain(name.at, format!("there are two users `{}`: give one another name", name.value));
+            continue;
+        }
+        if let Some(number) = &number
+            && !numbers.insert(number.value.clone())
+        {
+            section.sheet().complain(number.at, format!("two users have the number {}: write it once", number.value));
+        }
+        let Some(password) = secret else {
+            section.complain(format!("{} has no password: write `password` or `password_file`", name.value));
+            continue;
+        };
+        if open_to_others && password.value.expose().chars().count() < SHORTEST_PASSWORD {
+            let why = "the gateway can be reached from elsewhere, and a guessed password costs money";
+            let advice = format!("write at least {SHORTEST_PASSWORD} characters");
+            section.sheet().complain(password.at, format!("the password is too short: {advice}; {why}"));
+        }
+        let user = User { password: password.value, display, number: number.map(|n| n.value) };
+        directory.users.insert(name.value, user);
+    }
+    (directory, names)
+}
+
+/// Reads the `[[trunk]]`s, and their names in the order of the file.
+pub(super) fn trunks(
+    root: &mut Section<'_>,
+    folder: &Path,
+    numbering: &Numbering,
+) -> (BTreeMap<String, Trunk>, Vec<String>) {
+    let mut trunks = BTreeMap::new();
+    let mut names = Vec::new();
+    for mut section in root.sections("trunk", MAX_TRUNKS) {
+        let name = read_name(&mut section, "trunk");
+        let trunk = read_trunk(&mut section, folder, numbering);
+        let Some(name) = name else { continue };
+        if names.contains(&name.value) {
+            section.sheet().complain(name.at, format!("there are two trunks `{}`: give one another name", name.value));
+        } else {
+            names.push(name.value.clone());
+            trunks.extend(trunk.map(|t| (name.value, t)));
+        }
+    }
+    (trunks, names)
+}
+
+fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -> Option<Trunk> {
+    const MAX_CODECS: usize = 16;
+    let at = section.at();
+    let has_address = section.has("address");
+    let wanted = "a host or an address, with a port if it is not 5060, such as \"sip.example.org\"";
+    let address = section.value("address", wanted, |text| text.parse::<HostPort>().ok());
+    let transport = section.value("transport", "\"udp\" or \"tcp\"", Transport::by_word);
+    let user = section.text("user", "the user name that the trunk gave you");
+    let password = read_secret(section, folder);
+    let realm = section.text("realm", "the realm of the trunk's challenges");
+    let number = read_number(section, numbering);
+    let caller = section.value("caller", "\"own-number\" or \"pass-through\"", |text| match text {
+        "own-number" => Some(CallerPolicy::OwnNumber),
+        "pass-through" => Some(CallerPolicy::PassThrough),
+        _ => None,
+    });
+    let from_domain = section.text("from_domain", "a domain, such as \"example.org\"");
+    let asserted_identity = section.flag("asserted_identity").is_some_and(|f| f.value);
+    let user_phone = section.flag("user_phone").is_some_and(|f| f.value);
+    let same_port = section.flag("same_port").is_some_and(|f| f.value);
+    let codecs = section.values("codecs", "names of codecs, such as [\"PCMA\", \"PCMU\"]", MAX_CODECS, |text| {
+        text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)).then(|| text.to_owned())
+    });
+    match (&user, &password) {
+        (Some(user), None) => section.sheet().complain(user.at, "a user without a password: write `password_file` too"),
+        (None, Some(password)) => section.sheet().complain(password.at, "a password without a user: write `user` too"),
+        _ => {}
+    }
+    if number.is_none()
+        && let Some(caller) = caller.as_ref().filter(|c| c.value == CallerPolicy::OwnNumber)
+    {
+        section.sheet().complain(caller.at, "`caller` is \"own-number\" and there is none: write `number` too");
+    }
+    let Some(address) = address else {
+        if !has_address {
+            section.sheet().complain(at, format!("the trunk has no address: write `address`, {wanted}"));
+        }
+        return None;
+    };
+    // A carrier that gave us a number refuses calls from others.
+    let default_caller = if number.is_some() { CallerPolicy::OwnNumber } else { CallerPolicy::PassThrough };
+    Some(Trunk {
+        address: address.value,
+        transport: transport.map_or(Transport::Udp, |t| t.value),
+        user: user.map(|u| u.value),
+        password: password.map(|p| p.value),
+        realm: realm.map(|r| r.value),
+        caller: caller.map_or(default_caller, |c| c.value),
+        number: number.map(|n| n.value),
+        from_domain: from_domain.map(|d| d.value),
+        asserted_identity,
+        user_phone,
+        codecs: codecs.unwrap_or_default().into_iter().map(|c| c.value).collect(),
+        same_port,
+    })
+}
+
+fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located<String>> {
+    let has_name = section.has("name");
+    let wanted = "a name of letters, digits and . _ - without spaces";
+    let name = section.value("name", wanted, |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let good = !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(legal);
+        good.then(|| text.to_owned())
+    });
+    if !has_name {
+        section.complain(format!("the {what} has no name: write `name`, {wanted}"));
+    }
+    name
+}
+
+/// A number of ours in E.164 form, or as it is dialled in the region.
+fn read_number(section: &mut Section<'_>, numbering: &Numbering) -> Option<Located<String>> {
+    section.value("number", "a number with its country, such as \"+4930123456\"", |text| {
+        numbering.read(&text.parse::<Address>().ok()?).e164
+    })
+}
+
+/// A password: written down, or in a file, or in the environment.
+fn read_secret(section: &mut Section<'_>, folder: &Path) -> Option<Located<Secret>> {
+    let before = section.sheet().problem_count();
+    let written = section.secret("password");
+    let file = read_path(section, "password_file", folder);
+    let variable = section.text("password_env", "the name of a variable of the environment");
+    let sheet = section.sheet();
+    let from_file = file.and_then(|file| {
+        let text = super::read_file(&file.value).map(|t| t.trim_end_matches(['\r', '\n']).to_owned());
+        match text {
+            Ok(text) if !text.is_empty() => Some(Located { value: Secret::new(text), at: file.at }),
+            Ok(_) => {
+                sheet.complain(file.at, format!("`{}` is empty: write the password into it", file.value.display()));
+                None
+            }
+            Err(error) => {
+                sheet.complain(file.at, format!("`{}` {error}", file.value.display()));
+                None
+            }
+        }
+    });
+    let from_variable = variable.and_then(|variable| match std::env::var(&variable.value) {
+        Ok(text) if !text.is_empty() => Some(Located { value: Secret::new(text), at: variable.at }),
+        _ => {
+            sheet.complain(variable.at, format!("`{}` is not set: export it before the start", variable.value));
+            None
+        }
+    });
+    let mut all = [written, from_file, from_variable].into_iter().flatten();
+    let first = all.next();
+    if let Some(second) = all.next() {
+        sheet.complain(second.at, "two passwords: write one of `password`, `password_file`, `password_env`");
+    }
+    // Whoever wrote one that cannot be had is not told that there is none.
+    match first {
+        None if sheet.problem_count() > before => Some(Located { value: Secret::new("unreadable"), at: section.at() }),
+        first => first,
+    }
+}

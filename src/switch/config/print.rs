@@ -1,0 +1,181 @@
+//! The effective configuration, as a file that could be read again.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::{Config, LogFormat, Tls};
+use crate::base::settings::print_duration;
+use crate::model::IceMode;
+use crate::route::Rule;
+use crate::sip::config::{CallerPolicy, Trunk};
+
+/// What is printed for a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// A table of the file, as lines.
+struct Table(String);
+
+impl Table {
+    fn new(title: &str) -> Table {
+        Table(format!("\n{title}\n"))
+    }
+
+    fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Table {
+        let _ = writeln!(self.0, "{key} = {value}");
+        self
+    }
+
+    fn text(self, key: &str, value: impl AsRef<str>) -> Table {
+        let value = quoted(value.as_ref());
+        self.raw(key, value)
+    }
+
+    fn some(self, key: &str, value: Option<impl AsRef<str>>) -> Table {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
+    fn list(self, key: &str, values: impl IntoIterator<Item = String>) -> Table {
+        let values: Vec<String> = values.into_iter().map(|v| quoted(&v)).collect();
+        if values.is_empty() { self } else { self.raw(key, format!("[{}]", values.join(", "))) }
+    }
+
+    fn flag(self, key: &str, value: bool) -> Table {
+        if value { self.raw(key, true) } else { self }
+    }
+}
+
+/// A string as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+pub(super) fn print(config: &Config) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "demo = {}", config.demo);
+    let _ = writeln!(text, "state_directory = {}", quoted(&path(&config.state_directory)));
+    for table in [sip(config), web(config), media(config), dialplan(config), others(config)] {
+        text.push_str(&table);
+    }
+    for (name, trunk) in &config.sip.trunks {
+        text.push_str(&print_trunk(name, trunk));
+    }
+    for (name, user) in &config.directory.users {
+        let table = Table::new("[[user]]").text("name", name).text("password", HIDDEN);
+        text.push_str(&table.some("display", user.display.as_ref()).some("number", user.number.as_ref()).0);
+    }
+    text.push_str(&rules(config));
+    text
+}
+
+fn sip(config: &Config) -> String {
+    let sip = &config.sip;
+    Table::new("[sip]")
+        .list("listen", sip.listen.iter().map(|l| String::from(*l)))
+        .some("advertise", sip.advertise.as_ref())
+        .list("domains", sip.domains.iter().cloned())
+        .flag("open", sip.open)
+        .0
+}
+
+fn web(config: &Config) -> String {
+    let page = &config.page;
+    let table = Table::new("[web]").text("listen", page.listen.to_string());
+    let table = match &page.tls {
+        Tls::Off => table,
+        Tls::SelfSigned => Table(table.0 + "# HTTPS with a self-signed certificate, kept in the state directory\n"),
+        Tls::Files { certificate, key } => table.text("certificate", path(certificate)).text("key", path(key)),
+    };
+    table.list("origins", page.origins.iter().cloned()).some("guest", config.web.guest.as_ref()).0
+}
+
+fn media(config: &Config) -> String {
+    let media = &config.media;
+    let bind = media.bind_v4.map(|a| a.to_string()).into_iter().chain(media.bind_v6.map(|a| a.to_string()));
+    let advertised_v4 = media.advertised_v4.iter().map(ToString::to_string);
+    let advertised_v6 = media.advertised_v6.iter().map(ToString::to_string);
+    Table::new("[media]")
+        .list("address", bind)
+        .list("advertise", advertised_v4.chain(advertised_v6))
+        .text("ports", format!("{}-{}", media.ports.start(), media.ports.end()))
+        .raw("ice_port", media.ice_port)
+        .text("ice", if config.web.offers.ice == IceMode::Full { "full" } else { "lite" })
+        .raw("threads", media.shards)
+        .0
+}
+
+fn dialplan(config: &Config) -> String {
+    Table::new("[dialplan]")
+        .some("directory", config.dialplan_directory.as_ref().map(|d| path(d)))
+        .some("region", config.routing.numbering.region())
+        .some("time_zone", config.routing.time_zone.iana_name())
+        .some("expected", config.expected.as_ref().map(|e| path(e)))
+        .0
+}
+
+fn others(config: &Config) -> String {
+    let format = match config.log.format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    };
+    let records = config.records.as_ref().map_or_else(|| "off".to_owned(), |r| path(r));
+    let log = Table::new("[log]").text("level", &config.log.level).text("format", format);
+    let limits = Table::new("[limits]").raw("calls", config.limits.calls);
+    let limits = limits.text("drain", print_duration(config.limits.drain));
+    Table::new("[records]").text("file", records).0 + &log.0 + &limits.0
+}
+
+fn print_trunk(name: &str, trunk: &Trunk) -> String {
+    let caller = match trunk.caller {
+        CallerPolicy::OwnNumber => "own-number",
+        CallerPolicy::PassThrough => "pass-through",
+    };
+    Table::new("[[trunk]]")
+        .text("name", name)
+        .text("address", trunk.address.to_string())
+        .text("transport", trunk.transport.word())
+        .some("user", trunk.user.as_ref())
+        .some("password", trunk.password.as_ref().map(|_| HIDDEN))
+        .some("realm", trunk.realm.as_ref())
+        .some("number", trunk.number.as_ref())
+        .text("caller", caller)
+        .some("from_domain", trunk.from_domain.as_ref())
+        .flag("asserted_identity", trunk.asserted_identity)
+        .flag("user_phone", trunk.user_phone)
+        .flag("same_port", trunk.same_port)
+        .list("codecs", trunk.codecs.iter().cloned())
+        .0
+}
+
+/// Rules of the file itself are printed; those of the dialplan's own files stand there, and are only named.
+fn rules(config: &Config) -> String {
+    let mut named = String::from("\n# The rules, in order:\n");
+    let mut own = String::new();
+    for (index, rule) in config.routing.dialplan.rules().iter().enumerate() {
+        let _ = writeln!(named, "#   {}  {}", rule.place, rule.name);
+        if index >= config.rules_before {
+            own.push_str(&print_rule(rule));
+        }
+    }
+    named + &own
+}
+
+fn print_rule(rule: &Rule) -> String {
+    let table = Table::new("[[rule]]");
+    let table = if rule.name == rule.place { table } else { table.text("name", &rule.name) };
+    let conditions = rule.when.conditions().map(|(key, value)| format!("{key} = {}", quoted(&value)));
+    let conditions: Vec<String> = conditions.collect();
+    let table =
+        if conditions.is_empty() { table } else { table.raw("when", format!("{{ {} }}", conditions.join(", "))) };
+    let mut table = table.flag("emergency", rule.emergency);
+    for (key, value) in rule.then.settings() {
+        table = table.raw(key, value);
+    }
+    table.0
+}

@@ -1,0 +1,311 @@
+//! The file as a whole, and its small sections.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing};
+use crate::base::settings::{Located, Problem, Problems, Section, Sheet};
+use crate::media::config::{MAX_SHARDS, RelayConfig};
+use crate::model::{IceMode, LegSpec};
+use crate::route::Names;
+use crate::{sip, web};
+
+/// The most sockets that SIP listens on.
+const MAX_LISTEN: usize = 16;
+
+/// The most origins, domains and addresses of one key.
+const MAX_LIST: usize = 64;
+
+const SIP_LISTEN: [&str; 2] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"];
+const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const PORTS: RangeInclusive<u16> = 20_000..=29_999;
+const ICE_PORT: u16 = 30_000;
+const CALLS: usize = 1000;
+const DRAIN: Duration = Duration::from_secs(60);
+
+pub(super) fn read(file: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
+    let sheet = Sheet::new(file, text);
+    let mut others = Vec::new();
+    let config = read_root(&mut sheet.open(), folder, &mut others);
+    let mut problems = sheet.into_problems();
+    problems.extend(others);
+    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+}
+
+fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -> Config {
+    let demo = root.flag("demo").is_some_and(|d| d.value);
+    let state_directory = read_path(root, "state_directory", folder).map_or_else(default_state_directory, |d| d.value);
+    let (mut sip, sip_at) = read_sip(&mut root.section("sip"));
+    let (page, guest) = read_page(&mut root.section("web"), folder);
+    let (media, ice) = read_media(&mut root.section("media"), &sip, &page);
+    if sip.advertise.is_none() && sip.listen.iter().any(|l| l.address.ip().is_unspecified()) {
+        sip.advertise = media.advertised(media.bind_v4.is_none()).first().map(ToString::to_string);
+        if sip.advertise.is_none() {
+            let advice = "write `advertise`, the address that phones and trunks reach you at";
+            root.sheet().complain(sip_at, format!("SIP listens on every address: {advice}"));
+        }
+    }
+
+    let open_to_others = !page.listen.ip().is_loopback() || sip.listen.iter().any(|l| !l.address.ip().is_loopback());
+    let mut planning = routing::begin(&mut root.section("dialplan"), folder);
+    let (directory, users) = people::users(root, folder, &planning.numbering, open_to_others);
+    let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering);
+    sip.trunks = trunks;
+    if demo {
+        if trunk_names.iter().any(|name| name == DEMO_TRUNK) {
+            root.complain("there is a trunk called `demo` and `demo = true`: give the trunk another name");
+        }
+        trunk_names.push(DEMO_TRUNK.to_owned());
+    }
+    check_guest(root.sheet(), guest.as_ref(), &page, &users);
+    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()) };
+    planning.read_rules(root, &names, demo, others);
+
+    let records = read_records(&mut root.section("records"), folder, &state_directory);
+    let log = read_log(&mut root.section("log"));
+    let limits = read_limits(&mut root.section("limits"));
+    let ipv6 = media.bind_v4.is_none();
+    let offers = LegSpec { ice, ipv6, ..LegSpec::BROWSER };
+    let web = web::config::Config { offers, guest: guest.map(|g| g.value), ..web::config::Config::default() };
+    let planned = planning.finish();
+    Config {
+        file: None,
+        sip,
+        page,
+        web,
+        media,
+        directory,
+        routing: planned.routing,
+        dialplan_directory: planned.directory,
+        rules_before: planned.rules_before,
+        expected: planned.expected,
+        demo,
+        records,
+        log,
+        limits,
+        state_directory,
+    }
+}
+
+/// A path, taken from the folder of the file if it is relative.
+pub(super) fn read_path(section: &mut Section<'_>, key: &'static str, folder: &Path) -> Option<Located<PathBuf>> {
+    let text = section.text(key, "a path, from the folder of this file or from the root")?;
+    Some(Located { value: folder.join(&text.value), at: text.at })
+}
+
+fn default_state_directory() -> PathBuf {
+    let directory = |name: &str| std::env::var_os(name).filter(|d| !d.is_empty()).map(PathBuf::from);
+    directory("XDG_STATE_HOME")
+        .or_else(|| directory("HOME").map(|home| home.join(".local/state")))
+        .map_or_else(|| PathBuf::from("patchcord-state"), |state| state.join("patchcord"))
+}
+
+fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
+    let wanted = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
+    let listen = section.values("listen", wanted, MAX_LISTEN, |text| text.parse::<sip::config::Listen>().ok());
+    let listen: Vec<_> = match listen {
+        Some(sockets) => sockets.into_iter().map(|s| s.value).collect(),
+        None => SIP_LISTEN.iter().filter_map(|s| s.parse().ok()).collect(),
+    };
+    if listen.is_empty() {
+        section.complain(format!("`listen` is empty: write {wanted}"));
+    }
+    let advertise = section.value("advertise", "a host name or an address, such as \"203.0.113.7\"", read_host);
+    let domains = section.values("domains", "a domain, such as \"example.org\"", MAX_LIST, read_host);
+    let open = section.flag("open").is_some_and(|o| o.value);
+    let config = sip::config::Config {
+        listen,
+        advertise: advertise.map(|a| a.value),
+        domains: domains.unwrap_or_default().into_iter().map(|d| d.value).collect(),
+        open,
+        ..sip::config::Config::default()
+    };
+    (config, section.at())
+}
+
+/// A host name or an address, without a port.
+fn read_host(text: &str) -> Option<String> {
+    let is_name = text.contains(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
+    (is_name || text.parse::<IpAddr>().is_ok()).then(|| text.to_ascii_lowercase())
+}
+
+fn read_page(section: &mut Section<'_>, folder: &Path) -> (Page, Option<Located<String>>) {
+    let listen = section.value("listen", "an address and a port, such as \"127.0.0.1:8080\"", |t| t.parse().ok());
+    let listen = listen.map_or(WEB_LISTEN, |l| l.value);
+    let certificate = read_path(section, "certificate", folder);
+    let key = read_path(section, "key", folder);
+    for file in [&certificate, &key].into_iter().flatten() {
+        if let Err(error) = super::read_file(&file.value) {
+            section.sheet().complain(file.at, format!("`{}` {error}", file.value.display()));
+        }
+    }
+    let tls = match (certificate, key) {
+        (Some(certificate), Some(key)) => Tls::Files { certificate: certificate.value, key: key.value },
+        (Some(one), None) => {
+            section.sheet().complain(one.at, "a certificate without its key: write `key` too");
+            Tls::Off
+        }
+        (None, Some(one)) => {
+            section.sheet().complain(one.at, "a key without its certificate: write `certificate` too");
+            Tls::Off
+        }
+        (None, None) if listen.ip().is_loopback() => Tls::Off,
+        (None, None) => Tls::SelfSigned,
+    };
+    let wanted = "an origin, such as \"https://example.org\" (scheme, host, port if unusual, nothing behind)";
+    let origins = section.values("origins", wanted, MAX_LIST, |text| {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let good = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']);
+        good.then(|| text.to_ascii_lowercase())
+    });
+    let guest = section.text("guest", "the name of a user");
+    let origins = origins.unwrap_or_default().into_iter().map(|o| o.value).collect();
+    (Page { listen, tls, origins }, guest)
+}
+
+fn check_guest(
+    sheet: &Sheet<'_>,
+    guest: Option<&Located<String>>,
+    page: &Page,
+    users: &std::collections::BTreeSet<String>,
+) {
+    let Some(guest) = guest else { return };
+    if !page.listen.ip().is_loopback() {
+        let advice = "leave `guest` out, or let the page listen on 127.0.0.1";
+        sheet.complain(guest.at, format!("anybody who reaches the page could call: {advice}"));
+    }
+    if !users.contains(&guest.value) {
+        sheet.complain(guest.at, format!("there is no user `{}`: write a [[user]] of this name", guest.value));
+    }
+}
+
+fn read_media(section: &mut Section<'_>, sip: &sip::config::Config, page: &Page) -> (RelayConfig, IceMode) {
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    let wanted = "an IP address, such as \"203.0.113.7\", or one of each family";
+    let given = section.values("address", wanted, 2, address);
+    let advertise = section.values("advertise", wanted, MAX_LIST, address).unwrap_or_default();
+    let advertise: Vec<IpAddr> = advertise.into_iter().map(|a| a.value).collect();
+    let ports = section.value("ports", "a range of ports, such as \"20000-29999\"", read_ports);
+    let ice_port = section.integer("ice_port", 0..=u64::from(u16::MAX));
+    let threads = section.integer("threads", 1..=MAX_SHARDS as u64);
+    let ice = section.value("ice", "\"lite\" or \"full\" (behind a NAT)", |text| match text {
+        "lite" => Some(IceMode::Lite),
+        "full" => Some(IceMode::Full),
+        _ => None,
+    });
+
+    let addresses: Vec<IpAddr> = match &given {
+        Some(given) => given.iter().map(|a| a.value).collect(),
+        None => bind_addresses(sip.listen.iter().map(|l| l.address.ip()).chain([page.listen.ip()])),
+    };
+    let bind_v4 = addresses.iter().find_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None });
+    let bind_v6 = addresses.iter().find_map(|a| if let IpAddr::V6(a) = a { Some(*a) } else { None });
+    if given.is_some_and(|g| g.len() != usize::from(bind_v4.is_some()) + usize::from(bind_v6.is_some())) {
+        section.complain(format!("`address` has two of one family: write {wanted}"));
+    }
+    let mut media = RelayConfig {
+        bind_v4,
+        bind_v6,
+        advertised_v4: advertise.iter().filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None }).collect(),
+        advertised_v6: advertise.iter().filter_map(|a| if let IpAddr::V6(a) = a { Some(*a) } else { None }).collect(),
+        ports: ports.map_or(PORTS, |p| p.value),
+        ice_port: 0,
+        shards: 1,
+    };
+    advertise_own(section, &mut media);
+    let is_local = addresses.iter().all(IpAddr::is_loopback);
+    media.ice_port = match ice_port {
+        Some(port) => u16::try_from(port.value).unwrap_or(0),
+        None => {
+            if is_local {
+                0
+            } else {
+                ICE_PORT
+            }
+        }
+    };
+    let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_SHARDS));
+    media.shards = threads.map_or_else(cores, |t| usize::try_from(t.value).unwrap_or(1));
+    (media, ice.map_or(IceMode::Lite, |i| i.value))
+}
+
+/// Where media is received if nothing is said: wherever signalling is. Of each family every address, as soon
+/// as there are two.
+fn bind_addresses(signalling: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = Vec::new();
+    for ip in signalling {
+        match found.iter_mut().find(|f| f.is_ipv4() == ip.is_ipv4()) {
+            Some(known) if *known == ip => {}
+            Some(IpAddr::V4(known)) => *known = Ipv4Addr::UNSPECIFIED,
+            Some(IpAddr::V6(known)) => *known = Ipv6Addr::UNSPECIFIED,
+            None => found.push(ip),
+        }
+    }
+    found
+}
+
+/// Where media is received on every address, peers must be told one: this machine's, unless the file says.
+fn advertise_own(section: &Section<'_>, media: &mut RelayConfig) {
+    let advice =
+        "media is received on every address: write `advertise` in [media], the address that peers reach you at";
+    if media.bind_v4.is_some_and(|a| a.is_unspecified()) && media.advertised_v4.is_empty() {
+        match own_address("0.0.0.0:0", "192.0.2.1:9") {
+            Some(IpAddr::V4(own)) => media.advertised_v4.push(own),
+            _ => section.complain(advice),
+        }
+    }
+    if media.bind_v6.is_some_and(|a| a.is_unspecified()) && media.advertised_v6.is_empty() {
+        match own_address("[::]:0", "[2001:db8::1]:9") {
+            Some(IpAddr::V6(own)) => media.advertised_v6.push(own),
+            _ => section.complain(advice),
+        }
+    }
+}
+
+/// The address by which this machine would send to the outside. Nothing is sent.
+fn own_address(any: &str, outside: &str) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(outside).ok()?;
+    socket.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+fn read_ports(text: &str) -> Option<RangeInclusive<u16>> {
+    const FEWEST: u16 = 10;
+    let (low, high) = text.split_once('-')?;
+    let (low, high): (u16, u16) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+    (low >= 1024 && high.checked_sub(low)? >= FEWEST).then_some(low..=high)
+}
+
+fn read_records(section: &mut Section<'_>, folder: &Path, state: &Path) -> Option<PathBuf> {
+    match read_path(section, "file", folder) {
+        Some(file) if file.value == folder.join("off") => None,
+        Some(file) => Some(file.value),
+        None => Some(state.join("calls.jsonl")),
+    }
+}
+
+fn read_log(section: &mut Section<'_>) -> Log {
+    let wanted = "a level, such as \"info\" or \"info,patchcord::sip=debug\"";
+    let level = section.value("level", wanted, |text| {
+        let good = text.parse::<tracing_subscriber::filter::Targets>().is_ok() && !text.is_empty();
+        good.then(|| text.to_owned())
+    });
+    let format = section.value("format", "\"text\" or \"json\"", |text| match text {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    });
+    Log {
+        level: level.map_or_else(|| "info".to_owned(), |l| l.value),
+        format: format.map_or(LogFormat::Text, |f| f.value),
+    }
+}
+
+fn read_limits(section: &mut Section<'_>) -> Limits {
+    let calls = section.integer("calls", 1..=1_000_000).map_or(CALLS, |c| usize::try_from(c.value).unwrap_or(CALLS));
+    let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(24 * 3600));
+    Limits { calls, drain: drain.map_or(DRAIN, |d| d.value) }
+}

@@ -1,0 +1,237 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::model::{Address, Entry};
+use crate::route::{Minute, Request, decide};
+
+fn read(text: &str) -> Result<Config, String> {
+    Config::read("gateway.toml", text, Path::new("/etc/patchcord")).map_err(|p| p.to_string())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read(text).unwrap_err().lines().map(str::to_owned).collect()
+}
+
+fn dial(config: &Config, entry: Entry, to: &str) -> String {
+    let routing = &config.routing;
+    let parties = (&Address::here("alice"), &to.parse().unwrap());
+    let request = Request::gather(&routing.numbering, &config.directory, entry, "web", parties, Minute::of(0, 12, 0));
+    decide(&routing.dialplan, &request).action.to_string()
+}
+
+/// The example of the README.
+const TRUNK: &str = r#"
+sip.listen = "udp:127.0.0.1:5060"
+dialplan.region = "DE"
+[[trunk]]
+name = "carrier"
+address = "sip.carrier.example"
+user = "4930123456"
+password = "carriers-secret"
+number = "+4930123456"
+[[user]]
+name = "alice"
+password = "alices-secret"
+number = "+4930123456"
+[[rule]]
+when = { entry = "user", to = "+49*" }
+dial = "trunk:carrier"
+"#;
+
+#[test]
+fn a_real_trunk_takes_a_file_of_a_few_lines() {
+    let config = read(TRUNK).unwrap();
+    let alice = Entry::User("alice".into());
+    assert_eq!(dial(&config, alice.clone(), "0151 23456789"), "dial trunk:carrier +4915123456789");
+    assert_eq!(dial(&config, alice.clone(), "112"), "dial trunk:carrier 112");
+    assert_eq!(dial(&config, alice.clone(), "001 900 123 4567"), "reject forbidden");
+    assert_eq!(dial(&config, alice, "+1 555 0100"), "reject forbidden");
+    let carrier = Entry::Trunk("carrier".into());
+    assert_eq!(dial(&config, carrier.clone(), "+4930123456"), "dial user:alice");
+    assert_eq!(dial(&config, carrier.clone(), "4930123456"), "dial user:alice");
+    assert_eq!(dial(&config, carrier, "+49151234567"), "reject not-found");
+    let trunk = &config.sip.trunks["carrier"];
+    assert_eq!(trunk.caller, crate::sip::config::CallerPolicy::OwnNumber);
+    assert!(!config.demo && config.web.guest.is_none() && config.page.tls == Tls::Off);
+}
+
+#[test]
+fn the_effective_configuration_hides_secrets_and_can_be_read_again() {
+    for config in [read(TRUNK).unwrap(), Config::embedded(&mut Dice::for_test(1)).unwrap()] {
+        let printed = config.to_toml();
+        for user in config.directory.users.values() {
+            assert!(!printed.contains(user.password.expose()), "{printed}");
+        }
+        assert!(!printed.contains("carriers-secret"), "{printed}");
+        let again = read(&printed).unwrap_or_else(|p| panic!("{p}\n{printed}"));
+        let settings = |text: &str| text.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(settings(&again.to_toml()), settings(&printed));
+    }
+}
+
+#[test]
+fn the_embedded_configuration_is_on_loopback_and_its_passwords_are_generated() {
+    let config = Config::embedded(&mut Dice::for_test(1)).unwrap();
+    assert!(config.page.listen.ip().is_loopback() && config.sip.listen.iter().all(|l| l.address.ip().is_loopback()));
+    assert_eq!(config.media.bind_v4, Some(std::net::Ipv4Addr::LOCALHOST));
+    assert_eq!(config.media.bind_v6, None);
+    assert_eq!(config.web.guest.as_deref(), Some("web"));
+    assert!(config.demo);
+    let other = Config::embedded(&mut Dice::for_test(2)).unwrap();
+    for (name, user) in &config.directory.users {
+        assert_eq!(user.password.expose().len(), GENERATED_PASSWORD);
+        assert_ne!(user.password, other.directory.users[name].password);
+    }
+    assert_eq!(dial(&config, Entry::User("web".into()), "+1 555 0100"), "dial trunk:demo +15550100");
+    assert_eq!(dial(&config, Entry::User("web".into()), "phone"), "dial user:phone");
+}
+
+#[test]
+fn every_mistake_of_the_file_is_said_at_once_with_its_line() {
+    let text = r#"
+colour = "red"
+
+[sip]
+listen = ["udp:127.0.0.1:5060", "127.0.0.1:5060"]
+
+[web]
+listen = "0.0.0.0:8443"
+guest = "alise"
+certificate = "/nowhere/cert.pem"
+origins = "https://example.org/page"
+
+[media]
+ports = "29999-20000"
+threads = "4"
+advertise = "192.0.2.1"
+[[trunk]]
+name = "carrier"
+transport = "tls"
+user = "x"
+caller = "own-number"
+
+[[user]]
+name = "alice"
+password = "short"
+number = "030 123456"
+
+[[user]]
+name = "alice"
+pasword = "correct horse"
+
+[[rule]]
+when = { entry = "user", to = "+49*" }
+dial = "trunk:carier"
+
+[dialplan]
+region = "Germany"
+
+[limits]
+calls = -1
+"#;
+    let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
+    let expected = [
+        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, dialplan, user, \
+         trunk, rule, records, log, limits",
+        &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
+        "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
+         127.0.0.1",
+        "gateway.toml:9: there is no user `alise`: write a [[user]] of this name",
+        "gateway.toml:10: `/nowhere/cert.pem` cannot be read: No such file or directory (os error 2)",
+        "gateway.toml:10: a certificate without its key: write `key` too",
+        "gateway.toml:11: `origins` is \"https://example.org/page\": write an origin, such as \"https://example.org\" \
+         (scheme, host, port if unusual, nothing behind)",
+        "gateway.toml:14: `ports` is \"29999-20000\": write a range of ports, such as \"20000-29999\"",
+        "gateway.toml:15: `threads` is \"4\": write a number from 1 to 64, without quotes",
+        "gateway.toml:17: the trunk has no address: write `address`, a host or an address, with a port if it is not \
+         5060, such as \"sip.example.org\"",
+        "gateway.toml:19: `transport` is \"tls\": write \"udp\" or \"tcp\"",
+        "gateway.toml:20: a user without a password: write `password_file` too",
+        "gateway.toml:21: `caller` is \"own-number\" and there is none: write `number` too",
+        "gateway.toml:25: the password is too short: write at least 8 characters; the gateway can be reached from \
+         elsewhere, and a guessed password costs money",
+        "gateway.toml:26: `number` is \"030 123456\": write a number with its country, such as \"+4930123456\"",
+        "gateway.toml:29: there are two users `alice`: give one another name",
+        "gateway.toml:30: unknown key `pasword` in [[user]]: write `password`",
+        "gateway.toml:34: `trunk:carier`: there is no trunk `carier`: write \"trunk:carrier\"",
+        "gateway.toml:37: `region` is \"Germany\": write a country by its two letters (ISO 3166), such as \"DE\"",
+        "gateway.toml:40: `calls` is -1: write a number from 1 to 1000000, without quotes",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn off_loopback_the_page_is_protected() {
+    let config = read("web.listen = \"0.0.0.0:8443\"\nmedia.advertise = \"192.0.2.1\"\n").unwrap();
+    assert_eq!(config.page.tls, Tls::SelfSigned);
+    assert_eq!(read("web.listen = \"[::1]:8080\"\n").unwrap().page.tls, Tls::Off);
+}
+
+#[test]
+fn media_is_received_where_signalling_is() {
+    let bound = |text: &str| {
+        let media = read(text).unwrap().media;
+        (media.bind_v4.map(|a| a.to_string()), media.bind_v6.map(|a| a.to_string()))
+    };
+    let sip =
+        |address: &str| format!("sip.listen = \"udp:{address}:5060\"\nmedia.advertise = [\"192.0.2.1\", \"::2\"]\n");
+    assert_eq!(bound(""), (Some("127.0.0.1".into()), None));
+    assert_eq!(bound(&sip("192.0.2.7")), (Some("0.0.0.0".into()), None));
+    assert_eq!(bound(&sip("[::]")), (Some("127.0.0.1".into()), Some("::".into())));
+    assert_eq!(bound("media.address = \"192.0.2.7\"\n"), (Some("192.0.2.7".into()), None));
+}
+
+#[test]
+fn sip_on_every_address_names_the_address_that_peers_are_told() {
+    let config = read("sip.listen = \"udp:0.0.0.0:5060\"\nmedia.advertise = \"192.0.2.1\"\n").unwrap();
+    assert_eq!(config.sip.advertise.as_deref(), Some("192.0.2.1"));
+    assert_eq!(config.media.ice_port, 30_000);
+}
+
+#[test]
+fn passwords_come_from_a_file_and_never_from_two_places() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("alice"), "from a file\n").unwrap();
+    let user = "[[user]]\nname = \"alice\"\npassword_file = \"alice\"\n";
+    let config = Config::read("gateway.toml", user, folder.path()).unwrap();
+    assert_eq!(config.directory.users["alice"].password.expose(), "from a file");
+    let text = format!("{user}password = \"x\"\n[[user]]\nname = \"bob\"\npassword_env = \"PATCHCORD_NO_SUCH\"\n");
+    let said = Config::read("gateway.toml", &text, folder.path()).unwrap_err().to_string();
+    let expected = "gateway.toml:3: two passwords: write one of `password`, `password_file`, `password_env`\n\
+         gateway.toml:7: `PATCHCORD_NO_SUCH` is not set: export it before the start";
+    assert_eq!(said, expected);
+    assert_eq!(
+        problems("[[user]]\nname = \"bob\"\n"),
+        ["gateway.toml:1: bob has no password: write `password` or `password_file`"]
+    );
+}
+
+#[test]
+fn a_dialplan_of_its_own_takes_the_place_of_the_embedded_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan");
+    std::fs::create_dir(&plan).unwrap();
+    std::fs::write(plan.join("20-b.toml"), "[[rule]]\nname = \"second\"\nreject = \"declined\"\n").unwrap();
+    std::fs::write(plan.join("10-a.toml"), "[[rule]]\nwhen = { to = \"600\" }\necho = true\n").unwrap();
+    std::fs::write(plan.join("expected.toml"), "call = []\n").unwrap();
+    std::fs::write(plan.join("notes.txt"), "not a rule").unwrap();
+    let text = "dialplan.directory = \"plan\"\n[[rule]]\nreject = \"busy\"\n";
+    let config = Config::read("gateway.toml", text, folder.path()).unwrap();
+    let alice = Entry::User("alice".into());
+    assert_eq!(dial(&config, alice.clone(), "600"), "echo");
+    assert_eq!(dial(&config, alice, "echo"), "reject declined");
+    assert_eq!((config.rules_before, config.routing.dialplan.rules().len()), (2, 3));
+    assert_eq!(config.expected, Some(plan.join("expected.toml")));
+
+    std::fs::write(plan.join("30-c.toml"), "[[rule]]\nreject = \"bussy\"\n").unwrap();
+    let said = Config::read("gateway.toml", text, folder.path()).unwrap_err().to_string();
+    assert!(said.contains("30-c.toml:2: `reject` is \"bussy\": write one of normal, "), "{said}");
+    let said = problems("dialplan.directory = \"/nowhere/at/all\"\n").join("\n");
+    assert!(said.starts_with("gateway.toml:1: `/nowhere/at/all` cannot be read: "), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said() {
+    let said = Config::load(Path::new("/nowhere/gateway.toml")).unwrap_err().to_string();
+    assert!(said.starts_with("/nowhere/gateway.toml:1: cannot be read: "), "{said}");
+}
