@@ -1,6 +1,7 @@
 //! State machines in virtual time, one file a machine.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser;
 mod client;
 mod client_invite;
 mod server;
