@@ -6,6 +6,7 @@
 //! of what goes out. A [`Shard`] owns the legs of some calls and is a function of its inputs; the [`driver`]
 //! gives it a thread, sockets and a clock.
 
+pub mod bridge;
 pub mod config;
 pub mod driver;
 pub mod leg;

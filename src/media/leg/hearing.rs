@@ -1,0 +1,115 @@
+//! What comes in on a leg, counted.
+
+use std::time::Instant;
+
+use super::digits::{DigitReader, Pressed};
+use crate::media::bridge::{Content, Format};
+use crate::rtp::Fields;
+use crate::rtp::event::Event;
+use crate::rtp::stats::Reception;
+
+/// Sources of one peer that are counted apart; the one silent for longest gives way.
+pub const MAX_SOURCES: usize = 4;
+
+/// What one packet showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// It is the first of the leg.
+    pub is_first: bool,
+    /// It is the first of a keypad event.
+    pub begins_event: bool,
+    /// A key is up.
+    pub pressed: Option<Pressed>,
+}
+
+/// The incoming side of a leg.
+#[derive(Debug, Clone, Default)]
+pub struct Hearing {
+    /// The one heard last is the last.
+    sources: Vec<Reception>,
+    lost_by_gone: i64,
+    packets: u64,
+    bytes: u64,
+    speech: Option<u8>,
+    last: Option<Instant>,
+    digits: DigitReader,
+}
+
+impl Hearing {
+    /// Counts a packet.
+    pub fn hear(&mut self, now: Instant, packet: Fields, format: &Format, payload: &[u8]) -> Seen {
+        let clock_hz = (format.content == Content::Speech).then_some(format.clock_hz);
+        self.source(now, packet).handle_packet(now, packet.sequence, packet.timestamp, clock_hz);
+        let mut seen = Seen { is_first: self.packets == 0, ..Seen::default() };
+        self.packets += 1;
+        self.bytes += payload.len() as u64;
+        self.last = Some(now);
+        match format.content {
+            Content::Events => {
+                if let Some(event) = Event::parse(payload) {
+                    (seen.begins_event, seen.pressed) = self.digits.hear(packet, event, format.clock_hz);
+                }
+            }
+            Content::Speech => {
+                self.speech = Some(format.index);
+                seen.pressed = self.digits.close_with(packet.sequence);
+            }
+            Content::Other => {}
+        }
+        seen
+    }
+
+    /// When the last packet came.
+    pub fn last(&self) -> Option<Instant> {
+        self.last
+    }
+
+    /// Packets and bytes of payload.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.packets, self.bytes)
+    }
+
+    /// Where the format of the speech heard last stands in the list of formats.
+    pub fn speech(&self) -> Option<usize> {
+        self.speech.map(usize::from)
+    }
+
+    /// The formats have changed.
+    pub fn forget_speech(&mut self) {
+        self.speech = None;
+    }
+
+    /// Packets lost on the way to us.
+    pub fn lost(&self) -> u64 {
+        let lost: i64 = self.sources.iter().map(Reception::lost).sum();
+        u64::try_from(lost.saturating_add(self.lost_by_gone)).unwrap_or(0)
+    }
+
+    /// The sources, the one heard last being the last.
+    pub fn sources(&mut self) -> &mut [Reception] {
+        &mut self.sources
+    }
+
+    /// Jitter of the source heard last, in milliseconds.
+    pub fn jitter_ms(&self) -> f64 {
+        self.sources.last().map_or(0.0, |s| s.jitter().as_secs_f64() * 1000.0)
+    }
+
+    fn source(&mut self, now: Instant, packet: Fields) -> &mut Reception {
+        let at = match self.sources.iter().rposition(|s| s.ssrc() == packet.ssrc) {
+            Some(at) => at,
+            None => {
+                if self.sources.len() >= MAX_SOURCES {
+                    self.lost_by_gone = self.lost_by_gone.saturating_add(self.sources.remove(0).lost());
+                }
+                self.sources.push(Reception::new(now, packet.ssrc, packet.sequence));
+                self.sources.len() - 1
+            }
+        };
+        let last = self.sources.len() - 1;
+        if at != last {
+            self.sources[at..].rotate_left(1);
+        }
+        &mut self.sources[last]
+    }
+}

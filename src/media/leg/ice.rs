@@ -1,0 +1,305 @@
+//! How packets find a peer with ICE (RFC 8445), lite or full, by one host candidate: the socket that all ICE
+//! legs of the shard share.
+//!
+//! The agent is `is`. It judges nominations only in `handle_timeout`, so that is called after every message.
+//!
+//! ```text
+//!            check with the right password          nomination
+//!  Waiting ───────────────────────────────▶ Checked ───────────▶ Nominated ──▶ Lost (consent, RFC 7675)
+//!                                                                    ▲   restart keeps the old path
+//!                                                                    └── until the new one is nominated
+//! ```
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use is::stun::{StunMessage, StunPacket};
+use is::{Candidate as Agents, CandidateKind as AgentsKind, IceAgent, IceAgentEvent, IceConnectionState, IceCreds};
+use is::{DefaultSha1HmacProvider, Protocol};
+
+use crate::base::Dice;
+use crate::model::{Candidate, CandidateHost, CandidateKind, CandidateProtocol, Ice};
+
+/// Candidates of a peer that are looked at; more are ignored.
+pub const MAX_REMOTE_CANDIDATES: usize = 32;
+
+/// Addresses at which one peer was seen that are remembered.
+pub const MAX_SEEN: usize = 16;
+
+/// First retransmission of a check.
+pub const FIRST_RETRANSMISSION: Duration = Duration::from_millis(100);
+
+/// The longest time between two checks of one pair, and what consent is renewed by (RFC 7675 §5.1).
+pub const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(3);
+
+/// The pace of checks (RFC 8445 §14.2 allows to go below 50 ms where media flows anyway).
+pub const PACE: Duration = Duration::from_millis(20);
+
+const UFRAG_LENGTH: usize = 8;
+const PASSWORD_LENGTH: usize = 24;
+
+/// What became known of the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathEvent {
+    /// The peer proved to be at this address.
+    Seen(SocketAddr),
+    /// Packets go there from now on.
+    Nominated(SocketAddr),
+    /// The peer does not answer or check any more.
+    Lost,
+}
+
+/// ICE of one leg.
+pub struct IcePath {
+    agent: Box<IceAgent>,
+    lite: bool,
+    local: SocketAddr,
+    remote_ufrag: Option<String>,
+    nominated: Option<SocketAddr>,
+    checked: Option<SocketAddr>,
+    seen: VecDeque<SocketAddr>,
+    candidates_taken: usize,
+    skipped_names: usize,
+    checks_heard: u64,
+    connected: bool,
+    events: VecDeque<PathEvent>,
+}
+
+impl std::fmt::Debug for IcePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IcePath({} -> {:?})", self.local, self.target())
+    }
+}
+
+impl IcePath {
+    /// ICE from a host candidate `local`: the address that the shard's socket is advertised with.
+    pub fn new(now: Instant, dice: &mut Dice, local: SocketAddr, lite: bool) -> IcePath {
+        let mut agent = Box::new(IceAgent::with_hmac(credentials(dice), &DefaultSha1HmacProvider));
+        agent.set_ice_lite(lite);
+        agent.set_control_tie_breaker(dice.u64());
+        agent.set_initial_stun_rto(FIRST_RETRANSMISSION);
+        agent.set_max_stun_rto(LONGEST_RETRANSMISSION);
+        agent.set_timing_advance(PACE);
+        if let Ok(candidate) = Agents::host(local, Protocol::Udp) {
+            agent.add_local_candidate(candidate);
+        }
+        agent.handle_timeout(now);
+        IcePath {
+            agent,
+            lite,
+            local,
+            remote_ufrag: None,
+            nominated: None,
+            checked: None,
+            seen: VecDeque::new(),
+            candidates_taken: 0,
+            skipped_names: 0,
+            checks_heard: 0,
+            connected: false,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Our user name fragment: what checks for this leg are known by.
+    pub fn ufrag(&self) -> &str {
+        &self.agent.local_credentials().ufrag
+    }
+
+    /// Our parameters, for a description; the candidates are the caller's.
+    pub fn parameters(&self) -> Ice {
+        let credentials = self.agent.local_credentials();
+        Ice {
+            ufrag: credentials.ufrag.clone(),
+            pwd: credentials.pass.clone(),
+            lite: self.lite,
+            candidates: Vec::new(),
+            more: false,
+        }
+    }
+
+    /// The peer's parameters. A changed user name fragment is a restart; returns whether it was one that
+    /// **the peer** began, so that ours changed with it.
+    pub fn describe(&mut self, now: Instant, dice: &mut Dice, remote: &Ice, is_offer: bool) -> bool {
+        let mut restarted = false;
+        if self.remote_ufrag.as_deref() != Some(remote.ufrag.as_str()) {
+            if self.remote_ufrag.is_some() {
+                self.agent.ice_restart(credentials(dice), true);
+                self.candidates_taken = 0;
+                restarted = true;
+            } else if !self.lite {
+                // RFC 8445 §6.1.1: the offerer controls, but a full agent always controls a lite one.
+                self.agent.set_controlling(remote.lite || !is_offer);
+            }
+            self.remote_ufrag = Some(remote.ufrag.clone());
+            self.agent.set_remote_credentials(IceCreds { ufrag: remote.ufrag.clone(), pass: remote.pwd.clone() });
+        }
+        self.add_candidates(now, &remote.candidates);
+        // Each call answers one of the checks that came before the description.
+        for _ in 0..8 {
+            self.agent.handle_timeout(now);
+        }
+        self.collect();
+        restarted
+    }
+
+    /// More candidates of the peer. A lite agent needs none: the peer's checks show where it is.
+    pub fn add_candidates(&mut self, now: Instant, candidates: &[Candidate]) {
+        if self.lite {
+            return;
+        }
+        for candidate in candidates {
+            match agents(candidate) {
+                Some(_) if self.candidates_taken >= MAX_REMOTE_CANDIDATES => return,
+                Some(known) => {
+                    self.candidates_taken += 1;
+                    self.agent.add_remote_candidate(known);
+                }
+                None if matches!(candidate.host, CandidateHost::Name(_)) => self.skipped_names += 1,
+                None => {}
+            }
+        }
+        self.agent.handle_timeout(now);
+        self.collect();
+    }
+
+    /// Takes a STUN message; returns whether it was for this leg and authentic.
+    pub fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok(message) = StunMessage::parse(datagram) else { return false };
+        let packet = StunPacket { proto: Protocol::Udp, source: from, destination: self.local, message };
+        if !self.agent.accepts_message(&packet.message) {
+            return false;
+        }
+        self.checks_heard += 1;
+        let taken = self.agent.handle_packet(now, packet);
+        self.agent.handle_timeout(now);
+        self.collect();
+        taken
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.agent.handle_timeout(now);
+        self.collect();
+    }
+
+    /// When [`IcePath::handle_timeout`] should be called next.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.agent.poll_timeout()
+    }
+
+    /// The next message to send: where to, and its bytes.
+    pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        let transmit = self.agent.poll_transmit()?;
+        Some((transmit.destination, transmit.contents.into()))
+    }
+
+    /// The next thing that became known.
+    pub fn poll_event(&mut self) -> Option<PathEvent> {
+        self.events.pop_front()
+    }
+
+    /// Where to send: the nominated address, and before there is one an address that proved itself.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.nominated.or(self.checked)
+    }
+
+    /// Whether a path is nominated.
+    pub fn is_nominated(&self) -> bool {
+        self.nominated.is_some()
+    }
+
+    /// Whether the peer proved to be at `from`.
+    pub fn is_known(&self, from: SocketAddr) -> bool {
+        self.seen.contains(&from)
+    }
+
+    /// Every address at which the peer proved to be.
+    pub fn seen(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.seen.iter().copied()
+    }
+
+    /// Round trip of the last check of ours.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.agent.nominated_pair_rtt()
+    }
+
+    /// One clause on why there is no path.
+    pub fn complaint(&self) -> String {
+        if self.remote_ufrag.is_none() {
+            return "the peer has not described itself yet".into();
+        }
+        if self.checks_heard == 0 {
+            let names = match self.skipped_names {
+                0 => String::new(),
+                n => format!("; {n} of its candidates are names that only its own network can resolve"),
+            };
+            return format!("no connectivity check arrived at {}{names}", self.local);
+        }
+        if self.nominated.is_none() {
+            return "connectivity checks arrived, but no pair was nominated".into();
+        }
+        "the path was lost".into()
+    }
+
+    fn collect(&mut self) {
+        while let Some(event) = self.agent.poll_event() {
+            match event {
+                IceAgentEvent::DiscoveredRecv { source, .. } => {
+                    if !self.seen.contains(&source) {
+                        if self.seen.len() >= MAX_SEEN {
+                            self.seen.pop_front();
+                        }
+                        self.seen.push_back(source);
+                    }
+                    self.checked = Some(source);
+                    self.events.push_back(PathEvent::Seen(source));
+                }
+                IceAgentEvent::NominatedSend { destination, .. } => {
+                    self.nominated = Some(destination);
+                    self.connected = true;
+                    self.events.push_back(PathEvent::Nominated(destination));
+                }
+                IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) if self.connected => {
+                    self.connected = false;
+                    // RFC 7675 §5.1: without consent nothing is sent.
+                    self.nominated = None;
+                    self.checked = None;
+                    self.events.push_back(PathEvent::Lost);
+                }
+                IceAgentEvent::IceConnectionStateChange(_) | IceAgentEvent::IceRestart(_) => {}
+            }
+        }
+    }
+}
+
+fn credentials(dice: &mut Dice) -> IceCreds {
+    IceCreds { ufrag: dice.token(UFRAG_LENGTH), pass: dice.token(PASSWORD_LENGTH) }
+}
+
+/// A candidate in the agent's words; `None` for what this socket cannot reach: TCP, RTCP's own component,
+/// names.
+fn agents(candidate: &Candidate) -> Option<Agents> {
+    let CandidateHost::Ip(ip) = candidate.host else { return None };
+    if candidate.protocol != CandidateProtocol::Udp || candidate.component != 1 || ip.is_unspecified() {
+        return None;
+    }
+    let kind = match candidate.kind {
+        CandidateKind::Host => AgentsKind::Host,
+        CandidateKind::Srflx => AgentsKind::ServerReflexive,
+        CandidateKind::Prflx => AgentsKind::PeerReflexive,
+        CandidateKind::Relay => AgentsKind::Relayed,
+    };
+    let related = candidate.related.map(|(ip, port)| SocketAddr::new(ip, port));
+    Some(Agents::from_parts(
+        candidate.foundation.clone(),
+        candidate.component,
+        Protocol::Udp,
+        candidate.priority,
+        SocketAddr::new(ip, candidate.port),
+        kind,
+        related,
+        None,
+        None,
+    ))
+}

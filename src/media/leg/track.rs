@@ -1,0 +1,227 @@
+//! The RTP identity of what goes out of a leg: one synchronisation source, unbroken sequence numbers and
+//! timestamps that never go back, for the life of the leg, whoever is heard on it.
+//!
+//! While one source goes on, its own spacing is kept: a packet lost on the way in is a gap on the way out, and
+//! two that changed places keep their places. Where it does not go on (another source, a hold, a leap), the
+//! numbers continue from the last packet sent and the timestamp moves by the time that has passed.
+
+use std::time::{Duration, Instant};
+
+use crate::rtp::Fields;
+
+/// A step of the sequence numbers beyond this is a new start of the source and not loss.
+pub const MAX_DROPOUT: u16 = 500;
+
+/// A source's timestamp may differ from the clock on the wall by so much before it counts as a new start.
+pub const MAX_DRIFT: Duration = Duration::from_secs(1);
+
+/// The least by which the timestamp moves at a change of source.
+pub const LEAST_STEP: Duration = Duration::from_millis(10);
+
+/// After a pause of this length the next packet begins a talk spurt.
+pub const TALK_SPURT: Duration = Duration::from_millis(500);
+
+/// Where the source that is heard stands, in its numbers.
+#[derive(Debug, Clone, Copy)]
+struct Following {
+    ssrc: u32,
+    clock_hz: u32,
+    sequence: u16,
+    timestamp: u32,
+    at: Instant,
+}
+
+/// The newest timestamp that went out, and when.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    timestamp: u32,
+    at: Instant,
+}
+
+/// The outgoing identity of one leg.
+#[derive(Debug, Clone)]
+pub struct Track {
+    ssrc: u32,
+    sequence: u16,
+    sent_before: u64,
+    first_timestamp: u32,
+    last: Option<Last>,
+    following: Option<Following>,
+    packets: u64,
+    bytes: u64,
+}
+
+impl Track {
+    /// An identity; the three numbers are random (RFC 3550 §5.1). The sequence starts in the lower half, so
+    /// that a receiver that joins late cannot miss the first roll-over (RFC 3711 §3.3.1).
+    pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Track {
+        Track {
+            ssrc,
+            sequence: sequence & 0x7fff,
+            sent_before: 0,
+            first_timestamp: timestamp,
+            last: None,
+            following: None,
+            packets: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The synchronisation source.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets and bytes of payload that went out.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.packets, self.bytes)
+    }
+
+    /// Counts a packet that went out.
+    pub fn count(&mut self, payload: usize) {
+        self.packets += 1;
+        self.bytes += payload as u64;
+    }
+
+    /// The timestamp that belongs to `now`, for sender reports (RFC 3550 §6.4.1).
+    pub fn timestamp_at(&self, now: Instant, clock_hz: u32) -> u32 {
+        match self.last {
+            None => self.first_timestamp,
+            Some(last) => last.timestamp.wrapping_add(ticks(now.saturating_duration_since(last.at), clock_hz)),
+        }
+    }
+
+    /// What is heard does not go on from here: another source, a hold, a change of format.
+    pub fn break_off(&mut self) {
+        self.following = None;
+    }
+
+    /// The fields that an incoming packet goes out with, `payload_type` already being ours; `None` if it is
+    /// too late or a repetition.
+    pub fn pass(&mut self, now: Instant, packet: Fields, payload_type: u8, clock_hz: u32) -> Option<Fields> {
+        let goes_on = self.following.filter(|f| self.continues(f, now, &packet, clock_hz));
+        let Some(following) = goes_on else { return Some(self.start(now, packet, payload_type, clock_hz)) };
+        let step = packet.sequence.wrapping_sub(following.sequence);
+        let timestamp = self.last.map_or(self.first_timestamp, |last| last.timestamp);
+        let moved = packet.timestamp.wrapping_sub(following.timestamp);
+        if step == 0 || step > i16::MAX as u16 {
+            let back = following.sequence.wrapping_sub(packet.sequence);
+            if !self.take_back(back) {
+                return None;
+            }
+            return Some(Fields {
+                payload_type,
+                sequence: self.sequence.wrapping_sub(back),
+                timestamp: timestamp.wrapping_add(moved),
+                ssrc: self.ssrc,
+                marker: packet.marker,
+            });
+        }
+        self.forward(step);
+        let paused = now.saturating_duration_since(following.at) >= TALK_SPURT;
+        let timestamp = timestamp.wrapping_add(moved);
+        // The packets of one keypad event share the timestamp of its start.
+        if moved != 0 || self.last.is_none() {
+            self.last = Some(Last { timestamp, at: now });
+        }
+        self.following =
+            Some(Following { sequence: packet.sequence, timestamp: packet.timestamp, at: now, ..following });
+        let marker = packet.marker || paused;
+        Some(Fields { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc })
+    }
+
+    /// A packet of the source that is heard is left out: the numbers close over it.
+    pub fn skip(&mut self, packet: Fields) {
+        if let Some(following) = &mut self.following
+            && following.ssrc == packet.ssrc
+            && (1..=MAX_DROPOUT).contains(&packet.sequence.wrapping_sub(following.sequence))
+        {
+            let missing = packet.sequence.wrapping_sub(following.sequence) - 1;
+            following.sequence = packet.sequence;
+            self.forward(missing);
+        }
+    }
+
+    /// The timestamp at which something starts now whose packets are not passed on as they come: a keypad
+    /// event of our own, or one in another clock. What was heard breaks off.
+    pub fn timestamp_now(&mut self, now: Instant, clock_hz: u32) -> u32 {
+        let timestamp = self.advanced(now, clock_hz);
+        self.last = Some(Last { timestamp, at: now });
+        self.following = None;
+        timestamp
+    }
+
+    /// The next sequence number, for a packet of our own or one whose timestamp is settled otherwise.
+    pub fn next_sequence(&mut self) -> u16 {
+        self.forward(1);
+        self.sequence
+    }
+
+    /// Whether the packet carries on what was heard last.
+    fn continues(&self, following: &Following, now: Instant, packet: &Fields, clock_hz: u32) -> bool {
+        if following.ssrc != packet.ssrc || following.clock_hz != clock_hz {
+            return false;
+        }
+        let step = packet.sequence.wrapping_sub(following.sequence) as i16;
+        if step.unsigned_abs() > MAX_DROPOUT {
+            return false;
+        }
+        let Some(last) = self.last else { return false };
+        let moved = i64::from(packet.timestamp.wrapping_sub(following.timestamp) as i32);
+        // Timestamps stand still during a keypad event and then catch up with its beginning.
+        [following.at, last.at].into_iter().any(|since| {
+            let passed = i64::from(ticks(now.saturating_duration_since(since), clock_hz));
+            (moved - passed).abs() <= i64::from(ticks(MAX_DRIFT, clock_hz))
+        })
+    }
+
+    fn start(&mut self, now: Instant, packet: Fields, payload_type: u8, clock_hz: u32) -> Fields {
+        let timestamp = self.advanced(now, clock_hz);
+        self.forward(1);
+        self.last = Some(Last { timestamp, at: now });
+        self.following = Some(Following {
+            ssrc: packet.ssrc,
+            clock_hz,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            at: now,
+        });
+        Fields { marker: true, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    fn advanced(&self, now: Instant, clock_hz: u32) -> u32 {
+        match self.last {
+            None => self.first_timestamp,
+            Some(last) => {
+                let passed = now.saturating_duration_since(last.at).max(LEAST_STEP);
+                last.timestamp.wrapping_add(ticks(passed, clock_hz))
+            }
+        }
+    }
+
+    /// Moves on by `step` numbers, the last of which is used.
+    fn forward(&mut self, step: u16) {
+        self.sequence = self.sequence.wrapping_add(step);
+        self.sent_before = match u32::from(step) {
+            0 => self.sent_before,
+            step => self.sent_before.checked_shl(step).unwrap_or(0) | 1,
+        };
+    }
+
+    /// Takes the number `back` before the last one, unless it was used: one number never goes out twice, for
+    /// SRTP would use its key stream twice (RFC 3711 §9.1).
+    fn take_back(&mut self, back: u16) -> bool {
+        if back >= 64 || self.packets < u64::from(back) {
+            return false;
+        }
+        let bit = 1u64 << back;
+        let free = self.sent_before & bit == 0;
+        self.sent_before |= bit;
+        free
+    }
+}
+
+/// A stretch of time in units of a clock, rounded down.
+pub fn ticks(time: Duration, clock_hz: u32) -> u32 {
+    (time.as_micros().wrapping_mul(u128::from(clock_hz)) / 1_000_000) as u32
+}
