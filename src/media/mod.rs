@@ -10,6 +10,7 @@ pub mod bridge;
 pub mod config;
 pub mod driver;
 pub mod leg;
+pub mod outbox;
 pub mod shard;
 
 pub use config::RelayConfig;

@@ -2,28 +2,16 @@
 
 use std::time::Instant;
 
-use super::digits::{DigitReader, Pressed};
 use crate::media::bridge::{Content, Format};
 use crate::rtp::Fields;
-use crate::rtp::event::Event;
+use crate::rtp::event::EventReader;
 use crate::rtp::stats::Reception;
 
 /// Sources of one peer that are counted apart; the one silent for longest gives way.
 pub const MAX_SOURCES: usize = 4;
 
-/// What one packet showed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// It is the first of the leg.
-    pub is_first: bool,
-    /// It is the first of a keypad event.
-    pub begins_event: bool,
-    /// A key is up.
-    pub pressed: Option<Pressed>,
-}
-
 /// The incoming side of a leg.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Hearing {
     /// The one heard last is the last.
     sources: Vec<Reception>,
@@ -32,31 +20,32 @@ pub struct Hearing {
     bytes: u64,
     speech: Option<u8>,
     last: Option<Instant>,
-    digits: DigitReader,
+    keys: EventReader,
 }
 
 impl Hearing {
     /// Counts a packet.
-    pub fn hear(&mut self, now: Instant, packet: Fields, format: &Format, payload: &[u8]) -> Seen {
+    pub fn hear(&mut self, now: Instant, packet: Fields, format: &Format, payload: &[u8]) {
         let clock_hz = (format.content == Content::Speech).then_some(format.clock_hz);
         self.source(now, packet).handle_packet(now, packet.sequence, packet.timestamp, clock_hz);
-        let mut seen = Seen { is_first: self.packets == 0, ..Seen::default() };
         self.packets += 1;
         self.bytes += payload.len() as u64;
         self.last = Some(now);
         match format.content {
-            Content::Events => {
-                if let Some(event) = Event::parse(payload) {
-                    (seen.begins_event, seen.pressed) = self.digits.hear(packet, event, format.clock_hz);
-                }
-            }
-            Content::Speech => {
-                self.speech = Some(format.index);
-                seen.pressed = self.digits.close_with(packet.sequence);
-            }
+            Content::Events => self.keys.handle_packet(now, packet.timestamp, payload, format.clock_hz),
+            Content::Speech => self.speech = Some(format.index),
             Content::Other => {}
         }
-        seen
+    }
+
+    /// The keypad digits that come in.
+    pub fn keys(&mut self) -> &mut EventReader {
+        &mut self.keys
+    }
+
+    /// When [`Hearing::keys`] want to be told of the time.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.keys.poll_timeout()
     }
 
     /// When the last packet came.
@@ -99,6 +88,7 @@ impl Hearing {
         let at = match self.sources.iter().rposition(|s| s.ssrc() == packet.ssrc) {
             Some(at) => at,
             None => {
+                self.keys.restart();
                 if self.sources.len() >= MAX_SOURCES {
                     self.lost_by_gone = self.lost_by_gone.saturating_add(self.sources.remove(0).lost());
                 }
