@@ -11,7 +11,9 @@ pub mod config;
 pub mod driver;
 pub mod leg;
 pub mod outbox;
+mod reconcile;
 pub mod shard;
+pub mod transactions;
 
 pub use config::RelayConfig;
-pub use shard::{PortPair, Ports, Shard, SocketId};
+pub use shard::{Outgoing, PortPair, Ports, Shard, ShardConfig, SocketId};

@@ -1,12 +1,34 @@
-//! One core's worth of legs.
+//! One core's worth of legs: finds the leg of a datagram, passes on what it carries, and does what is due.
+//!
+//! The driver's turn: orders ([`Shard::handle_command`]), datagrams ([`Shard::handle_datagram`], each of which
+//! may go out again from the buffer it came in), what is due ([`Shard::handle_timeout`]), then the datagrams
+//! of the shard's own making ([`Shard::poll_transmit`]), the ports that are free again
+//! ([`Shard::release_ports`]) and the news ([`Shard::poll_event`]).
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::base::Dice;
-use crate::model::{RelayCommand, RelayEvent};
+use slab::Slab;
 
-/// A UDP socket of the driver.
+use super::leg::{Certificate, Context, Heard, Leg, WallClock};
+use super::outbox::Outbox;
+use super::reconcile::Call;
+use super::transactions::Transactions;
+use crate::base::{CallId, Dice};
+use crate::media::bridge::Content;
+use crate::model::RelayEvent;
+use crate::rtp::packet::{FIXED_HEADER, Kind, kind};
+use crate::stun::{Class, Message};
+
+/// Bytes that should be free behind a datagram, for the tag of its protection.
+pub const TAILROOM: usize = 64;
+
+/// A leg that wants to be looked after at once waits at least so long, so that none can hold up the others.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
+/// A UDP socket of the driver: a small number, given out again when the socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SocketId(pub u32);
 
@@ -24,14 +46,14 @@ pub struct PortPair {
 /// The sockets that a shard asks its driver for.
 pub trait Ports {
     /// Opens two neighbouring ports, the lower one even; `None` if none are free.
-    fn open_pair(&mut self, ipv6: bool) -> Option<PortPair>;
+    fn open_pair(&mut self, now: Instant, ipv6: bool) -> Option<PortPair>;
 
     /// Closes a pair; its ports rest for a while before they are given out again.
-    fn close_pair(&mut self, pair: PortPair);
+    fn close_pair(&mut self, now: Instant, pair: PortPair);
 }
 
 /// What a shard is made with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ShardConfig {
     /// The addresses at which peers reach us over IPv4, best first.
     pub advertised_v4: Vec<IpAddr>,
@@ -41,6 +63,10 @@ pub struct ShardConfig {
     pub ice_v4: Option<(SocketId, u16)>,
     /// The same over IPv6.
     pub ice_v6: Option<(SocketId, u16)>,
+    /// Our certificate.
+    pub certificate: Certificate,
+    /// The time of day.
+    pub wall: WallClock,
 }
 
 /// A datagram that goes out.
@@ -56,52 +82,266 @@ pub struct Outgoing {
     pub end: usize,
 }
 
+/// What a socket is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Nothing,
+    Shared,
+    Rtp(usize),
+    Rtcp(usize),
+}
+
 /// The legs of some calls.
-#[derive(Debug)]
 pub struct Shard {
-    #[allow(dead_code)]
-    config: ShardConfig,
-    #[allow(dead_code)]
-    dice: Dice,
+    pub(super) config: ShardConfig,
+    pub(super) dice: Dice,
+    pub(super) legs: Slab<Leg>,
+    pub(super) calls: HashMap<CallId, Call>,
+    uses: Vec<Use>,
+    pub(super) peers: HashMap<SocketAddr, usize>,
+    pub(super) ufrags: HashMap<String, usize>,
+    transactions: Transactions,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    outbox: Outbox,
+    pub(super) events: VecDeque<RelayEvent>,
+    seen: Vec<(SocketAddr, bool)>,
+    pub(super) closing: Vec<PortPair>,
+    strangers: u64,
 }
 
 impl Shard {
     /// A shard without legs.
     pub fn new(config: ShardConfig, dice: Dice) -> Shard {
-        Shard { config, dice }
+        let mut shard = Shard {
+            dice,
+            legs: Slab::new(),
+            calls: HashMap::new(),
+            uses: Vec::new(),
+            peers: HashMap::new(),
+            ufrags: HashMap::new(),
+            transactions: Transactions::default(),
+            timers: BinaryHeap::new(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            seen: Vec::new(),
+            closing: Vec::new(),
+            strangers: 0,
+            config,
+        };
+        for (socket, _) in [shard.config.ice_v4, shard.config.ice_v6].into_iter().flatten() {
+            shard.set_use(socket, Use::Shared);
+        }
+        shard
     }
 
-    /// Takes an order.
-    pub fn handle_command(&mut self, _now: Instant, _command: RelayCommand, _ports: &mut dyn Ports) {}
-
-    /// Takes a datagram: the first `length` bytes of `buffer`, which should have room to spare behind them.
-    /// If it is to be passed on, it has been made so in the same buffer.
+    /// Takes a datagram: the first `length` bytes of `buffer`, with [`TAILROOM`] behind them. If it is to be
+    /// passed on, it has been made so in the same buffer.
     pub fn handle_datagram(
         &mut self,
-        _now: Instant,
-        _socket: SocketId,
-        _from: SocketAddr,
-        _buffer: &mut [u8],
-        _length: usize,
+        now: Instant,
+        socket: SocketId,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        length: usize,
     ) -> Option<Outgoing> {
+        let datagram = buffer.get(..length)?;
+        let what = kind(datagram);
+        let place = match self.uses.get(socket.0 as usize)? {
+            Use::Nothing => None,
+            Use::Rtp(place) => Some(*place),
+            Use::Rtcp(place) if what == Kind::Rtcp => Some(*place),
+            Use::Rtcp(_) => None,
+            Use::Shared if what == Kind::Stun => {
+                self.handle_stun(now, from, buffer.get(..length)?);
+                return None;
+            }
+            Use::Shared => self.peers.get(&from).copied(),
+        };
+        let Some(place) = place else {
+            self.strangers += 1;
+            return None;
+        };
+        match what {
+            Kind::Rtp => return self.handle_rtp(now, place, from, buffer, length),
+            Kind::Rtcp => {
+                let packet = buffer.get_mut(..length)?;
+                self.with_leg(now, place, |leg, cx| leg.receive_rtcp(cx, from, packet));
+            }
+            Kind::Dtls => {
+                let datagram = buffer.get(..length)?;
+                self.with_leg(now, place, |leg, cx| leg.receive_dtls(cx, from, datagram));
+                self.after(now, place);
+            }
+            // A phone that keeps its binding alive, or noise: no leg here answers it.
+            Kind::Stun | Kind::TurnChannel | Kind::Other => self.strangers += 1,
+        }
         None
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-
-    /// The next datagram of the shard's own making, written to `buffer`.
-    pub fn poll_transmit(&mut self, _buffer: &mut [u8]) -> Option<Outgoing> {
-        None
-    }
-
-    /// The next thing to tell.
-    pub fn poll_event(&mut self) -> Option<RelayEvent> {
-        None
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(Reverse((at, place))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.timers.pop();
+            let is_current = self.legs.get_mut(place).is_some_and(|leg| leg.scheduled.take_if(|s| *s == at).is_some());
+            if is_current {
+                self.with_leg(now, place, |leg, cx| leg.handle_timeout(cx));
+                self.after(now, place);
+            }
+        }
     }
 
     /// When [`Shard::handle_timeout`] should be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next datagram of the shard's own making, written to `buffer`.
+    pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
+        let (socket, to, length) = self.outbox.pop_into(buffer)?;
+        Some(Outgoing { socket, to, start: 0, end: length })
+    }
+
+    /// Gives back the ports of legs that are gone, after their last datagrams were taken by
+    /// [`Shard::poll_transmit`].
+    pub fn release_ports(&mut self, now: Instant, ports: &mut dyn Ports) {
+        for pair in self.closing.drain(..) {
+            ports.close_pair(now, pair);
+        }
+    }
+
+    /// The next thing to tell.
+    pub fn poll_event(&mut self) -> Option<RelayEvent> {
+        self.events.pop_front()
+    }
+
+    /// How many legs there are.
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Datagrams that belong to no leg.
+    pub fn strangers(&self) -> u64 {
+        self.strangers
+    }
+
+    pub(super) fn set_use(&mut self, socket: SocketId, purpose: Use) {
+        let at = socket.0 as usize;
+        if self.uses.len() <= at {
+            self.uses.resize(at + 1, Use::Nothing);
+        }
+        if let Some(entry) = self.uses.get_mut(at) {
+            *entry = purpose;
+        }
+    }
+
+    /// Works on a leg with all that legs work with.
+    pub(super) fn with_leg<T>(
+        &mut self,
+        now: Instant,
+        place: usize,
+        work: impl FnOnce(&mut Leg, &mut Context) -> T,
+    ) -> Option<T> {
+        let leg = self.legs.get_mut(place)?;
+        let mut cx = Context {
+            now,
+            dice: &mut self.dice,
+            wall: &self.config.wall,
+            certificate: &self.config.certificate,
+            outbox: &mut self.outbox,
+            events: &mut self.events,
+            seen: &mut self.seen,
+            place,
+            transactions: &mut self.transactions,
+        };
+        Some(work(leg, &mut cx))
+    }
+
+    /// Makes a leg with all that legs work with.
+    pub(super) fn make_leg(&mut self, now: Instant, make: impl FnOnce(&mut Context) -> Leg) -> usize {
+        let place = self.legs.vacant_key();
+        let mut cx = Context {
+            now,
+            dice: &mut self.dice,
+            wall: &self.config.wall,
+            certificate: &self.config.certificate,
+            outbox: &mut self.outbox,
+            events: &mut self.events,
+            seen: &mut self.seen,
+            place,
+            transactions: &mut self.transactions,
+        };
+        let leg = make(&mut cx);
+        self.legs.insert(leg)
+    }
+
+    /// After anything but plain media: notes where the peer was seen, and when the leg wants to be looked after.
+    pub(super) fn after(&mut self, now: Instant, place: usize) {
+        for (address, is_there) in self.seen.drain(..) {
+            if is_there {
+                self.peers.insert(address, place);
+            } else if self.peers.get(&address) == Some(&place) {
+                self.peers.remove(&address);
+            }
+        }
+        let Some(leg) = self.legs.get_mut(place) else { return };
+        let at = leg.poll_timeout().max(now + LEAST_WAIT);
+        if leg.scheduled.is_none_or(|scheduled| at < scheduled) {
+            leg.scheduled = Some(at);
+            self.timers.push(Reverse((at, place)));
+        }
+    }
+
+    fn handle_rtp(
+        &mut self,
+        now: Instant,
+        place: usize,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<Outgoing> {
+        let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, from, buffer, length))??;
+        if heard.content == Content::Events {
+            self.after(now, place);
+        }
+        let leg = self.legs.get(place)?;
+        let first = *leg.listeners.first()?;
+        if leg.listeners.len() > 1 {
+            self.copy_to_others(now, place, &heard, buffer);
+        }
+        self.legs.get_mut(first)?.send_rtp(now, &heard, buffer)
+    }
+
+    /// A leg that several others hear: all but the first get a copy.
+    fn copy_to_others(&mut self, now: Instant, place: usize, heard: &Heard, buffer: &[u8]) {
+        let Some(payload) = buffer.get(heard.start..heard.end) else { return };
+        let copied = Heard { start: FIXED_HEADER, end: FIXED_HEADER + payload.len(), ..*heard };
+        let mut number = 1;
+        while let Some(listener) = self.legs.get(place).and_then(|leg| leg.listeners.get(number)).copied() {
+            number += 1;
+            let mut copy = self.outbox.buffer();
+            copy.resize(FIXED_HEADER, 0);
+            copy.extend_from_slice(payload);
+            copy.resize(copied.end + TAILROOM, 0);
+            match self.legs.get_mut(listener).and_then(|leg| leg.send_rtp(now, &copied, &mut copy)) {
+                Some(out) => {
+                    copy.truncate(out.end);
+                    self.outbox.push(out.socket, out.to, copy);
+                }
+                None => self.outbox.put_back(copy),
+            }
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let place = Message::parse(datagram).and_then(|message| match message.class() {
+            Class::Request | Class::Indication => self.ufrags.get(message.ufrags()?.0).copied(),
+            Class::Success | Class::Error => self.transactions.find(&message.transaction()),
+        });
+        let Some(place) = place else {
+            self.strangers += 1;
+            return;
+        };
+        self.with_leg(now, place, |leg, cx| leg.receive_stun(cx, from, datagram));
+        self.after(now, place);
     }
 }

@@ -4,5 +4,6 @@
 mod browser;
 mod client;
 mod client_invite;
+mod relay;
 mod server;
 mod server_invite;

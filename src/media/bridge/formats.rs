@@ -186,7 +186,7 @@ mod tests {
         assert_eq!((route.to, route.change), (0, Change::ToUlaw));
         let mut payload = [0xd5, 0xaa];
         route.change.apply(&mut payload);
-        assert_eq!(payload, [0xff, 0x80]);
+        assert_eq!(payload, [0xfe, 0x80]);
     }
 
     #[test]

@@ -1,33 +1,187 @@
 //! The relay's threads, sockets and clock.
 
-use std::io;
-use std::sync::Arc;
+mod sockets;
+mod system;
+mod worker;
 
-use crate::media::config::RelayConfig;
+use std::cell::RefCell;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use self::sockets::Sockets;
+use self::system::{Bell, Epoll};
+use self::worker::Worker;
+use crate::base::{CallId, Dice};
+use crate::media::config::{MAX_SHARDS, RelayConfig};
+use crate::media::leg::{Certificate, WallClock};
+use crate::media::shard::{Shard, ShardConfig};
 use crate::model::{Overflow, Relay, RelayCommand, RelayEvent};
+
+/// Orders that may wait for one shard.
+pub const MAX_ORDERS_WAITING: usize = 4096;
 
 /// Who hears of the relay's events. Called on the relay's threads: must not wait.
 pub type OnEvent = Arc<dyn Fn(RelayEvent) + Send + Sync>;
 
 /// A running relay. Dropping the last clone stops it.
 #[derive(Clone)]
-pub struct RelayHandle {}
+pub struct RelayHandle(Arc<Running>);
+
+struct Running {
+    lines: Vec<Line>,
+    stopping: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How orders reach a shard.
+struct Line {
+    orders: SyncSender<RelayCommand>,
+    bell: Arc<Bell>,
+}
 
 /// Starts the relay's threads.
 ///
 /// # Errors
-/// The sockets of ICE legs cannot be bound, or the configuration makes no sense.
-pub fn start(_config: RelayConfig, _on_event: OnEvent) -> io::Result<RelayHandle> {
-    Err(io::ErrorKind::Unsupported.into())
+/// The sockets of ICE legs cannot be bound, the system is out of descriptors, or the configuration makes no
+/// sense.
+pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> {
+    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
+    if config.shards == 0 || config.shards > MAX_SHARDS {
+        return Err(invalid(&format!("the relay takes 1 to {MAX_SHARDS} shards")));
+    }
+    if config.bind_v4.is_none() && config.bind_v6.is_none() {
+        return Err(invalid("the relay needs an IPv4 or an IPv6 address"));
+    }
+    if [false, true].into_iter().flat_map(|ipv6| config.advertised(ipv6)).any(|ip| ip.is_unspecified()) {
+        return Err(invalid("the relay listens on every address, so it must be told which to advertise"));
+    }
+    let certificate = Certificate::generate().map_err(io::Error::other)?;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = WallClock { at: Instant::now(), since_1970 };
+    let stopping = Arc::new(AtomicBool::new(false));
+    let running = Running { lines: Vec::new(), stopping: stopping.clone(), threads: Mutex::default() };
+    let mut handle = RelayHandle(Arc::new(running));
+    for number in 0..config.shards {
+        let (orders, queue) = sync_channel(MAX_ORDERS_WAITING);
+        let bell = Arc::new(Bell::new()?);
+        let (started, answer) = sync_channel(1);
+        let seat = Seat {
+            number,
+            config: config.clone(),
+            certificate: certificate.clone(),
+            wall,
+            queue,
+            bell: bell.clone(),
+            stopping: stopping.clone(),
+            on_event: on_event.clone(),
+        };
+        let work = move || match seat.worker() {
+            Ok(worker) => {
+                let _ = started.send(Ok(()));
+                worker.run();
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        };
+        let thread = thread::Builder::new().name(format!("relay-{number}")).spawn(work)?;
+        if let Some(running) = Arc::get_mut(&mut handle.0) {
+            running.lines.push(Line { orders, bell });
+            running.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        answer.recv().map_err(|_| io::Error::other("a relay thread ended at once"))??;
+    }
+    Ok(handle)
+}
+
+/// What a shard's thread is started with.
+struct Seat {
+    number: usize,
+    config: RelayConfig,
+    certificate: Certificate,
+    wall: WallClock,
+    queue: Receiver<RelayCommand>,
+    bell: Arc<Bell>,
+    stopping: Arc<AtomicBool>,
+    on_event: OnEvent,
+}
+
+impl Seat {
+    fn worker(self) -> io::Result<Worker> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let mut dice = Dice::from_seed(seed);
+        let epoll = Rc::new(RefCell::new(Epoll::new()?));
+        let bind = [self.config.bind_v4.map(IpAddr::V4), self.config.bind_v6.map(IpAddr::V6)];
+        let ports = self.config.ports_of(self.number);
+        let mut sockets = Sockets::new(epoll.clone(), bind, ports, &mut dice);
+        let port = match self.config.ice_port {
+            0 => 0,
+            first => first.saturating_add(self.number as u16),
+        };
+        let ice_v4 = sockets.open_shared(false, port)?;
+        let ice_v6 = sockets.open_shared(true, port)?;
+        let config = ShardConfig {
+            advertised_v4: self.config.advertised(false),
+            advertised_v6: self.config.advertised(true),
+            ice_v4,
+            ice_v6,
+            certificate: self.certificate,
+            wall: self.wall,
+        };
+        let shared = [ice_v4, ice_v6].into_iter().flatten().map(|(socket, _)| socket).collect();
+        let shard = Shard::new(config, dice);
+        Worker::new(shard, sockets, shared, epoll, self.queue, self.bell, self.stopping, self.on_event)
+    }
 }
 
 impl RelayHandle {
-    /// Stops the threads, and waits until they are gone.
-    pub fn stop(&self) {}
+    /// Takes every call down, stops the threads, and waits until they are gone. Not to be called from
+    /// [`OnEvent`].
+    pub fn stop(&self) {
+        self.0.ask_to_stop();
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Running {
+    fn ask_to_stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.lines.iter().for_each(|line| line.bell.ring());
+    }
+
+    fn line(&self, call: CallId) -> Option<&Line> {
+        self.lines.get((call.0 % self.lines.len().max(1) as u64) as usize)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+    }
 }
 
 impl Relay for RelayHandle {
-    fn order(&self, _command: RelayCommand) -> Result<(), Overflow> {
-        Err(Overflow)
+    fn order(&self, command: RelayCommand) -> Result<(), Overflow> {
+        let call = match &command {
+            RelayCommand::Apply(graph) => graph.call,
+            RelayCommand::Remove(call)
+            | RelayCommand::Candidates { call, .. }
+            | RelayCommand::Dtmf { call, .. }
+            | RelayCommand::Stats(call) => *call,
+        };
+        let line = self.0.line(call).ok_or(Overflow)?;
+        line.orders.try_send(command).map_err(|_| Overflow)?;
+        line.bell.ring();
+        Ok(())
     }
 }

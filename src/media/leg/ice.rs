@@ -44,6 +44,8 @@ const PASSWORD_LENGTH: usize = 24;
 pub enum PathEvent {
     /// The peer proved to be at this address.
     Seen(SocketAddr),
+    /// The peer has proved to be at so many addresses that this one is not remembered any more.
+    Forgotten(SocketAddr),
     /// Packets go there from now on.
     Nominated(SocketAddr),
     /// The peer does not answer or check any more.
@@ -247,8 +249,10 @@ impl IcePath {
             match event {
                 IceAgentEvent::DiscoveredRecv { source, .. } => {
                     if !self.seen.contains(&source) {
-                        if self.seen.len() >= MAX_SEEN {
-                            self.seen.pop_front();
+                        if self.seen.len() >= MAX_SEEN
+                            && let Some(oldest) = self.seen.pop_front()
+                        {
+                            self.events.push_back(PathEvent::Forgotten(oldest));
                         }
                         self.seen.push_back(source);
                     }

@@ -1,0 +1,122 @@
+//! The sockets of one shard.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::system::Epoll;
+use crate::base::Dice;
+use crate::media::shard::{PortPair, Ports, SocketId};
+
+/// How long a port rests after its leg before it is given out again, so that late packets of one call do not
+/// reach another.
+pub const REST: Duration = Duration::from_secs(10);
+
+/// Ports that are tried for one leg: others on the machine may hold some.
+pub const MAX_TRIES: usize = 32;
+
+/// Bytes that may wait in the kernel on a leg's socket: half a second of G.711 and its book-keeping.
+pub const LEG_BUFFER: usize = 64 * 1024;
+
+/// Bytes that may wait in the kernel on the socket of all ICE legs.
+pub const SHARED_BUFFER: usize = 4 * 1024 * 1024;
+
+/// The sockets of one shard, by number, and the ports that are free.
+pub struct Sockets {
+    epoll: Rc<std::cell::RefCell<Epoll>>,
+    bind: [Option<IpAddr>; 2],
+    sockets: Vec<Option<Socket>>,
+    unused: Vec<u32>,
+    free: VecDeque<u16>,
+    resting: VecDeque<(Instant, u16)>,
+}
+
+impl Sockets {
+    /// No sockets yet. `bind` are our addresses of IPv4 and IPv6, `ports` the range of this shard.
+    pub fn new(
+        epoll: Rc<std::cell::RefCell<Epoll>>,
+        bind: [Option<IpAddr>; 2],
+        ports: RangeInclusive<u16>,
+        dice: &mut Dice,
+    ) -> Sockets {
+        let last = *ports.end();
+        let mut free: Vec<u16> = ports.filter(|port| port % 2 == 0 && *port > 0 && *port < last).collect();
+        for at in (1..free.len()).rev() {
+            free.swap(at, dice.below(at as u32 + 1) as usize);
+        }
+        Sockets { epoll, bind, sockets: Vec::new(), unused: Vec::new(), free: free.into(), resting: VecDeque::new() }
+    }
+
+    /// Opens the socket that ICE legs share; returns its number and port.
+    ///
+    /// # Errors
+    /// The port is taken, or the address is not ours.
+    pub fn open_shared(&mut self, ipv6: bool, port: u16) -> io::Result<Option<(SocketId, u16)>> {
+        let Some(ip) = self.bind[usize::from(ipv6)] else { return Ok(None) };
+        let (id, port) = self.open(SocketAddr::new(ip, port), SHARED_BUFFER)?;
+        Ok(Some((id, port)))
+    }
+
+    /// The descriptor of a socket.
+    pub fn fd(&self, id: SocketId) -> Option<RawFd> {
+        self.sockets.get(id.0 as usize)?.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<(SocketId, u16)> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Smaller buffers than wished for are no reason to refuse.
+        let _ = socket.set_recv_buffer_size(buffer);
+        let _ = socket.set_send_buffer_size(buffer);
+        socket.bind(&address.into())?;
+        let port = socket.local_addr()?.as_socket().map_or(address.port(), |a| a.port());
+        let number = self.unused.last().copied().unwrap_or(self.sockets.len() as u32);
+        self.epoll.borrow().watch(socket.as_raw_fd(), u64::from(number))?;
+        match self.unused.pop() {
+            Some(number) => self.sockets[number as usize] = Some(socket),
+            None => self.sockets.push(Some(socket)),
+        }
+        Ok((SocketId(number), port))
+    }
+
+    fn close(&mut self, id: SocketId) {
+        if self.sockets.get_mut(id.0 as usize).and_then(Option::take).is_some() {
+            self.unused.push(id.0);
+        }
+    }
+}
+
+impl Ports for Sockets {
+    fn open_pair(&mut self, now: Instant, ipv6: bool) -> Option<PortPair> {
+        let ip = self.bind[usize::from(ipv6)]?;
+        while let Some((_, port)) = self.resting.pop_front_if(|(since, _)| now.duration_since(*since) >= REST) {
+            self.free.push_back(port);
+        }
+        for _ in 0..MAX_TRIES.min(self.free.len()) {
+            let port = self.free.pop_front()?;
+            if let Ok((rtp, _)) = self.open(SocketAddr::new(ip, port), LEG_BUFFER) {
+                if let Ok((rtcp, _)) = self.open(SocketAddr::new(ip, port + 1), LEG_BUFFER) {
+                    return Some(PortPair { rtp, rtcp, port });
+                }
+                self.close(rtp);
+            }
+            self.free.push_back(port);
+        }
+        None
+    }
+
+    fn close_pair(&mut self, now: Instant, pair: PortPair) {
+        self.close(pair.rtp);
+        self.close(pair.rtcp);
+        self.resting.push_back((now, pair.port));
+    }
+}

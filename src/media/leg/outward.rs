@@ -1,0 +1,169 @@
+//! What goes out of a leg.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::inward::Heard;
+use super::path::Path;
+use super::{Context, Leg};
+use crate::media::bridge::Change;
+use crate::media::outbox::MAX_DATAGRAM;
+use crate::media::shard::{Outgoing, SocketId};
+use crate::rtp::Fields;
+use crate::rtp::event::PAYLOAD;
+use crate::rtp::packet::FIXED_HEADER;
+
+/// Room for a packet of our own: header, payload and the longest tag.
+const OWN_PACKET: usize = FIXED_HEADER + PAYLOAD + 32;
+
+impl Leg {
+    /// Passes on a packet that was heard on another leg (or this one), changed in place. `None` if it cannot
+    /// go out.
+    pub fn send_rtp(&mut self, now: Instant, heard: &Heard, buffer: &mut [u8]) -> Option<Outgoing> {
+        let to = self.path.target().filter(|_| self.wants.sends && self.seal.is_open())?;
+        let Some(route) = self.routes.find(heard.fields.payload_type).copied() else {
+            self.track.skip(heard.fields);
+            return None;
+        };
+        if self.keypad.is_sounding() {
+            return None;
+        }
+        if let Change::EventClock { .. } = route.change {
+            let event = (heard.fields.ssrc, heard.fields.timestamp);
+            if self.passing_event != Some(event) {
+                self.passing_event = Some(event);
+                self.track.break_off();
+            }
+        }
+        let start = heard.start.checked_sub(FIXED_HEADER)?;
+        let fields = self.track.pass(now, heard.fields, route.to, route.clock_hz)?;
+        route.change.apply(buffer.get_mut(heard.start..heard.end)?);
+        let packet = buffer.get_mut(start..)?;
+        fields.write_new(packet);
+        let length = self.seal.protect_rtp(packet, heard.end - start).ok()?;
+        self.clock_hz = route.clock_hz;
+        self.track.count(heard.end - heard.start);
+        Some(Outgoing { socket: self.wires.rtp, to, start, end: start + length })
+    }
+
+    /// Queues a digit; `false` if it is none, too many wait, or the peer takes no events.
+    pub fn press(&mut self, now: Instant, digit: char, duration: Duration) -> bool {
+        self.event_format.is_some() && self.keypad.press(now, digit, duration)
+    }
+
+    /// Does what is due; the shard calls it at [`Leg::poll_timeout`].
+    pub fn handle_timeout(&mut self, cx: &mut Context) {
+        if let Path::Ice(ice) = &mut self.path
+            && ice.poll_timeout().is_some_and(|at| cx.now >= at)
+        {
+            ice.handle_timeout(cx.now);
+        }
+        if let super::Seal::Dtls(dtls) = &mut self.seal
+            && dtls.poll_timeout().is_some_and(|at| cx.now >= at)
+        {
+            dtls.handle_timeout(cx.now);
+        }
+        if self.hearing.poll_timeout().is_some_and(|at| cx.now >= at) {
+            self.hearing.keys().handle_timeout(cx.now);
+            self.tell_digits(cx);
+        }
+        self.settle(cx);
+        self.play_digits(cx);
+        self.report(cx);
+        self.look(cx);
+    }
+
+    /// When [`Leg::handle_timeout`] should be called next.
+    pub fn poll_timeout(&mut self) -> Instant {
+        let ice = self.path.ice_mut().and_then(|ice| ice.poll_timeout());
+        let dtls = match &self.seal {
+            super::Seal::Dtls(dtls) => dtls.poll_timeout(),
+            super::Seal::Plain => None,
+        };
+        let watch = self.watch.poll_timeout(self.last_life(), self.patience());
+        let others = [ice, dtls, watch, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
+        others.into_iter().flatten().fold(self.control.poll_timeout(), Instant::min)
+    }
+
+    fn play_digits(&mut self, cx: &mut Context) {
+        let (track, format) = (&mut self.track, self.event_format);
+        let due = self.keypad.next_packet(cx.now, || {
+            let format = format?;
+            Some((format, track.timestamp_now(cx.now, format.clock_hz)))
+        });
+        let Some(due) = due else { return };
+        let Some(to) = self.path.target().filter(|_| self.wants.sends && self.seal.is_open()) else { return };
+        let fields = Fields {
+            marker: due.marker,
+            payload_type: due.payload_type,
+            sequence: self.track.next_sequence(),
+            timestamp: due.timestamp,
+            ssrc: self.track.ssrc(),
+        };
+        let mut buffer = cx.outbox.buffer();
+        buffer.resize(OWN_PACKET, 0);
+        fields.write_new(&mut buffer);
+        if let Some(place) = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + PAYLOAD) {
+            place.copy_from_slice(&due.event.to_bytes());
+        }
+        match self.seal.protect_rtp(&mut buffer, FIXED_HEADER + PAYLOAD) {
+            Ok(length) => {
+                buffer.truncate(length);
+                self.track.count(PAYLOAD);
+                cx.outbox.push(self.wires.rtp, to, buffer);
+            }
+            Err(_) => cx.outbox.put_back(buffer),
+        }
+    }
+
+    fn report(&mut self, cx: &mut Context) {
+        let mut buffer = cx.outbox.buffer();
+        buffer.resize(MAX_DATAGRAM, 0);
+        let length = self.control.next_report(
+            cx.now,
+            cx.dice,
+            cx.wall,
+            &self.track,
+            self.clock_hz,
+            &mut self.hearing,
+            &self.cname,
+            &mut buffer,
+        );
+        match length {
+            Some(length) => self.send_rtcp(cx, buffer, length),
+            None => cx.outbox.put_back(buffer),
+        }
+    }
+
+    pub(super) fn say_goodbye(&mut self, cx: &mut Context) {
+        if self.track.counts().0 == 0 {
+            return;
+        }
+        let mut buffer = cx.outbox.buffer();
+        buffer.resize(MAX_DATAGRAM, 0);
+        let length = self.control.goodbye(&self.track, &self.cname, &mut buffer);
+        self.send_rtcp(cx, buffer, length);
+    }
+
+    fn send_rtcp(&mut self, cx: &mut Context, mut buffer: Vec<u8>, length: usize) {
+        let way = self.rtcp_way().filter(|_| self.seal.is_open());
+        match way.and_then(|way| Some((way, self.seal.protect_rtcp(&mut buffer, length).ok()?))) {
+            Some(((socket, to), length)) => {
+                buffer.truncate(length);
+                cx.outbox.push(socket, to, buffer);
+            }
+            None => cx.outbox.put_back(buffer),
+        }
+    }
+
+    /// Where RTCP goes, and by which socket.
+    fn rtcp_way(&self) -> Option<(SocketId, SocketAddr)> {
+        let target = self.path.target()?;
+        let remote = self.remote.as_ref()?;
+        let own = self.wires.pair.filter(|_| !remote.rtcp_mux);
+        let Some(pair) = own else { return Some((self.wires.rtp, target)) };
+        let described = remote.transport.rtcp_address.filter(|_| remote.transport.address == Some(target));
+        let next = SocketAddr::new(target.ip(), target.port().checked_add(1)?);
+        Some((pair.rtcp, self.rtcp_from.or(described).unwrap_or(next)))
+    }
+}

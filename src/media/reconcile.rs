@@ -1,0 +1,205 @@
+//! Makes the legs as the graphs want them.
+
+use std::time::Instant;
+
+use super::leg::{Leg, Wires};
+use super::shard::{Ports, Shard, Use};
+use crate::base::{CallId, LegId};
+use crate::model::{Graph, GraphLeg, IceMode, LegStats, RelayCommand, RelayEvent, Source};
+
+/// Legs that one call may have; more fail.
+pub const MAX_LEGS_OF_CALL: usize = 64;
+
+/// A call, as far as the relay knows it.
+pub(super) struct Call {
+    revision: u32,
+    legs: Vec<(LegId, usize)>,
+    gone: Vec<LegStats>,
+}
+
+impl Shard {
+    /// Takes an order.
+    pub fn handle_command(&mut self, now: Instant, command: RelayCommand, ports: &mut dyn Ports) {
+        match command {
+            RelayCommand::Apply(graph) => self.apply(now, &graph, ports),
+            RelayCommand::Remove(call) => self.remove(now, call),
+            RelayCommand::Candidates { call, leg, candidates } => {
+                if let Some(place) = self.place(call, leg) {
+                    self.with_leg(now, place, |leg, cx| leg.add_candidates(cx, &candidates));
+                    self.after(now, place);
+                }
+            }
+            RelayCommand::Dtmf { call, leg, digit, duration } => {
+                if let Some(place) = self.place(call, leg) {
+                    self.with_leg(now, place, |leg, _| leg.press(now, digit, duration));
+                    self.after(now, place);
+                }
+            }
+            RelayCommand::Stats(call) => {
+                let legs = self.stats(call);
+                self.events.push_back(RelayEvent::Stats { call, legs });
+            }
+        }
+    }
+
+    fn apply(&mut self, now: Instant, graph: &Graph, ports: &mut dyn Ports) {
+        let call = self.calls.entry(graph.call).or_insert(Call { revision: 0, legs: Vec::new(), gone: Vec::new() });
+        if graph.revision <= call.revision && !(call.legs.is_empty() && call.gone.is_empty()) {
+            return;
+        }
+        call.revision = graph.revision;
+        let gone: Vec<_> = call.legs.extract_if(.., |(id, _)| !graph.legs.iter().any(|leg| leg.leg == *id)).collect();
+        for (_, place) in gone {
+            self.close(now, graph.call, place);
+        }
+        for wanted in &graph.legs {
+            match self.place(graph.call, wanted.leg) {
+                Some(place) => self.change(now, graph, wanted, place, false),
+                None => {
+                    if let Some(place) = self.lay(now, graph, wanted, ports) {
+                        self.change(now, graph, wanted, place, true);
+                    }
+                }
+            }
+        }
+        self.connect(graph.call);
+    }
+
+    /// Opens a leg.
+    fn lay(&mut self, now: Instant, graph: &Graph, wanted: &GraphLeg, ports: &mut dyn Ports) -> Option<usize> {
+        let wires = match self.wires(now, graph.call, wanted, ports) {
+            Ok(wires) => wires,
+            Err(why) => {
+                self.events.push_back(RelayEvent::Failed { call: graph.call, leg: wanted.leg, why });
+                return None;
+            }
+        };
+        let pair = wires.pair;
+        let place = self.make_leg(now, |cx| Leg::new(cx, graph.call, wanted, wires));
+        if let Some(pair) = pair {
+            self.set_use(pair.rtp, Use::Rtp(place));
+            self.set_use(pair.rtcp, Use::Rtcp(place));
+        }
+        self.calls.get_mut(&graph.call)?.legs.push((wanted.leg, place));
+        Some(place)
+    }
+
+    fn wires(&self, now: Instant, call: CallId, wanted: &GraphLeg, ports: &mut dyn Ports) -> Result<Wires, String> {
+        let ipv6 = wanted.spec.ipv6;
+        let family = if ipv6 { "IPv6" } else { "IPv4" };
+        if self.calls.get(&call).is_some_and(|call| call.legs.len() >= MAX_LEGS_OF_CALL) {
+            return Err(format!("a call may have {MAX_LEGS_OF_CALL} legs"));
+        }
+        let advertised = if ipv6 { &self.config.advertised_v6 } else { &self.config.advertised_v4 };
+        if advertised.is_empty() {
+            return Err(format!("the relay has no {family} address"));
+        }
+        let (rtp, port, pair) = if wanted.spec.ice == IceMode::None {
+            let pair = ports.open_pair(now, ipv6).ok_or_else(|| format!("no free {family} port for a leg"))?;
+            (pair.rtp, pair.port, Some(pair))
+        } else {
+            let shared = if ipv6 { self.config.ice_v6 } else { self.config.ice_v4 };
+            let (socket, port) = shared.ok_or_else(|| format!("the relay has no {family} socket for ICE"))?;
+            (socket, port, None)
+        };
+        Ok(Wires { rtp, pair, addresses: advertised.iter().map(|ip| (*ip, port).into()).collect() })
+    }
+
+    /// Brings a leg to what the graph says of it, and tells our end where it is new or the peer's is.
+    fn change(&mut self, now: Instant, graph: &Graph, wanted: &GraphLeg, place: usize, is_new: bool) {
+        let news_before = self.events.len();
+        let ufrag_before = self.legs.get(place).and_then(Leg::ice).map(|ice| ice.ufrag().to_owned());
+        let changed = self.with_leg(now, place, |leg, cx| leg.apply(cx, wanted)).unwrap_or(false);
+        let Some(leg) = self.legs.get(place) else { return };
+        if let Some(ufrag) = leg.ice().map(|ice| ice.ufrag().to_owned()) {
+            if let Some(before) = ufrag_before.filter(|before| *before != ufrag) {
+                self.ufrags.remove(&before);
+            }
+            self.ufrags.insert(ufrag, place);
+        }
+        if is_new || changed {
+            let local = leg.local_end(&self.config.certificate);
+            let ready = RelayEvent::Ready { call: graph.call, leg: wanted.leg, revision: graph.revision, local };
+            // Our end is told before what follows from it.
+            self.events.insert(news_before, ready);
+        }
+        self.after(now, place);
+    }
+
+    /// Who hears whom.
+    fn connect(&mut self, call: CallId) {
+        let Some(call) = self.calls.get(&call) else { return };
+        for (_, place) in &call.legs {
+            if let Some(leg) = self.legs.get_mut(*place) {
+                leg.listeners.clear();
+            }
+        }
+        for (id, place) in &call.legs {
+            let heard = match self.legs.get(*place).map(Leg::hears) {
+                Some(Source::Leg(other)) => Some(other),
+                Some(Source::Echo) => Some(*id),
+                Some(Source::Nothing) | None => None,
+            };
+            let source = heard.and_then(|heard| call.legs.iter().find(|(other, _)| *other == heard));
+            let codecs = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {
+                Some(source) => {
+                    source.listeners.push(*place);
+                    source.codecs().to_vec()
+                }
+                None => Vec::new(),
+            };
+            if let Some(leg) = self.legs.get_mut(*place) {
+                leg.connect_to(&codecs);
+            }
+        }
+    }
+
+    /// Takes a leg down; its figures stay with the call.
+    fn close(&mut self, now: Instant, call: CallId, place: usize) {
+        self.with_leg(now, place, |leg, cx| leg.close(cx));
+        self.after(now, place);
+        let Some(leg) = self.legs.try_remove(place) else { return };
+        if let Some(ice) = leg.ice() {
+            self.ufrags.remove(ice.ufrag());
+            for address in ice.seen() {
+                if self.peers.get(&address) == Some(&place) {
+                    self.peers.remove(&address);
+                }
+            }
+        }
+        if let Some(pair) = leg.wires().pair {
+            self.set_use(pair.rtp, Use::Nothing);
+            self.set_use(pair.rtcp, Use::Nothing);
+            self.closing.push(pair);
+        }
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.gone.push(leg.stats());
+        }
+    }
+
+    fn remove(&mut self, now: Instant, call: CallId) {
+        let places = self.calls.get_mut(&call).map(|call| std::mem::take(&mut call.legs)).unwrap_or_default();
+        for (_, place) in places {
+            self.close(now, call, place);
+        }
+        let legs = self.calls.remove(&call).map(|call| call.gone).unwrap_or_default();
+        self.events.push_back(RelayEvent::Removed { call, legs });
+    }
+
+    /// Takes every call down, as when each was removed.
+    pub fn shut(&mut self, now: Instant) {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.remove(now, call);
+        }
+    }
+
+    fn stats(&self, call: CallId) -> Vec<LegStats> {
+        let Some(call) = self.calls.get(&call) else { return Vec::new() };
+        call.legs.iter().filter_map(|(_, place)| self.legs.get(*place)).map(Leg::stats).collect()
+    }
+
+    fn place(&self, call: CallId, leg: LegId) -> Option<usize> {
+        self.calls.get(&call)?.legs.iter().find(|(id, _)| *id == leg).map(|(_, place)| *place)
+    }
+}

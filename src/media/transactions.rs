@@ -1,0 +1,35 @@
+//! The connectivity checks under way on a shared socket, by which their answers find the leg.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::stun::{Class, Message};
+
+/// Checks that are remembered; the oldest give way.
+pub const MAX_TRANSACTIONS: usize = 4096;
+
+/// Which leg made which check.
+#[derive(Debug, Default)]
+pub struct Transactions {
+    places: HashMap<[u8; 12], usize>,
+    order: VecDeque<[u8; 12]>,
+}
+
+impl Transactions {
+    /// Remembers a datagram that goes out, if it is a request.
+    pub fn note(&mut self, datagram: &[u8], place: usize) {
+        let Some(message) = Message::parse(datagram).filter(|m| m.class() == Class::Request) else { return };
+        if self.order.len() >= MAX_TRANSACTIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.places.remove(&oldest);
+        }
+        if self.places.insert(message.transaction(), place).is_none() {
+            self.order.push_back(message.transaction());
+        }
+    }
+
+    /// The place of the leg that made the check.
+    pub fn find(&self, transaction: &[u8; 12]) -> Option<usize> {
+        self.places.get(transaction).copied()
+    }
+}
