@@ -5,6 +5,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod http;
 mod keypad;
 mod sdp;
 mod sip;
