@@ -21,7 +21,7 @@ use crate::switch::config::Config;
 /// Without a command the gateway runs; without a file it runs on this machine alone, with a demo trunk and
 /// generated passwords.
 #[derive(Debug, Parser)]
-#[command(name = "patchcord", version, max_term_width = 100)]
+#[command(name = "patchcord", version)]
 struct Arguments {
     /// The configuration file; docs/configuration.md lists what it may say.
     #[arg(long, short, global = true, value_name = "FILE")]

@@ -66,10 +66,13 @@ impl Numbering {
         if !address.is_number() {
             return Dialled { typed: address.clone(), e164: None };
         }
-        // "+49 (0)30 …" shows the national prefix of those who dial from within; abroad it is not dialled
-        // (E.123 §2.4 advises against writing it).
-        let shown =
-            if address.user.starts_with('+') { address.user.replacen("(0)", "", 1) } else { address.user.clone() };
+        // "+49 (0)30 …" shows the national prefix to those who dial from within; abroad it is not dialled.
+        // Italy has none: there the zero is part of the number.
+        let shown = if address.user.starts_with('+') && !address.user.starts_with("+39") {
+            address.user.replacen("(0)", "", 1)
+        } else {
+            address.user.clone()
+        };
         let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         let e164 = self.e164(&digits);
         Dialled { typed: Address { user: digits, domain: address.domain.clone() }, e164 }
@@ -182,6 +185,7 @@ mod tests {
             ("GB", "020 7946 0958", "+442079460958"),
             ("FR", "01 40 20 50 50", "+33140205050"),
             ("IT", "06 6982 1234", "+390669821234"),
+            ("DE", "+39 (0)6 6982 1234", "+390669821234"),
             ("RU", "8 800 555 35 35", "+78005553535"),
             ("CO", "300 1234567", "+573001234567"),
             ("us", "+1 555 0100", "+15550100"),

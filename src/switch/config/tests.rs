@@ -19,28 +19,23 @@ fn dial(config: &Config, entry: Entry, to: &str) -> String {
     decide(&routing.dialplan, &request).action.to_string()
 }
 
-/// The example of the README.
-const TRUNK: &str = r#"
-sip.listen = "udp:127.0.0.1:5060"
-dialplan.region = "DE"
-[[trunk]]
-name = "carrier"
-address = "sip.carrier.example"
-user = "4930123456"
-password = "carriers-secret"
-number = "+4930123456"
-[[user]]
-name = "alice"
-password = "alices-secret"
-number = "+4930123456"
-[[rule]]
-when = { entry = "user", to = "+49*" }
-dial = "trunk:carrier"
-"#;
+const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
+const DIALPLAN: &str = include_str!("../../../docs/dialplan.md");
+
+/// The examples of a document.
+fn examples(document: &str) -> Vec<&str> {
+    document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// The first example of the documents, on loopback.
+fn trunk() -> String {
+    examples(CONFIGURATION)[0].replace("0.0.0.0", "127.0.0.1")
+}
 
 #[test]
 fn a_real_trunk_takes_a_file_of_a_few_lines() {
-    let config = read(TRUNK).unwrap();
+    assert!(trunk().lines().count() < 15);
+    let config = read(&trunk()).unwrap();
     let alice = Entry::User("alice".into());
     assert_eq!(dial(&config, alice.clone(), "0151 23456789"), "dial trunk:carrier +4915123456789");
     assert_eq!(dial(&config, alice.clone(), "112"), "dial trunk:carrier 112");
@@ -57,12 +52,12 @@ fn a_real_trunk_takes_a_file_of_a_few_lines() {
 
 #[test]
 fn the_effective_configuration_hides_secrets_and_can_be_read_again() {
-    for config in [read(TRUNK).unwrap(), Config::embedded(&mut Dice::for_test(1)).unwrap()] {
+    for config in [read(&trunk()).unwrap(), Config::embedded(&mut Dice::for_test(1)).unwrap()] {
         let printed = config.to_toml();
         for user in config.directory.users.values() {
             assert!(!printed.contains(user.password.expose()), "{printed}");
         }
-        assert!(!printed.contains("carriers-secret"), "{printed}");
+        assert!(!printed.contains("what the carrier gave you"), "{printed}");
         let again = read(&printed).unwrap_or_else(|p| panic!("{p}\n{printed}"));
         let settings = |text: &str| text.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(settings(&again.to_toml()), settings(&printed));
@@ -234,4 +229,44 @@ fn a_dialplan_of_its_own_takes_the_place_of_the_embedded_one() {
 fn a_file_that_is_not_there_is_said() {
     let said = Config::load(Path::new("/nowhere/gateway.toml")).unwrap_err().to_string();
     assert!(said.starts_with("/nowhere/gateway.toml:1: cannot be read: "), "{said}");
+}
+
+#[test]
+fn every_example_of_the_documents_can_be_read() {
+    for text in examples(CONFIGURATION) {
+        read(&text.replace("0.0.0.0", "127.0.0.1")).unwrap_or_else(|p| panic!("{p}\n{text}"));
+    }
+    let names = crate::route::Names { trunks: vec!["carrier-a".into(), "carrier-b".into()], ..Default::default() };
+    let examples = examples(DIALPLAN);
+    Dialplan::read([("dialplan.md", examples[0])], &names).unwrap();
+    assert_eq!(crate::route::Expected::read("dialplan.md", examples[1]).unwrap().len(), 3);
+}
+
+#[test]
+fn every_key_is_in_the_documents() {
+    const NOWHERE: &str = "zzzzzzzzzzzzzzzz";
+    let mut keys = 0;
+    for (section, document) in [
+        ("", CONFIGURATION),
+        ("[sip]", CONFIGURATION),
+        ("[web]", CONFIGURATION),
+        ("[media]", CONFIGURATION),
+        ("[records]", CONFIGURATION),
+        ("[log]", CONFIGURATION),
+        ("[limits]", CONFIGURATION),
+        ("[dialplan]", CONFIGURATION),
+        ("[[trunk]]", CONFIGURATION),
+        ("[[user]]", CONFIGURATION),
+        ("[[rule]]", DIALPLAN),
+        ("[[rule]]\n[rule.when]", DIALPLAN),
+    ] {
+        let said = problems(&format!("{section}\n{NOWHERE} = 1\n")).join("\n");
+        let (_, known) = said.split_once(": known here: ").unwrap();
+        for key in known.lines().next().unwrap().split(", ") {
+            let heading = format!("[{key}]");
+            assert!(document.contains(&format!("`{key}`")) || document.contains(&heading), "{section} {key}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 60, "{keys}");
 }
