@@ -1,0 +1,89 @@
+/** Chromium with a tone for a microphone. Each one is a process of its own, since a process has one microphone. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { chromium } from "playwright-core";
+import { ear, rawMicrophone } from "./ear.mjs";
+import { Softphone } from "./softphone.mjs";
+import { writeTone } from "./tones.mjs";
+
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-background-timer-throttling",
+  "--disable-renderer-backgrounding",
+  "--disable-backgrounding-occluded-windows",
+  "--autoplay-policy=no-user-gesture-required",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+];
+
+/** @param {{hz?: number, args?: string[]}} [options] `hz`: what its microphone hears */
+export async function launchBrowser({ hz = 600, args = [] } = {}) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
+  const wav = writeTone(path.join(directory, "microphone.wav"), hz);
+  const all = [...ARGS, `--use-file-for-fake-audio-capture=${wav}`, ...args];
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: all });
+  return new Browser(browser, directory, hz);
+}
+
+class Browser {
+  #browser;
+  #directory;
+
+  constructor(browser, directory, hz) {
+    this.#browser = browser;
+    this.#directory = directory;
+    this.hz = hz;
+  }
+
+  /** A page of its own, as in a window of somebody else. */
+  async page(url, { permissions = ["microphone"], ...options } = {}) {
+    const context = await this.#browser.newContext({ permissions, ...options });
+    await context.addInitScript(ear);
+    await context.addInitScript(rawMicrophone);
+    const page = await context.newPage();
+    page.problems = [];
+    page.on("pageerror", error => page.problems.push(error.message));
+    page.frames_ = countFrames(page);
+    await page.goto(url);
+    return page;
+  }
+
+  /**
+   * The softphone, ready to call.
+   * @param {string} url @param {{user?: string, password?: string}} [options] without a user: as the guest
+   */
+  async softphone(url, { user, password, ...options } = {}) {
+    const phone = new Softphone(await this.page(url, options));
+    if (user) await phone.signIn(user, password);
+    await phone.shows("Ready");
+    return phone;
+  }
+
+  async close() {
+    await this.#browser.close();
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Counts what goes over the WebSockets of a page. */
+function countFrames(page) {
+  const counted = { frames: 0, bytes: 0, log: [] };
+  page.on("websocket", socket => {
+    for (const [event, arrow] of [["framesent", "→"], ["framereceived", "←"]]) {
+      socket.on(event, ({ payload }) => {
+        counted.frames += 1;
+        counted.bytes += Buffer.byteLength(payload);
+        counted.log.push(`${arrow} ${String(payload).slice(0, 160)}`);
+      });
+    }
+  });
+  return counted;
+}

@@ -1,0 +1,89 @@
+/** Patchcord itself, started for a test on ports of its own. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort } from "./net.mjs";
+import { start } from "./processes.mjs";
+
+const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const BINARY = path.resolve(ROOT, process.env.PATCHCORD ?? "target/release/patchcord");
+const MEDIA_PORTS = 400;
+
+/** Users that every test gateway has; the guest of the page is `web`. */
+export const USERS = {
+  web: "web-secret-of-tests",
+  alice: "alice-secret-of-tests",
+  bob: "bob-secret-of-tests",
+  phone: "phone-secret-of-tests",
+};
+
+/**
+ * Starts a gateway with the demo trunk.
+ * @param {{guest?: string | null, users?: Record<string, string>, origins?: string[], toml?: string, top?: string,
+ *   web?: string}} [options]
+ *   `toml`: more sections of the configuration; `top`: more keys before all sections; `web`: more keys of `[web]`
+ */
+export async function startGateway({ guest = "web", users = USERS, origins = [], toml = "", top = "", web = "" } = {}) {
+  if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --release, or set PATCHCORD`);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "patchcord-"));
+  const [httpPort, sipPort] = [await freePort(), await freePort()];
+  const ports = 20_000 + MEDIA_PORTS * Math.floor(Math.random() * 25);
+  const config = path.join(directory, "patchcord.toml");
+  const records = path.join(directory, "calls.jsonl");
+  const lines = [
+    "demo = true",
+    `state_directory = "${directory}"`,
+    top,
+    "[web]",
+    `listen = "127.0.0.1:${httpPort}"`,
+    ...(guest ? [`guest = "${guest}"`] : []),
+    `origins = ${JSON.stringify(origins)}`,
+    web,
+    "[sip]",
+    `listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]`,
+    "[media]",
+    `ports = "${ports}-${ports + MEDIA_PORTS - 1}"`,
+    "[records]",
+    `file = "${records}"`,
+    "[log]",
+    `level = "${process.env.PATCHCORD_LOG ?? "info,patchcord=debug"}"`,
+    ...Object.entries(users).flatMap(([name, password]) => ["[[user]]", `name = "${name}"`, `password = "${password}"`]),
+    toml,
+  ];
+  fs.writeFileSync(config, lines.join("\n") + "\n");
+  const program = await start(BINARY, ["--config", config], { ready: /^Ready\b/m });
+  return new Gateway({ program, directory, httpPort, sipPort, records, users });
+}
+
+class Gateway {
+  constructor(parts) {
+    Object.assign(this, parts);
+    this.url = `http://127.0.0.1:${this.httpPort}/`;
+    this.sip = `127.0.0.1:${this.sipPort}`;
+  }
+
+  get pid() {
+    return this.program.pid;
+  }
+
+  /** The records of the calls that have ended, in order. */
+  callRecords() {
+    if (!fs.existsSync(this.records)) return [];
+    return fs.readFileSync(this.records, "utf8").split("\n").filter(Boolean).map(line => JSON.parse(line));
+  }
+
+  /** Where the log is now; `logSince` gives what came after. */
+  mark() {
+    return this.program.output.length;
+  }
+
+  logSince(mark, lines = 60) {
+    return this.program.output.slice(mark).trimEnd().split("\n").slice(-lines).join("\n");
+  }
+
+  async stop() {
+    await this.program.stop("SIGKILL");
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,68 @@
+/** Ports and sockets. */
+import dgram from "node:dgram";
+import net from "node:net";
+
+const HOST = "127.0.0.1";
+const given = new Set();
+
+function tcpPort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().on("error", reject);
+    server.listen(0, HOST, () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function udpIsFree(port) {
+  return new Promise(resolve => {
+    const socket = dgram.createSocket("udp4").on("error", () => resolve(false));
+    socket.bind(port, HOST, () => socket.close(() => resolve(true)));
+  });
+}
+
+/** A port that nobody has, for TCP and UDP, with the one after it, which some SIP phones take too. */
+export async function freePort() {
+  for (;;) {
+    const port = await tcpPort();
+    if (given.has(port) || given.has(port + 1) || port > 65_000) continue;
+    if (!(await udpIsFree(port)) || !(await udpIsFree(port + 1))) continue;
+    given.add(port).add(port + 1);
+    return port;
+  }
+}
+
+/** A TCP relay that can be cut, as a network can. */
+export async function cuttableRelay(toPort) {
+  const sockets = new Set();
+  let isCut = false;
+  const server = net.createServer(near => {
+    if (isCut) return near.destroy();
+    const far = net.connect(toPort(), HOST);
+    for (const [from, to] of [[near, far], [far, near]]) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on("error", () => {}).on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await new Promise(resolve => server.listen(0, HOST, resolve));
+  return {
+    port: server.address().port,
+    /** Breaks every connection, and takes no other until `mend`. */
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() {
+      isCut = false;
+    },
+    close() {
+      this.cut();
+      server.close();
+    },
+  };
+}

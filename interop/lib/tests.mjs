@@ -1,0 +1,98 @@
+/**
+ * The smallest test runner: one test after the other, one line each, never a second try.
+ *
+ *     test("a page hears the far side", async t => { … });
+ *     await run();
+ *
+ * Words on the command line choose the tests whose name holds one of them.
+ */
+const TEST_MS = 90_000;
+
+const tests = [];
+const atEnd = [];
+
+/** @param {string} name the sentence that the test proves @param {(t: Test) => Promise<void>} body */
+export function test(name, body, { ms = TEST_MS } = {}) {
+  tests.push({ name, body, ms });
+}
+
+/** Runs when all tests are done, the last one first. */
+export function afterAll(cleanUp) {
+  atEnd.push(cleanUp);
+}
+
+/** What a test can ask for: `t.after(fn)` runs when it is done, `t.onFailure(fn)` gives lines to print if it fails. */
+class Test {
+  cleanUps = [];
+  reports = [];
+
+  after(cleanUp) {
+    this.cleanUps.push(cleanUp);
+  }
+
+  onFailure(report) {
+    this.reports.push(report);
+  }
+}
+
+async function attempt({ body, ms }, t) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${ms / 1000} s`)), ms);
+  });
+  try {
+    await Promise.race([body(t), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function quietly(work) {
+  try {
+    return await work();
+  } catch (error) {
+    return String(error?.message ?? error);
+  }
+}
+
+/** Runs the chosen tests and leaves the process: 0 if all passed and there was one at least. */
+export async function run() {
+  const words = process.argv.slice(2);
+  const chosen = tests.filter(t => !words.length || words.some(word => t.name.includes(word)));
+  let failed = 0;
+  for (const one of chosen) {
+    const t = new Test();
+    const began = Date.now();
+    const error = await attempt(one, t).then(() => null, e => e);
+    const reports = error ? await Promise.all(t.reports.map(quietly)) : [];
+    for (const cleanUp of t.cleanUps.reverse()) await quietly(cleanUp);
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    console.log(`${error ? "FAILED" : "ok    "}  ${one.name}  (${seconds} s)`);
+    if (!error) continue;
+    failed += 1;
+    const lines = [error.stack ?? String(error), ...reports.filter(Boolean)].join("\n").split("\n");
+    console.log(lines.map(line => `        ${line}`).join("\n"));
+  }
+  for (const cleanUp of atEnd.reverse()) await quietly(cleanUp);
+  console.log(`${chosen.length - failed} passed, ${failed} failed`);
+  process.exit(failed || !chosen.length ? 1 : 0);
+}
+
+/** Fails with a sentence unless it holds. */
+export function check(holds, sentence) {
+  if (!holds) throw new Error(sentence);
+}
+
+/** Waits until `probe` gives something true, and gives it. @param {string} what for the error */
+export async function until(what, probe, { ms = 8_000, everyMs = 50 } = {}) {
+  const deadline = Date.now() + ms;
+  let last;
+  for (;;) {
+    last = await probe();
+    if (last) return last;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms / 1000} s`);
+    await pause(everyMs);
+  }
+}
+
+export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));

@@ -1,0 +1,86 @@
+/** Tones: made as WAV files, and found in them. */
+import fs from "node:fs";
+
+/** The two frequencies of each key (ITU-T Q.23). */
+export const KEYS = Object.fromEntries(
+  [..."123A456B789C*0#D"].map((key, i) => [key, [[697, 770, 852, 941][i >> 2], [1209, 1336, 1477, 1633][i & 3]]]),
+);
+
+const WINDOW_S = 0.5;
+/** Mean square of -64 dBFS; below it a window is silence. */
+const SILENCE = 400;
+
+/** Writes a sine at -6 dBFS, 16 bits, mono. */
+export function writeTone(file, hz, { seconds = 10, rate = 48_000 } = {}) {
+  const samples = Int16Array.from({ length: seconds * rate }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate) * 16_384);
+  const head = Buffer.alloc(44);
+  head.write("RIFF", 0);
+  head.writeUInt32LE(36 + samples.byteLength, 4);
+  head.write("WAVEfmt ", 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(rate, 24);
+  head.writeUInt32LE(rate * 2, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write("data", 36);
+  head.writeUInt32LE(samples.byteLength, 40);
+  fs.writeFileSync(file, Buffer.concat([head, Buffer.from(samples.buffer)]));
+  return file;
+}
+
+/** Reads 16-bit PCM, the first channel. Takes a header whose lengths were never written, as of a recording cut short. */
+export function readWav(file) {
+  const bytes = fs.readFileSync(file);
+  let rate = 8_000;
+  let channels = 1;
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    const tag = bytes.toString("latin1", at, at + 4);
+    const length = bytes.readUInt32LE(at + 4);
+    const body = at + 8;
+    if (tag === "fmt ") {
+      channels = bytes.readUInt16LE(body + 2);
+      rate = bytes.readUInt32LE(body + 4);
+      if (bytes.readUInt16LE(body + 14) !== 16) throw new Error(`${file}: only 16-bit samples are read`);
+    }
+    if (tag === "data") {
+      const end = length && body + length <= bytes.length ? body + length : bytes.length;
+      const frames = Math.floor((end - body) / 2 / channels);
+      return { rate, samples: Int16Array.from({ length: frames }, (_, i) => bytes.readInt16LE(body + 2 * channels * i)) };
+    }
+    at = body + length + (length & 1);
+  }
+  return { rate, samples: new Int16Array(0) };
+}
+
+/** The share of the power that is at this frequency, 0 to 1, by Goertzel's algorithm; 0 in silence. */
+export function shareAt(samples, rate, hz) {
+  const turn = 2 * Math.cos((2 * Math.PI * hz) / rate);
+  let last = 0;
+  let before = 0;
+  let all = 0;
+  for (const sample of samples) {
+    [last, before] = [sample + turn * last - before, last];
+    all += sample * sample;
+  }
+  if (all / samples.length < SILENCE) return 0;
+  return (2 * (last * last + before * before - turn * last * before)) / (all * samples.length);
+}
+
+/** In how many of the half seconds of a recording the tone is heard: a share, 0 to 1. */
+export function toneShare(file, hz) {
+  const windows = halfSeconds(file);
+  return windows.length ? windows.filter(w => shareAt(w.samples, w.rate, hz) > 0.1).length / windows.length : 0;
+}
+
+/** The seconds of a recording in which the tone is heard. */
+export function toneSeconds(file, hz) {
+  return toneShare(file, hz) * halfSeconds(file).length * WINDOW_S;
+}
+
+function halfSeconds(file) {
+  const { rate, samples } = readWav(file);
+  const size = Math.floor(rate * WINDOW_S);
+  return Array.from({ length: Math.floor(samples.length / size) }, (_, i) => ({ rate, samples: samples.subarray(i * size, (i + 1) * size) }));
+}
