@@ -114,7 +114,7 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RelayCommand {
-    /// Make it so. For each leg that is new, or whose ICE was restarted, a [`RelayEvent::Ready`] follows.
+    /// Make it so. For each leg that is new, or whose `remote` changed, a [`RelayEvent::Ready`] follows.
     Apply(Graph),
     /// The call is over. A [`RelayEvent::Removed`] with the final figures follows.
     Remove(CallId),
@@ -146,7 +146,16 @@ pub enum RelayCommand {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RelayEvent {
-    /// Our own end of a leg is there (or there anew after an ICE restart) and can be described to the peer.
+    /// Our own end of a leg can be described to the peer. It follows an [`RelayCommand::Apply`] for every leg
+    /// of the graph that is new, and for every leg whose `remote` is there and differs from that of the graph
+    /// before, before any other news of that leg. What may differ in it from the one told before:
+    ///
+    /// - the `setup` of the DTLS role: `ActPass` until the peer has described itself; then `Active` if it said
+    ///   `actpass` or `passive`, `Passive` if it said `active` (active is the faster of the two: our
+    ///   ClientHello goes out with the first valid check). It stays for the life of the association, whatever
+    ///   a later offer allows, and is chosen anew only when the peer's fingerprints change;
+    /// - the ICE user name fragment and password, after the peer restarted ICE by a changed fragment;
+    /// - never the address, the candidates, the SSRC and the CNAME.
     Ready {
         /// The call.
         call: CallId,

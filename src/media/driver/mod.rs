@@ -2,6 +2,8 @@
 
 mod sockets;
 mod system;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::cell::RefCell;

@@ -1,5 +1,7 @@
 //! Whole shards of the relay, between peers in memory.
 #![allow(clippy::indexing_slicing)]
 
+mod browser;
+mod ice;
 mod phones;
 mod world;

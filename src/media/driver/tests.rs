@@ -1,0 +1,138 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::*;
+use crate::base::{AdapterId, LegId, LegMint};
+use crate::model::{Codec, Graph, GraphLeg, LegSpec, RemoteEnd, Seal, Source, Transport};
+use crate::rtp::{Fields, Packet};
+
+/// Nothing here takes so long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Bench {
+    relay: RelayHandle,
+    events: mpsc::Receiver<RelayEvent>,
+}
+
+impl Bench {
+    fn new(config: RelayConfig) -> Bench {
+        let (sender, events) = mpsc::sync_channel(1000);
+        let on_event: OnEvent = Arc::new(move |event| {
+            let _ = sender.try_send(event);
+        });
+        Bench { relay: start(config, on_event).expect("a relay"), events }
+    }
+
+    fn wait<T>(&self, wanted: impl Fn(&RelayEvent) -> Option<T>) -> T {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE).expect("an event");
+            if let Some(found) = wanted(&event) {
+                return found;
+            }
+        }
+    }
+
+    fn address(&self, wanted: LegId) -> SocketAddr {
+        self.wait(|event| match event {
+            RelayEvent::Ready { leg, local, .. } if *leg == wanted => local.transport.address,
+            _ => None,
+        })
+    }
+}
+
+fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
+    let address = socket.local_addr().expect("an address");
+    let transport =
+        Transport { seal: Seal::Plain, ice: None, address: Some(address), rtcp_address: None, feedback_profile: false };
+    GraphLeg {
+        leg,
+        spec: LegSpec { ipv6: address.is_ipv6(), ..LegSpec::PHONE },
+        remote: Some(RemoteEnd { transport, codecs: vec![Codec::pcmu()], rtcp_mux: false, is_offer: true }),
+        codecs: vec![Codec::pcmu()],
+        sends: true,
+        receives: true,
+        hears,
+        answered: true,
+    }
+}
+
+fn phone(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    socket
+}
+
+fn packet(sequence: u16) -> [u8; 172] {
+    let mut packet = [sequence as u8; 172];
+    let fields = Fields { marker: false, payload_type: 0, sequence, timestamp: 160 * u32::from(sequence), ssrc: 5 };
+    fields.write_new(&mut packet);
+    packet
+}
+
+fn a_call_between(first: &str, second: &str) {
+    let config = RelayConfig { bind_v6: Some(Ipv6Addr::LOCALHOST), ports: 41_000..=41_999, ..RelayConfig::loopback() };
+    let bench = Bench::new(config);
+    let (a_phone, b_phone) = (phone(first), phone(second));
+    let mut mint = LegMint::heard(AdapterId(1));
+    let (a, b) = (mint.mint(), mint.mint());
+    let call = CallId(1);
+    let legs = vec![leg(a, &a_phone, Source::Leg(b)), leg(b, &b_phone, Source::Leg(a))];
+    bench.relay.order(RelayCommand::Apply(Graph { call, revision: 1, legs })).expect("room");
+    let (to_a, to_b) = (bench.address(a), bench.address(b));
+    let mut buffer = [0; 2000];
+    for sequence in 1..=20 {
+        for (sender, relay, receiver) in [(&a_phone, to_a, &b_phone), (&b_phone, to_b, &a_phone)] {
+            sender.send_to(&packet(sequence), relay).expect("sent");
+            let length = receiver.recv(&mut buffer).expect("a packet");
+            let got = Packet::parse(&buffer[..length]).expect("RTP");
+            assert_eq!(got.payload(), &packet(sequence)[12..]);
+        }
+    }
+    bench.relay.order(RelayCommand::Remove(call)).expect("room");
+    let figures = bench.wait(|event| match event {
+        RelayEvent::Removed { legs, .. } => Some(legs.clone()),
+        _ => None,
+    });
+    assert!(figures.iter().all(|leg| (leg.packets_in, leg.packets_out, leg.lost_in) == (20, 20, 0)), "{figures:?}");
+    bench.relay.stop();
+    assert!(bench.relay.order(RelayCommand::Remove(call)).is_err());
+}
+
+#[test]
+fn packets_pass_between_two_sockets_over_ipv4() {
+    a_call_between("127.0.0.1:0", "127.0.0.1:0");
+}
+
+#[test]
+fn packets_pass_between_ipv6_and_ipv4() {
+    a_call_between("[::1]:0", "127.0.0.1:0");
+}
+
+#[test]
+fn each_shard_has_ports_of_its_own_and_its_calls_stay_with_it() {
+    let config = RelayConfig { shards: 2, ports: 42_000..=42_999, ..RelayConfig::loopback() };
+    let bench = Bench::new(config);
+    let socket = phone("127.0.0.1:0");
+    let mut mint = LegMint::heard(AdapterId(1));
+    let ports: Vec<u16> = (0..4)
+        .map(|call| {
+            let id = mint.mint();
+            let legs = vec![leg(id, &socket, Source::Echo)];
+            bench.relay.order(RelayCommand::Apply(Graph { call: CallId(call), revision: 1, legs })).expect("room");
+            bench.address(id).port()
+        })
+        .collect();
+    assert!(ports.iter().enumerate().all(|(n, port)| (*port < 42_500) == (n % 2 == 0)), "{ports:?}");
+    assert!(ports.iter().all(|port| port % 2 == 0));
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_refused_with_a_word() {
+    let refused = |config| start(config, Arc::new(|_| {})).map(|_| ()).expect_err("refused").to_string();
+    let base = RelayConfig::loopback;
+    assert!(refused(RelayConfig { shards: 0, ..base() }).contains("1 to 64 shards"));
+    assert!(refused(RelayConfig { bind_v4: None, ..base() }).contains("IPv4 or an IPv6"));
+    assert!(refused(RelayConfig { bind_v4: Some(Ipv4Addr::UNSPECIFIED), ..base() }).contains("advertise"));
+}
