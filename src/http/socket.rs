@@ -6,6 +6,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::origin;
@@ -38,19 +39,16 @@ pub async fn open(
     let Ok(socket) = shared.web.accept(peer.ip()) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too busy\n").into_response();
     };
-    let mut stop = shared.stop.clone();
-    upgrade.protocols([SUBPROTOCOL]).max_message_size(READ_LIMIT).max_frame_size(READ_LIMIT).on_upgrade(
-        move |wire| async move {
-            tokio::select! {
-                () = carry(wire, socket) => {}
-                () = stopped(&mut stop) => {}
-            }
-        },
-    )
+    let stop = shared.stop.clone();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(READ_LIMIT)
+        .max_frame_size(READ_LIMIT)
+        .on_upgrade(move |wire| carry(wire, socket, stop))
 }
 
 /// Carries frames both ways until one side has enough.
-async fn carry(mut wire: WebSocket, mut socket: Socket) {
+async fn carry(mut wire: WebSocket, mut socket: Socket, mut stop: watch::Receiver<bool>) {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_heard = Instant::now();
@@ -73,6 +71,8 @@ async fn carry(mut wire: WebSocket, mut socket: Socket) {
                 Some(ToClient::Close(code)) => close(code),
                 None => close(1008),
             },
+            // RFC 6455 §7.4.1: 1001, a server that goes down.
+            () = stopped(&mut stop) => close(1001),
             _ = ping.tick() => {
                 if last_heard.elapsed() > SILENT_FOR {
                     return;

@@ -200,6 +200,7 @@ impl Endpoint {
                 };
                 let rung = self.in_session(id, |s, dice, wants| s.ring(now, leg, *start, dice, wants));
                 if let Some(Some(name)) = rung {
+                    tracing::info!(%leg, session = %id, call = %name, "a browser is called");
                     self.legs.insert(leg, (id, name));
                 }
             }
@@ -214,6 +215,7 @@ impl Endpoint {
                 Due::Conn(conn) => self.close(now, conn, POLICY),
                 Due::Session(id) => {
                     if self.sessions.get(&id).is_some_and(|o| o.session.is_over(now)) {
+                        tracing::info!(session = %id, "the browser does not come back");
                         self.in_session(id, |s, _, wants| s.abandon(wants));
                         self.forget(id);
                     } else {
@@ -282,6 +284,7 @@ impl Endpoint {
         }
         self.next_session += 1;
         let id = SessionId(self.next_session);
+        tracing::info!(session = %id, user = %Pii(&user), "a browser signs in");
         let session = Session::new(user, conn);
         self.sessions.insert(id, Owned { session, resume: String::new() });
         self.welcome(now, conn, id);
@@ -298,6 +301,7 @@ impl Endpoint {
             self.close(now, old, TAKEN_BACK);
         }
         let waited = self.in_session(id, |s, _, wants| s.come_back(conn, wants))?;
+        tracing::info!(session = %id, "the browser is back");
         self.welcome(now, conn, id);
         for frame in waited {
             self.tell(conn, &frame);
@@ -337,6 +341,7 @@ impl Endpoint {
         };
         let leg = self.mint.mint();
         self.in_session(id, |s, dice, wants| s.call(now, wish, from, leg, dice, wants)).unwrap_or(Ok(()))?;
+        tracing::info!(%leg, session = %id, call = %name, "a browser calls");
         self.legs.insert(leg, (id, name));
         Ok(())
     }
@@ -361,6 +366,7 @@ impl Endpoint {
             s.user().to_owned()
         });
         if let Some(user) = user {
+            tracing::info!(session = %id, "the browser is lost");
             self.outputs.push_back(Output::Unbind(self.binding(id, user)));
         }
     }

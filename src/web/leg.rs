@@ -54,10 +54,27 @@ pub enum Whom {
     /// Who calls, and whom.
     CalledBy {
         /// Who.
-        from: Party,
+        from: Caller,
         /// What they dialled.
         to: String,
     },
+}
+
+/// Who calls, as far as a page is told.
+#[derive(Debug)]
+pub struct Caller {
+    address: String,
+    display: Option<String>,
+}
+
+impl Caller {
+    fn of(party: Party) -> Caller {
+        if party.private {
+            // RFC 3323 §4.1.1.3: the name of somebody who does not want to be named.
+            return Caller { address: "anonymous".to_owned(), display: None };
+        }
+        Caller { address: party.address.to_string(), display: party.display }
+    }
 }
 
 /// What a leg wants said, to its client and to the call.
@@ -121,16 +138,16 @@ impl Leg {
         mut describer: Describer,
     ) -> Option<(Leg, ToPage)> {
         let offer = start.offer?;
-        let to = start.to.to_string();
+        let (from, to) = (Caller::of(start.from), start.to.to_string());
         let frame = ToPage::Incoming {
             call: name.clone(),
-            from: start.from.address.to_string(),
-            display: start.from.display.clone(),
+            from: from.address.clone(),
+            display: from.display.clone(),
             to: to.clone(),
             sdp: describer.write(offer.description).to_owned(),
         };
         let stage = Stage::Incoming { since: now, rings: false };
-        let whom = Whom::CalledBy { from: start.from, to };
+        let whom = Whom::CalledBy { from, to };
         Some((Leg::new(id, name, stage, Exchange::said(offer.exchange), describer, whom), frame))
     }
 
@@ -214,7 +231,7 @@ impl Leg {
             Whom::Called(to) => (None, None, Some(to.clone())),
             Whom::CalledBy { from, to } => {
                 let to = (state == LiveState::Incoming).then(|| to.clone());
-                (Some(from.address.to_string()), from.display.clone(), to)
+                (Some(from.address.clone()), from.display.clone(), to)
             }
         };
         let sdp = (state == LiveState::Incoming).then(|| self.describer.last().map(str::to_owned)).flatten();

@@ -143,6 +143,19 @@ fn an_incoming_call_rings_and_is_picked_up() {
 }
 
 #[test]
+fn a_caller_who_does_not_want_to_be_named_is_not_named() {
+    let mut rig = Rig::new();
+    let (alice, _) = rig.sign_in("alice");
+    let contact = rig.bound[0].contact.clone();
+    let Signal::Start(mut private) = start(contact) else { panic!("no start") };
+    private.from.private = true;
+    let leg = patchcord::base::LegMint::said(patchcord::base::AdapterId(2)).mint();
+    rig.say(leg, Signal::Start(private));
+    let frame = rig.frame(alice);
+    assert_eq!((&frame["from"], &frame["display"]), (&json!("anonymous"), &json!(null)));
+}
+
+#[test]
 fn hanging_up_means_what_the_state_of_the_call_says() {
     let mut rig = Rig::new();
     let (alice, _) = rig.sign_in("alice");

@@ -223,7 +223,7 @@ async fn stopping_the_server_closes_what_is_open() {
     let mut client = signed_in(&server).await;
     let address = server.http.address;
     drop(server.http);
-    assert!(!matches!(tokio::time::timeout(PATIENCE, client.0.next()).await.unwrap(), Some(Ok(Message::Text(_)))));
+    assert_eq!(client.close_code().await, 1001);
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while TcpStream::connect(address).await.is_ok() {
         assert!(tokio::time::Instant::now() < deadline, "it still listens");
