@@ -4,6 +4,7 @@
 mod browser;
 mod client;
 mod client_invite;
+mod dtls;
 mod relay;
 mod server;
 mod server_invite;

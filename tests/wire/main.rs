@@ -5,6 +5,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod dtls;
 mod http;
 mod keypad;
 mod sdp;

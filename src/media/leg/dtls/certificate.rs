@@ -152,7 +152,8 @@ pub(super) fn check(der: &[u8], fingerprints: &[Fingerprint]) -> Result<(), Stri
     let named = |algorithm: &str| {
         fingerprints.iter().filter(move |f| f.algorithm.eq_ignore_ascii_case(algorithm)).collect::<Vec<_>>()
     };
-    let hashes: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [
+    type Hash = fn(&[u8]) -> Vec<u8>;
+    let hashes: [(&str, Hash); 3] = [
         ("sha-512", |b| Sha512::digest(b).to_vec()),
         ("sha-384", |b| Sha384::digest(b).to_vec()),
         ("sha-256", |b| Sha256::digest(b).to_vec()),
