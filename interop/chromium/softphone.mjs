@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { launchBrowser } from "../lib/browser.mjs";
 import { startGateway, USERS } from "../lib/gateway.mjs";
-import { cuttableRelay } from "../lib/net.mjs";
+import { cuttableRelay, foreignPage } from "../lib/net.mjs";
 import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
 
 const NEAR_HZ = 600;
@@ -25,7 +25,9 @@ const BRIEF = "+15550107";
 let gateway;
 const relay = await cuttableRelay(() => gateway.httpPort);
 const relayUrl = `http://127.0.0.1:${relay.port}/`;
-gateway = await startGateway({ origins: [relayUrl.slice(0, -1)] });
+const listed = await foreignPage("<title>Somebody's shop</title>");
+const stranger = await foreignPage("<title>A stranger</title>");
+gateway = await startGateway({ origins: [relayUrl.slice(0, -1), listed.origin] });
 afterAll(() => gateway.stop());
 const near = await launchBrowser({ hz: NEAR_HZ });
 afterAll(() => near.close());
@@ -306,9 +308,23 @@ scene(`a whole call takes at most ${MAX_FRAMES} frames and ${MAX_BYTES} bytes on
 scene("a page of five lines calls", async t => {
   const page = await near.page(new URL("dial-hints", gateway.url).href, { bypassCSP: true });
   t.after(() => page.context().close());
-  const said = new Promise(resolve => page.on("console", message => resolve(message.text())));
+  const said = new Promise(resolve => page.on("console", message => message.type() === "log" && resolve(message.text())));
   await page.addScriptTag({ type: "module", path: path.join(path.dirname(fileURLToPath(import.meta.url)), "five-lines.js") });
   check((await said).startsWith("normal "), `the page says how the call ended: ${await said}`);
+});
+
+scene("a page of a listed origin calls with the module, and a stranger's does not", async t => {
+  const call = ([gateway, to]) =>
+    import(`${gateway}patchcord.js`).then(async ({ connect }) => {
+      const call = await (await connect()).call(to);
+      return new Promise(resolve => call.on("ended", end => resolve(end.cause)));
+    });
+  for (const [site, expected] of [[listed, "normal"], [stranger, ""]]) {
+    const page = await near.page(site.origin);
+    t.after(() => page.context().close());
+    const cause = await page.evaluate(call, [gateway.url, BRIEF]).catch(() => "");
+    check(cause === expected, `${site.origin}: ${cause}`);
+  }
 });
 
 scene("the page tells a screen reader what it is and passes without a mouse", async t => {

@@ -1,5 +1,6 @@
 /** Ports and sockets. */
 import dgram from "node:dgram";
+import http from "node:http";
 import net from "node:net";
 
 const HOST = "127.0.0.1";
@@ -65,4 +66,12 @@ export async function cuttableRelay(toPort) {
       server.close();
     },
   };
+}
+
+/** A web server of somebody else, with one page. */
+export async function foreignPage(html) {
+  const server = http.createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end(html));
+  await new Promise(resolve => server.listen(0, HOST, resolve));
+  const origin = `http://${HOST}:${server.address().port}`;
+  return { origin, close: () => server.close() };
 }

@@ -157,7 +157,8 @@ function say(call, text) {
 function ended(call, end) {
   remove(beside, call);
   if (remove(ringing, call) && current !== call) {
-    if (!current) lastEnd = end;
+    const missed = ["cancelled", "no-answer"].includes(end.cause);
+    if (!current) lastEnd = missed ? { ...end, text: `You missed a call from ${name(call)}.` } : end;
     return render();
   }
   if (call !== current) return render();
