@@ -59,6 +59,9 @@ pub struct IcePath {
     local: SocketAddr,
     remote_ufrag: Option<String>,
     nominated: Option<SocketAddr>,
+    /// What was nominated before a restart: media goes on there.
+    stale: Option<SocketAddr>,
+    /// Where the peer proved to be last, since the start or the restart.
     checked: Option<SocketAddr>,
     seen: VecDeque<SocketAddr>,
     candidates_taken: usize,
@@ -93,6 +96,7 @@ impl IcePath {
             local,
             remote_ufrag: None,
             nominated: None,
+            stale: None,
             checked: None,
             seen: VecDeque::new(),
             candidates_taken: 0,
@@ -127,6 +131,8 @@ impl IcePath {
         if self.remote_ufrag.as_deref() != Some(remote.ufrag.as_str()) {
             if self.remote_ufrag.is_some() {
                 self.agent.ice_restart(credentials(dice), true);
+                self.stale = self.nominated.take().or(self.stale);
+                self.checked = None;
                 self.candidates_taken = 0;
                 restarted = true;
             } else if !self.lite {
@@ -201,14 +207,27 @@ impl IcePath {
         self.events.pop_front()
     }
 
-    /// Where to send: the nominated address, and before there is one an address that proved itself.
+    /// Where to send: the nominated address, after a restart the one nominated before it, and before there is
+    /// any an address that proved itself.
     pub fn target(&self) -> Option<SocketAddr> {
+        self.nominated.or(self.stale).or(self.checked)
+    }
+
+    /// Where to send a handshake: after a restart not to the old path, for it may be another peer's.
+    pub fn handshake_target(&self) -> Option<SocketAddr> {
         self.nominated.or(self.checked)
+    }
+
+    /// The handshake goes on with the peer of the new path, so that the old one has no use any more.
+    pub fn leave_old_path(&mut self) {
+        if self.checked.is_some() {
+            self.stale = None;
+        }
     }
 
     /// Whether a path is nominated.
     pub fn is_nominated(&self) -> bool {
-        self.nominated.is_some()
+        self.nominated.or(self.stale).is_some()
     }
 
     /// Whether the peer proved to be at `from`.
@@ -238,7 +257,7 @@ impl IcePath {
             };
             return format!("no connectivity check arrived at {}{names}", self.local);
         }
-        if self.nominated.is_none() {
+        if !self.is_nominated() {
             return "connectivity checks arrived, but no pair was nominated".into();
         }
         "the path was lost".into()
@@ -261,6 +280,7 @@ impl IcePath {
                 }
                 IceAgentEvent::NominatedSend { destination, .. } => {
                     self.nominated = Some(destination);
+                    self.stale = None;
                     self.connected = true;
                     self.events.push_back(PathEvent::Nominated(destination));
                 }
@@ -268,6 +288,7 @@ impl IcePath {
                     self.connected = false;
                     // RFC 7675 §5.1: without consent nothing is sent.
                     self.nominated = None;
+                    self.stale = None;
                     self.checked = None;
                     self.events.push_back(PathEvent::Lost);
                 }

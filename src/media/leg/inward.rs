@@ -138,8 +138,11 @@ impl Leg {
         let was_open = dtls.keys_mut().is_some();
         dtls.handle_datagram(cx.now, datagram);
         let is_open = dtls.keys_mut().is_some();
-        if let (Path::Latch(latch), false, true) = (&mut self.path, was_open, is_open) {
-            latch.lock(from);
+        if !was_open && is_open {
+            match &mut self.path {
+                Path::Latch(latch) => latch.lock(from),
+                Path::Ice(ice) => ice.leave_old_path(),
+            }
         }
         self.settle(cx);
     }

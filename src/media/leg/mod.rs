@@ -376,7 +376,7 @@ impl Leg {
                 cx.outbox.push(self.wires.rtp, to, datagram);
             }
         }
-        if let (Seal::Dtls(dtls), Some(to)) = (&mut self.seal, self.path.target()) {
+        if let (Seal::Dtls(dtls), Some(to)) = (&mut self.seal, self.path.handshake_target()) {
             while let Some(datagram) = dtls.poll_transmit() {
                 cx.outbox.push(self.wires.rtp, to, datagram);
             }

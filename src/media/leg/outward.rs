@@ -20,7 +20,10 @@ impl Leg {
     /// Passes on a packet that was heard on another leg (or this one), changed in place. `None` if it cannot
     /// go out.
     pub fn send_rtp(&mut self, now: Instant, heard: &Heard, buffer: &mut [u8]) -> Option<Outgoing> {
-        let to = self.path.target().filter(|_| self.wants.sends && self.seal.is_open())?;
+        let Some(to) = self.path.target().filter(|_| self.wants.sends && self.seal.is_open()) else {
+            self.track.break_off();
+            return None;
+        };
         let Some(route) = self.routes.find(heard.fields.payload_type).copied() else {
             self.track.skip(heard.fields);
             return None;

@@ -23,6 +23,14 @@ impl Path {
         }
     }
 
+    /// Where to send a handshake.
+    pub fn handshake_target(&self) -> Option<SocketAddr> {
+        match self {
+            Path::Ice(ice) => ice.handshake_target(),
+            Path::Latch(latch) => latch.target(),
+        }
+    }
+
     /// Whether a path is found, so that the leg can be said to be connected.
     pub fn is_found(&self) -> bool {
         match self {

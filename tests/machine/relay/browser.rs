@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate as Agents, IceAgent, IceAgentEvent, IceCreds, Protocol};
 use patchcord::media::leg::{Certificate, Dtls, Role};
+use patchcord::media::shard::SocketId;
 use patchcord::model::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Ice, LocalEnd, RemoteEnd, Seal, Setup, Transport,
 };
@@ -29,6 +30,8 @@ pub struct Browser {
     /// Datagrams that it loses on the way in, and has seen.
     pub loses: fn(usize) -> bool,
     pub seen: usize,
+    /// The socket of the relay that it sends to.
+    pub wire: SocketId,
 }
 
 fn credentials(name: &str) -> IceCreds {
@@ -51,6 +54,7 @@ impl Browser {
             dtls_datagrams: 0,
             loses: |_| false,
             seen: 0,
+            wire: SHARED,
         }
     }
 
@@ -103,6 +107,11 @@ impl Browser {
             let found = Agents::host((ip, candidate.port).into(), Protocol::Udp).expect("a candidate");
             self.agent.add_remote_candidate(found);
         }
+        self.hear_dtls(now, end);
+    }
+
+    /// Takes the DTLS part of the relay's words.
+    pub fn hear_dtls(&mut self, now: Instant, end: &LocalEnd) {
         if let (Some(certificate), Seal::Dtls { fingerprints, setup }) = (&self.certificate, &end.transport.seal) {
             let role = match setup {
                 Setup::Active => Role::Passive,
@@ -148,7 +157,7 @@ impl Browser {
                 return;
             }
             for datagram in out {
-                world.arrive(SHARED, self.address, &datagram);
+                world.arrive(self.wire, self.address, &datagram);
             }
         }
     }
@@ -209,7 +218,7 @@ impl Browser {
             let length = keys.outward.protect_rtp(&mut packet, length).expect("room");
             packet.truncate(length);
         }
-        world.arrive(SHARED, self.address, &packet);
+        world.arrive(self.wire, self.address, &packet);
         self.exchange(world);
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing)]
 
 mod browser;
+mod dtls;
 mod ice;
 mod phones;
 mod world;
