@@ -19,6 +19,8 @@ const SUBPROTOCOL = "patchcord.1";
 const SIGN_IN_MS = 10_000;
 const RECONNECT_MS = [50, 250, 500, 1_000, 2_000, 3_000];
 const MAX_WAITING_FRAMES = 64;
+/** Refusals that may be over in a moment. */
+const TRY_AGAIN = ["unreachable", "too-many-attempts", "congestion"];
 
 /**
  * Signs in and opens the connection. In a page that was reloaded in the middle of a call it takes the call back: see
@@ -149,7 +151,7 @@ export class Phone extends Emitter {
   async _connect() {
     const saved = this.#takeSaved();
     const resumed = saved && (await this.#open({ resume: saved.resume }).catch(error => {
-      if (error.code === "unreachable") throw error;
+      if (TRY_AGAIN.includes(error.code)) throw error;
     }));
     this.guest = resumed ? saved.guest : !this.#options.user && !this.#options.token;
     this.#welcomed(resumed || (await this.#signIn()), saved);
@@ -274,7 +276,7 @@ export class Phone extends Emitter {
       try {
         this.#welcomed(await this.#comeBack(), null);
       } catch (error) {
-        if (["unreachable", "too-many-attempts"].includes(error.code)) continue;
+        if (TRY_AGAIN.includes(error.code)) continue;
         this.#leave(error);
       }
     }

@@ -32,8 +32,8 @@ async function start(options = {}) {
   try {
     phone = await connect(options);
   } catch (error) {
-    if (error.code === "unreachable") {
-      banner("The gateway cannot be reached. Trying again …");
+    if (["unreachable", "congestion"].includes(error.code)) {
+      banner(`${error.message} Trying again …`);
       setTimeout(start, RETRY_MS, options);
     } else askWho(options.user ? error.message : "");
     return;
@@ -386,6 +386,8 @@ function showRinging() {
   const call = ringing[0];
   const was = $("incoming").hidden;
   $("incoming").hidden = !call;
+  // What lies under the panel can be neither seen nor reached; the status stays, to be read out.
+  for (const covered of page.querySelectorAll(".entry, .talk, .keypad, .actions, .waiting")) covered.inert = Boolean(call);
   if (!call) return;
   if (was) $("incoming-error").textContent = "";
   text("caller", name(call));
@@ -399,7 +401,7 @@ function title() {
 }
 
 function name(call) {
-  return call.display || call.peer;
+  return call.display || (call.peer === "anonymous" ? "Private number" : call.peer);
 }
 
 /** Writing the same text again would make a screen reader say it again. */
