@@ -7,6 +7,7 @@ pub mod config;
 pub mod deadlines;
 pub mod dialog;
 pub mod digest;
+pub mod driver;
 pub mod endpoint;
 pub mod flow;
 pub mod hear;

@@ -165,6 +165,11 @@ impl Endpoint {
 
     fn take(&mut self, now: Instant, admitted: Admitted) {
         let request = &admitted.invite;
+        // RFC 3261 §21.4.7: the caller would not understand an answer.
+        if !request.headers.accepts(hear::SDP) {
+            let response = Response::to(request, 406);
+            return self.refuse_invite(now, admitted.transaction, response);
+        }
         let offer = match hear::body(&request.headers, &request.body) {
             Body::Empty => None,
             Body::Description(description) => Some(*description),
