@@ -120,7 +120,8 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
     if let Some(mid) = &stream.mid {
         write!(text, "a=mid:{}\r\n", clean(&mid.0))?;
     }
-    if stream.accepted || stream.direction != Direction::SendRecv {
+    let default = stream.direction == Direction::SendRecv;
+    if !default || (stream.accepted && !stream.codecs.is_empty()) {
         write!(text, "a={}\r\n", direction(stream.direction))?;
     }
     stream.codecs.iter().try_for_each(|c| codec(text, c))?;

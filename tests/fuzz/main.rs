@@ -5,6 +5,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod demo;
 mod dtls;
 mod frames;
 mod route;
