@@ -56,7 +56,7 @@ impl RelayConfig {
     /// The ports of one shard: the range in equal parts, so that shards need not ask one another.
     pub fn ports_of(&self, shard: usize) -> RangeInclusive<u16> {
         let (first, last) = (u32::from(*self.ports.start()), u32::from(*self.ports.end()));
-        let part = (last.saturating_sub(first) + 1) / self.shards.max(1) as u32 & !1;
+        let part = ((last.saturating_sub(first) + 1) / self.shards.max(1) as u32) & !1;
         let start = first + part * shard as u32;
         let end = if shard + 1 >= self.shards { last } else { start + part - 1 };
         start.min(65_535) as u16..=end.min(65_535) as u16

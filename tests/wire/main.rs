@@ -10,6 +10,5 @@ mod http;
 mod keypad;
 mod sdp;
 mod sip;
-mod sip_sockets;
 mod srtp;
 mod stun;

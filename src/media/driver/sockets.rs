@@ -98,7 +98,10 @@ impl Sockets {
 impl Ports for Sockets {
     fn open_pair(&mut self, now: Instant, ipv6: bool) -> Option<PortPair> {
         let ip = self.bind[usize::from(ipv6)]?;
-        while let Some((_, port)) = self.resting.pop_front_if(|(since, _)| now.duration_since(*since) >= REST) {
+        while let Some((since, port)) = self.resting.front().copied()
+            && now.saturating_duration_since(since) >= REST
+        {
+            self.resting.pop_front();
             self.free.push_back(port);
         }
         for _ in 0..MAX_TRIES.min(self.free.len()) {

@@ -20,7 +20,7 @@ use crate::model::RelayCommand;
 pub const GATHER: Duration = Duration::from_millis(1);
 
 /// From how many datagrams a second on a shard gathers.
-pub const BUSY: u32 = 3000;
+pub const BUSY: u32 = 500;
 
 /// How often it is judged whether the shard is busy.
 pub const JUDGED_EVERY: Duration = Duration::from_millis(50);

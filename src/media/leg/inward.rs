@@ -136,6 +136,9 @@ impl Leg {
             return;
         }
         let was_open = dtls.keys_mut().is_some();
+        if let Path::Latch(latch) = &mut self.path {
+            latch.note_handshake(from);
+        }
         dtls.handle_datagram(cx.now, datagram);
         let is_open = dtls.keys_mut().is_some();
         if !was_open && is_open {

@@ -62,11 +62,13 @@ enum State {
 #[derive(Debug, Clone)]
 pub struct Latch {
     state: State,
+    /// Where a handshake comes from that is not finished: it is answered there.
+    handshake: Option<SocketAddr>,
 }
 
 impl Default for Latch {
     fn default() -> Latch {
-        Latch { state: State::Unknown }
+        Latch { state: State::Unknown, handshake: None }
     }
 }
 
@@ -75,8 +77,10 @@ impl Latch {
     pub fn describe(&mut self, now: Instant, address: Option<SocketAddr>) {
         match address {
             Some(address) if self.signalled() == Some(address) => {}
-            Some(address) => self.state = State::Signalled { address, since: now, trial: None },
-            None => self.state = State::Unknown,
+            Some(address) => {
+                *self = Latch { state: State::Signalled { address, since: now, trial: None }, handshake: None }
+            }
+            None => *self = Latch::default(),
         }
     }
 
@@ -97,6 +101,18 @@ impl Latch {
         }
     }
 
+    /// Where to send a handshake.
+    pub fn handshake_target(&self) -> Option<SocketAddr> {
+        self.handshake.or(self.target())
+    }
+
+    /// A handshake comes from `from`, who may be the peer; its certificate will tell.
+    pub fn note_handshake(&mut self, from: SocketAddr) {
+        if matches!(self.state, State::Signalled { .. }) {
+            self.handshake = Some(from);
+        }
+    }
+
     /// Whether the real address of the peer is known by its packets.
     pub fn is_locked(&self) -> bool {
         matches!(self.state, State::Locked { .. })
@@ -113,6 +129,7 @@ impl Latch {
 
     /// A packet proved by its key that `from` is the peer.
     pub fn lock(&mut self, from: SocketAddr) {
+        self.handshake = None;
         if let State::Signalled { address, .. } = self.state {
             self.state = State::Locked { signalled: address, address: from };
         }

@@ -27,7 +27,7 @@ impl Path {
     pub fn handshake_target(&self) -> Option<SocketAddr> {
         match self {
             Path::Ice(ice) => ice.handshake_target(),
-            Path::Latch(latch) => latch.target(),
+            Path::Latch(latch) => latch.handshake_target(),
         }
     }
 

@@ -168,6 +168,9 @@ impl Track {
         }
         let Some(last) = self.last else { return false };
         let moved = i64::from(packet.timestamp.wrapping_sub(following.timestamp) as i32);
+        if step > 0 && moved < 0 {
+            return false;
+        }
         // Timestamps stand still during a keypad event and then catch up with its beginning.
         [following.at, last.at].into_iter().any(|since| {
             let passed = i64::from(ticks(now.saturating_duration_since(since), clock_hz));
