@@ -65,7 +65,7 @@ fn damaged_packets_do_a_call_no_harm() {
         let keys = Some((101, 8000));
         line.handle_media(now, Media { remote: Some(peer), heard: true, law: Law::Mu, payload_type: 0, keys });
         // Past the answer, so that keys are heard.
-        (0..2).for_each(|n| line.handle_timeout(now + Duration::from_secs(4 * n)));
+        (0..3).for_each(|n| line.handle_timeout(now + Duration::from_secs(4 * n)));
         let mut buffer = [0; MAX_PACKET];
         for kind in [0x80, 0xE5] {
             packet[1] = kind;
