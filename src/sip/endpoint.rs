@@ -1,16 +1,53 @@
 //! The core of the SIP side: takes messages, signals and time in; gives messages, signals and bindings out.
+//!
+//! ```text
+//!   message ─▶ receive ─┬─▶ transaction table ─▶ leg (session) ─▶ Signal
+//!                       ├─▶ admission ─▶ new leg ─▶ Signal::Start
+//!                       └─▶ registrar ─▶ Bind, Unbind
+//!   Signal ─▶ say ─┬─▶ leg (session) ─▶ transaction table ─▶ message
+//!                  └─▶ deliver ─▶ new leg ─▶ INVITE
+//! ```
+//!
+//! After each of the `handle_…` and [`Endpoint::say`] the outputs are to be drained.
 
+mod admission;
+mod deliver;
+mod receive;
+mod register;
+mod trunks;
+
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use tracing::debug;
 
+use super::config::Config;
+use super::digest::Authority;
 use super::flow::{Flow, Transport};
-use crate::base::LegId;
-use crate::model::{Binding, Signal};
+use super::message::{Header, Method, Name, Request, Response, Text};
+use super::registrar::{Change, Registrar};
+use super::session::Leg;
+use super::transaction::{Tell, TransactionId};
+use super::wire::{ALLOW, Owner, Wire};
+use crate::base::{AdapterId, Dice, LegId, LegMint};
+use crate::model::{Address, Binding, Directory, Entry, Party, Signal};
+use admission::Guard;
+use trunks::Trunks;
+
+/// The most legs at once; more calls are answered with 503.
+pub const LEGS_LIMIT: usize = 50_000;
 
 /// A question for the resolver, named so that its answer finds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ResolveId(pub u64);
+pub enum ResolveId {
+    /// A leg waits for it.
+    Leg(LegId),
+    /// A trunk's address, by the trunk's place in the order of names.
+    Trunk(usize),
+}
 
 /// What the endpoint wants done.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,11 +84,203 @@ pub enum Output {
     },
 }
 
+/// An INVITE that may come in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// It.
+    pub invite: Request,
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// The way it came.
+    pub flow: Flow,
+    /// By which door.
+    pub entry: Entry,
+    /// Who calls.
+    pub from: Party,
+    /// Who is dialled.
+    pub to: Address,
+    /// How many more hops the call may take.
+    pub hops_left: u8,
+}
+
 /// The endpoint.
 #[derive(Debug)]
-pub struct Endpoint {}
+pub struct Endpoint {
+    adapter: AdapterId,
+    wire: Wire,
+    directory: Arc<Directory>,
+    mint: LegMint,
+    legs: HashMap<LegId, Leg>,
+    /// Legs by our tag.
+    tags: HashMap<String, LegId>,
+    registrar: Registrar,
+    authority: Authority,
+    guard: Guard,
+    trunks: Trunks,
+}
 
 impl Endpoint {
+    /// An endpoint that listens nowhere yet: the driver binds the sockets first and puts their real ports into
+    /// `config.listen`.
+    pub fn new(
+        now: Instant,
+        adapter: AdapterId,
+        config: Config,
+        directory: Arc<Directory>,
+        mut dice: Dice,
+    ) -> Endpoint {
+        let config = Arc::new(config);
+        let authority = Authority::new(config.realm.clone(), now, &mut dice);
+        let registrar = Registrar::new(adapter, config.registrar.clone());
+        let trunks = Trunks::new(now, &config);
+        let mint = LegMint::heard(adapter);
+        let mut endpoint = Endpoint {
+            adapter,
+            wire: Wire::new(config, dice),
+            directory,
+            mint,
+            legs: HashMap::new(),
+            tags: HashMap::new(),
+            registrar,
+            authority,
+            guard: Guard::default(),
+            trunks,
+        };
+        endpoint.trunks.handle_timeout(now, &mut endpoint.wire);
+        endpoint
+    }
+
+    /// The adapter that the endpoint is.
+    pub fn adapter(&self) -> AdapterId {
+        self.adapter
+    }
+
+    /// Other people may sign in from here on. Who is gone is signed out; calls go on.
+    pub fn set_directory(&mut self, directory: Arc<Directory>) {
+        let users: HashSet<&str> = directory.users.keys().map(String::as_str).collect();
+        let changes = self.registrar.keep_users(&users);
+        self.directory = directory;
+        self.tell_changes(changes);
+    }
+
+    /// Says a signal on a leg; [`Signal::Start`] opens it.
+    pub fn say(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        if let Signal::Start(start) = signal {
+            self.deliver(now, leg, start);
+        } else if let Some(known) = self.legs.get_mut(&leg) {
+            known.say(now, &mut self.wire, signal);
+        } else {
+            debug!(%leg, "said on a leg that is gone");
+        }
+    }
+
     /// The answer to [`Output::Resolve`]: the addresses in the order of preference, none if there are none.
-    pub fn handle_resolved(&mut self, _id: ResolveId, _addresses: Vec<SocketAddr>) {}
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
+        match id {
+            ResolveId::Trunk(at) => self.trunks.handle_resolved(at, addresses),
+            ResolveId::Leg(leg) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.handle_resolved(now, &mut self.wire, addresses);
+                }
+            }
+        }
+    }
+
+    /// A flow failed: a datagram could not be sent, a connection could not be opened or was closed.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        for (owner, tell) in self.wire.transactions.handle_transport_error(&flow) {
+            self.tell(now, owner, tell);
+        }
+        if flow.transport == Transport::Tcp {
+            let changes = self.registrar.drop_flow(&flow);
+            self.tell_changes(changes);
+        }
+    }
+
+    /// The first deadline.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [
+            self.wire.transactions.poll_timeout(),
+            self.wire.legs_due.next(),
+            self.registrar.poll_timeout(),
+            self.trunks.poll_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does all that is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(outcome) = self.wire.transactions.handle_timeout(now) {
+            if let Some((flow, bytes)) = outcome.send {
+                self.wire.transmit(flow, bytes);
+            }
+            if let Some((owner, tell)) = outcome.tell {
+                self.tell(now, owner, tell);
+            }
+        }
+        while let Some(id) = self.wire.legs_due.take_due(now) {
+            let stays = self.legs.get_mut(&id).is_some_and(|leg| leg.handle_timeout(now, &mut self.wire));
+            if !stays {
+                self.forget(id);
+            }
+        }
+        let changes = self.registrar.handle_timeout(now);
+        self.tell_changes(changes);
+        self.trunks.handle_timeout(now, &mut self.wire);
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.wire.outputs.pop_front()
+    }
+
+    /// How many legs are answered or to be answered.
+    pub fn live_legs(&self) -> usize {
+        self.legs.values().filter(|l| l.is_alive()).count()
+    }
+
+    /// Whether nothing at all is remembered of any call: no leg and no transaction.
+    pub fn is_idle(&self) -> bool {
+        self.legs.is_empty() && self.wire.transactions.is_empty()
+    }
+
+    fn tell(&mut self, now: Instant, owner: Owner, tell: Tell) {
+        if let Owner::Leg(id, purpose) = owner
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.handle_tell(now, &mut self.wire, purpose, tell);
+        }
+    }
+
+    fn tell_changes(&mut self, changes: Vec<Change>) {
+        self.wire.outputs.extend(changes.into_iter().map(|change| match change {
+            Change::Bind(binding) => Output::Bind(binding),
+            Change::Unbind(binding) => Output::Unbind(binding),
+        }));
+    }
+
+    fn keep(&mut self, leg: Leg) {
+        self.tags.insert(leg.tag.clone(), leg.id);
+        self.legs.insert(leg.id, leg);
+    }
+
+    fn forget(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.remove(&id) {
+            self.tags.remove(&leg.tag);
+        }
+    }
+}
+
+/// What we can do (RFC 3261 §11.2).
+pub fn options(request: &Request) -> Response {
+    Response::to(request, 200)
+        .with(Header::new(Name::Allow, Text::fixed(ALLOW)))
+        .with(Header::new(Name::Accept, Text::fixed("application/sdp, application/dtmf-relay, application/dtmf")))
+        .with(Header::new(Name::Supported, Text::fixed("")))
+}
+
+/// To a method that we do not do: 405 if we know it, 501 if not (RFC 3261 §8.2.1).
+pub fn not_allowed(request: &Request) -> Response {
+    let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+    Response::to(request, status).with(Header::new(Name::Allow, Text::fixed(ALLOW)))
 }

@@ -4,8 +4,20 @@
 
 pub mod cause;
 pub mod config;
+pub mod deadlines;
+pub mod dialog;
 pub mod digest;
+pub mod driver;
 pub mod endpoint;
 pub mod flow;
+pub mod hear;
 pub mod message;
+pub mod registrar;
+pub mod say;
+pub mod session;
 pub mod transaction;
+pub mod wire;
+
+pub use config::Config;
+pub use endpoint::{Endpoint, Output, ResolveId};
+pub use flow::{Flow, Transport};

@@ -10,5 +10,6 @@ mod http;
 mod keypad;
 mod sdp;
 mod sip;
+mod sip_sockets;
 mod srtp;
 mod stun;

@@ -96,7 +96,7 @@ fn what_is_printed_is_read_back() {
         ["Digest realm=\"x\\\\y\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"", "Digest realm=\"\", nonce=\"n\""]
     {
         let challenge = read_challenge(text).remove(0);
-        assert_eq!(read_challenge(&challenge.to_string()), [challenge.clone()]);
+        assert_eq!(read_challenge(&challenge.to_string()), std::slice::from_ref(&challenge));
         let answered = answer(&[challenge], account(&password), &Method::BYE, "sip:h", 0x1f, "c\"c").unwrap();
         assert_eq!(read_credentials(&answered.to_string()), [answered]);
     }

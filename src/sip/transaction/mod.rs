@@ -8,6 +8,7 @@ pub mod client_invite;
 pub mod key;
 pub mod server;
 pub mod server_invite;
+pub mod table;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub use client::Client;
 pub use client_invite::ClientInvite;
 pub use server::Server;
 pub use server_invite::ServerInvite;
+pub use table::{Table, TransactionId};
 
 /// The three times that all others come from (RFC 3261 §17.1.1.1, table 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,192 @@
+//! The task that owns the endpoint, its sockets and its clock.
+//!
+//! ```text
+//!   UDP sockets ──────────────┐                       ┌──▶ Switchboard
+//!   TCP connections ─ events ─┼─▶ the task: Endpoint ─┼──▶ sockets
+//!   Adapter::say ─── orders ──┘                       └──▶ resolver
+//! ```
+//! The task waits for nobody: a queue that is full is an answer. A connection's reader waits for the task,
+//! so that TCP slows the peer down.
+
+mod connection;
+mod core;
+mod resolve;
+mod run;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use self::core::Core;
+use super::config::{Config, Listen};
+use super::endpoint::Endpoint;
+use super::flow::{Flow, Transport};
+use super::message::{Malformed, Message};
+use crate::base::{AdapterId, Dice, LegId};
+use crate::model::{Abilities, Adapter, Directory, Overflow, Signal, Switchboard};
+
+/// Messages and events of the connections that wait for the task.
+const EVENTS: usize = 1024;
+/// Signals of the calls that wait for the task.
+const ORDERS: usize = 4096;
+
+/// What peers may take of us.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address that the peer opened.
+    pub connections_per_peer: usize,
+    /// How long a connection may be silent.
+    pub idle: Duration,
+    /// How long a message may take from its first octet to its last.
+    pub message: Duration,
+    /// How long a peer may take to accept our connection.
+    pub connect: Duration,
+    /// How long a peer may take to accept what we send.
+    pub write: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 4096,
+            connections_per_peer: 256,
+            // Longer than the keep-alives and the registrations that hold a phone's connection open.
+            idle: Duration::from_secs(900),
+            message: Duration::from_secs(10),
+            connect: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What reaches the task from connections and from the resolver.
+enum Event {
+    Message {
+        flow: Flow,
+        message: Result<Message, Malformed>,
+    },
+    /// The last message of a connection that has lost its frame; the connection waits to be let go.
+    Unframed {
+        flow: Flow,
+        id: u64,
+        wrong: Malformed,
+    },
+    Closed {
+        flow: Flow,
+        id: u64,
+    },
+    Resolved {
+        host: String,
+        addresses: Vec<IpAddr>,
+    },
+}
+
+/// What reaches the task from the calls.
+enum Order {
+    Say(LegId, Box<Signal>),
+    Stop,
+}
+
+/// The SIP endpoint, for those who talk to its task. The task ends when the last handle is gone.
+#[derive(Debug, Clone)]
+pub struct SipHandle {
+    orders: mpsc::Sender<Order>,
+}
+
+impl SipHandle {
+    /// Ends the task, after all signals said before it. Calls should have been hung up.
+    pub async fn stop(&self) {
+        // A task that is gone already has stopped.
+        let _ = self.orders.send(Order::Stop).await;
+    }
+}
+
+impl Adapter for SipHandle {
+    fn abilities(&self) -> Abilities {
+        Abilities::PHONE
+    }
+
+    fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
+        self.orders.try_send(Order::Say(leg, Box::new(signal))).map_err(|_| Overflow)
+    }
+}
+
+/// A socket of the configuration cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("SIP cannot listen on {}: {error}", String::from(*.listen))]
+pub struct CannotListen {
+    /// The socket.
+    pub listen: Listen,
+    /// Why.
+    #[source]
+    pub error: io::Error,
+}
+
+/// An endpoint that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// For the calls.
+    pub handle: SipHandle,
+    /// Where it listens, with the ports that it really has.
+    pub listen: Vec<Listen>,
+    /// Ends some time after [`SipHandle::stop`].
+    pub task: JoinHandle<()>,
+}
+
+/// Binds the sockets of the configuration and starts the endpoint.
+///
+/// # Errors
+/// [`CannotListen`], and nothing has been started.
+pub fn start(
+    adapter: AdapterId,
+    config: Config,
+    limits: Limits,
+    directory: Arc<ArcSwap<Directory>>,
+    switchboard: Arc<dyn Switchboard>,
+    dice: Dice,
+) -> Result<Running, CannotListen> {
+    start_core(config, limits, directory, switchboard, |config, directory| {
+        Endpoint::new(Instant::now(), adapter, config, directory, dice)
+    })
+}
+
+/// Binds the sockets of the configuration and starts the task. `core` makes the endpoint, told where it
+/// listens.
+///
+/// # Errors
+/// [`CannotListen`], and nothing has been started.
+fn start_core<C: Core>(
+    mut config: Config,
+    limits: Limits,
+    directory: Arc<ArcSwap<Directory>>,
+    switchboard: Arc<dyn Switchboard>,
+    core: impl FnOnce(Config, Arc<Directory>) -> C,
+) -> Result<Running, CannotListen> {
+    let (events, inbox) = mpsc::channel(EVENTS);
+    let (orders, said) = mpsc::channel(ORDERS);
+    let (mut udp, mut tcp) = (udp::Udp::new(), tcp::Tcp::new(limits, events.clone()));
+    for listen in &mut config.listen {
+        let bound = match listen.transport {
+            Transport::Udp => udp.bind(listen.address),
+            Transport::Tcp => tcp.bind(listen.address),
+        };
+        listen.address = bound.map_err(|error| CannotListen { listen: *listen, error })?;
+    }
+    let listen = config.listen.clone();
+    let known = directory.load_full();
+    let core = core(config, Arc::clone(&known));
+    let resolver = resolve::Resolver::new(events);
+    let driver = run::Driver { core, udp, tcp, resolver, directory, known, switchboard, inbox, said };
+    Ok(Running { handle: SipHandle { orders }, listen, task: tokio::spawn(driver.run()) })
+}

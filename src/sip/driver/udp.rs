@@ -1,0 +1,107 @@
+//! UDP sockets, read in batches by the task that owns the endpoint.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tracing::debug;
+
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::{Malformed, Message};
+
+/// What the kernel may keep of datagrams that nobody has read yet, in octets.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+/// The longest datagram there is.
+const LONGEST: usize = 64 * 1024;
+/// Datagrams read of one socket before the others have their turn.
+const BATCH: usize = 64;
+
+/// All UDP sockets of an endpoint.
+pub struct Udp {
+    sockets: Vec<Port>,
+    /// The socket to look at first, so that a busy one starves no other.
+    first: usize,
+    buffer: Box<[u8]>,
+}
+
+struct Port {
+    local: SocketAddr,
+    socket: UdpSocket,
+    /// The same socket for sending: tokio's would refuse to send before it has first seen it writable.
+    sender: std::net::UdpSocket,
+}
+
+impl Udp {
+    /// Without sockets.
+    pub fn new() -> Udp {
+        Udp { sockets: Vec::new(), first: 0, buffer: vec![0; LONGEST].into() }
+    }
+
+    /// Binds a socket; returns the address it has.
+    pub fn bind(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // The kernel may grant less; that is no reason not to start.
+        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            debug!(%error, "no larger receive buffer");
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let sender: std::net::UdpSocket = socket.into();
+        let local = sender.local_addr()?;
+        let socket = UdpSocket::from_std(sender.try_clone()?)?;
+        self.sockets.push(Port { local, socket, sender });
+        Ok(local)
+    }
+
+    /// Waits for a socket with datagrams.
+    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let count = self.sockets.len();
+        for turn in 0..count {
+            let at = (self.first + turn) % count;
+            let Some(port) = self.sockets.get(at) else { continue };
+            if port.socket.poll_recv_ready(context).is_ready() {
+                self.first = at + 1;
+                return Poll::Ready(at);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads a batch of datagrams of a socket.
+    pub fn read(&mut self, at: usize, mut take: impl FnMut(Flow, Result<Message, Malformed>)) {
+        let Some(port) = self.sockets.get(at) else { return };
+        for _ in 0..BATCH {
+            match port.socket.try_recv_from(&mut self.buffer) {
+                Ok((length, remote)) => {
+                    let datagram = self.buffer.get(..length).unwrap_or_default();
+                    // A keep-alive (RFC 5626 §4.4.1 is for streams, but phones send line ends by UDP too).
+                    if datagram.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
+                        continue;
+                    }
+                    let flow = Flow { transport: Transport::Udp, local: port.local, remote };
+                    take(flow, Message::read_datagram(Bytes::copy_from_slice(datagram)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error of an earlier datagram; the transaction's timer tells.
+                Err(error) => debug!(%error, local = %port.local, "a UDP socket"),
+            }
+        }
+    }
+
+    /// Sends a datagram. One that cannot leave is lost, as it may be on the way: the transactions repeat it.
+    pub fn send(&self, flow: &Flow, bytes: &[u8]) {
+        let Some(port) = self.sockets.iter().find(|p| p.local == flow.local) else {
+            debug!(%flow, "no such UDP socket");
+            return;
+        };
+        if let Err(error) = port.sender.send_to(bytes, flow.remote) {
+            debug!(%error, %flow, octets = bytes.len(), "a datagram could not leave");
+        }
+    }
+}

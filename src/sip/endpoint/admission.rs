@@ -1,0 +1,252 @@
+//! Who may come in (RFC 3261 §22.2, §26.3.2): trunks by their address, users by their password.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info, warn};
+
+use super::{Admitted, Endpoint, LEGS_LIMIT};
+use crate::base::Pii;
+use crate::model::{Address, Entry, Party};
+use crate::sip::dialog::Dialog;
+use crate::sip::digest::{self, Verdict};
+use crate::sip::flow::Flow;
+use crate::sip::hear::{self, Body};
+use crate::sip::message::{Header, Name, Request, Response, Text, Uri, Via};
+use crate::sip::session::Leg;
+use crate::sip::transaction::TransactionId;
+
+/// How many wrong passwords an address may try in [`FAILURES_WINDOW`] before it is not listened to.
+pub const FAILURES_LIMIT: u32 = 20;
+/// The time in which wrong passwords are counted.
+pub const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+/// How many addresses are watched at once.
+const WATCHED_LIMIT: usize = 10_000;
+/// What a call may take in hops if it does not say (RFC 3261 §16.6 step 3).
+const HOPS: u8 = 70;
+
+/// Counts wrong passwords by where they come from.
+#[derive(Debug, Default)]
+pub struct Guard {
+    failures: HashMap<IpAddr, (u32, Instant)>,
+}
+
+impl Guard {
+    /// Whether an address has tried too often.
+    pub fn is_blocked(&self, now: Instant, ip: IpAddr) -> bool {
+        self.failures.get(&ip).is_some_and(|(n, since)| *n >= FAILURES_LIMIT && now < *since + FAILURES_WINDOW)
+    }
+
+    /// A wrong password.
+    pub fn note_failure(&mut self, now: Instant, ip: IpAddr) {
+        if self.failures.len() >= WATCHED_LIMIT && !self.failures.contains_key(&ip) {
+            self.failures.retain(|_, (_, since)| now < *since + FAILURES_WINDOW);
+            // Full of live entries: an attack from everywhere, against which counting by address is no help.
+            if self.failures.len() >= WATCHED_LIMIT {
+                self.failures.clear();
+            }
+        }
+        let entry = self.failures.entry(ip).or_insert((0, now));
+        if now >= entry.1 + FAILURES_WINDOW {
+            *entry = (0, now);
+        }
+        entry.0 += 1;
+        if entry.0 == FAILURES_LIMIT {
+            warn!(source = %ip, "too many wrong passwords; not listened to for a minute");
+        }
+    }
+}
+
+/// Who sent a request.
+pub enum Proven {
+    /// A user, by name.
+    User(String),
+    /// Nobody yet: this says what to do.
+    Not(Response),
+}
+
+impl Endpoint {
+    /// The user whose password the request proves, or the response that asks for it.
+    pub(super) fn prove(&mut self, now: Instant, request: &Request, flow: &Flow) -> Proven {
+        let ip = flow.remote.ip();
+        if self.guard.is_blocked(now, ip) {
+            let words = "Forbidden - too many wrong passwords from this address";
+            return Proven::Not(Response::to(request, 403).with_reason(words));
+        }
+        let realm = self.authority.realm();
+        let all = digest::credentials(&request.headers, &Name::Authorization);
+        let given = all.iter().find(|c| c.realm == realm);
+        let mut stale = false;
+        if let Some(given) = given {
+            let password = self.directory.users.get(&given.username).map(|u| &u.password);
+            match self.authority.verify(given, &request.method, password, now) {
+                Verdict::Proven => return Proven::User(given.username.clone()),
+                Verdict::Stale => stale = true,
+                Verdict::Refused => {
+                    info!(user = %Pii(&given.username), source = %ip, "wrong user name or password");
+                    self.guard.note_failure(now, ip);
+                }
+            }
+        }
+        let mut response = Response::to(request, 401);
+        for challenge in self.authority.challenges(Name::WwwAuthenticate, stale, now, &mut self.wire.dice) {
+            response.headers.push(challenge);
+        }
+        Proven::Not(response)
+    }
+
+    /// An INVITE outside any dialog.
+    pub(super) fn admit(&mut self, now: Instant, request: Request, flow: Flow, via: &Via) {
+        if self.legs.len() >= LEGS_LIMIT || self.wire.transactions.is_full() {
+            let response = Response::to(&request, 503).with(Header::of(Name::RetryAfter, 5));
+            return self.wire.respond_stateless(flow, response);
+        }
+        let (entry, asserted) = match self.trunks.by_source(&self.wire.config, &flow, via) {
+            Some((name, trunk)) => (Entry::Trunk(name.to_owned()), trunk.asserted_identity),
+            None if self.wire.config.open => (Entry::Open, false),
+            None => match self.prove(now, &request, &flow) {
+                Proven::User(user) => (Entry::User(user), false),
+                // RFC 3261 §26.3.2.4: a challenge is not worth remembering.
+                Proven::Not(response) => return self.wire.respond_stateless(flow, response),
+            },
+        };
+        let transaction = self.serve(&request, flow, via);
+        match self.check(&request, &flow) {
+            Ok((to, hops_left)) => {
+                let from = self.caller(&request, &flow, &entry, asserted);
+                let admitted = Admitted { invite: request, transaction, flow, entry, from, to, hops_left };
+                self.take(now, admitted);
+            }
+            Err(response) => self.refuse_invite(now, transaction, *response),
+        }
+    }
+
+    /// What can be wrong with an INVITE of somebody who may send one; in the order of RFC 3261 §8.2.
+    fn check(&self, request: &Request, flow: &Flow) -> Result<(Address, u8), Box<Response>> {
+        let hops = request.headers.max_forwards().ok().flatten().unwrap_or(HOPS);
+        let hops_left = hops.checked_sub(1).ok_or_else(|| Box::new(Response::to(request, 483)))?;
+        match &request.uri {
+            Uri::Sip(uri) if !uri.secure => {}
+            Uri::Tel(_) => {}
+            _ => return Err(Box::new(Response::to(request, 416))),
+        }
+        let to = hear::dialled(&request.uri, flow, &self.wire).ok_or_else(|| {
+            Box::new(Response::to(request, 404).with_reason("Not Found - the Request-URI names nobody"))
+        })?;
+        if let Some(unsupported) = unsupported(request) {
+            return Err(Box::new(unsupported));
+        }
+        Ok((to, hops_left))
+    }
+
+    fn caller(&self, request: &Request, flow: &Flow, entry: &Entry, asserted: bool) -> Party {
+        let Ok(from) = request.headers.from() else { return Party::new(Address::here("anonymous")) };
+        let private = hear::is_private(&request.headers, &from);
+        let mut party = hear::party(&from, flow, &self.wire);
+        match entry {
+            // Whatever the phone says, the password says who it is.
+            Entry::User(user) => {
+                let known = self.directory.users.get(user).and_then(|u| u.display.clone());
+                party = Party { address: Address::here(user.clone()), display: known.or(party.display), private };
+            }
+            Entry::Trunk(_) if asserted => {
+                let identities = request.headers.asserted_identities().unwrap_or_default();
+                if let Some(identity) = identities.first() {
+                    let named = hear::party(identity, flow, &self.wire);
+                    party = Party { display: named.display.or(party.display), ..named };
+                }
+            }
+            Entry::Trunk(_) | Entry::Open => {}
+        }
+        party.private = private;
+        party
+    }
+
+    fn take(&mut self, now: Instant, admitted: Admitted) {
+        let request = &admitted.invite;
+        // RFC 3261 §21.4.7: the caller would not understand an answer.
+        if !request.headers.accepts(hear::SDP) {
+            let response = Response::to(request, 406);
+            return self.refuse_invite(now, admitted.transaction, response);
+        }
+        let offer = match hear::body(&request.headers, &request.body) {
+            Body::Empty => None,
+            Body::Description(description) => Some(*description),
+            Body::Broken(error) => {
+                let words = format!("Not Acceptable Here - {error}");
+                let response = Response::to(request, 488).with_reason(words);
+                return self.refuse_invite(now, admitted.transaction, response);
+            }
+            Body::Foreign => {
+                let accept = Header::new(Name::Accept, Text::fixed(hear::SDP));
+                let response = Response::to(request, 415).with(accept);
+                return self.refuse_invite(now, admitted.transaction, response);
+            }
+        };
+        let tag = self.wire.tag();
+        let dialog = match Dialog::as_server(request, &tag) {
+            Ok(dialog) => dialog,
+            Err(error) => {
+                let response = Response::to(request, 400).with_reason(format!("Bad Request - {error}"));
+                return self.refuse_invite(now, admitted.transaction, response);
+            }
+        };
+        let id = self.mint.mint();
+        info!(
+            leg = %id,
+            from = %Pii(&admitted.from.address),
+            to = %Pii(&admitted.to),
+            entry = ?admitted.entry_word(),
+            "is called"
+        );
+        debug!(leg = %id, from = %admitted.from.address, to = %admitted.to, "is called");
+        let transaction = admitted.transaction;
+        let leg = Leg::take(now, &mut self.wire, id, admitted, dialog, tag, offer);
+        self.own(transaction, id);
+        self.keep(leg);
+    }
+
+    fn refuse_invite(&mut self, now: Instant, transaction: TransactionId, response: Response) {
+        let tag = self.wire.tag();
+        self.wire.respond(now, transaction, response.with_to_tag(&tag));
+    }
+}
+
+impl Admitted {
+    fn entry_word(&self) -> &str {
+        match &self.entry {
+            Entry::User(_) => "user",
+            Entry::Trunk(name) => name,
+            Entry::Open => "open",
+        }
+    }
+}
+
+/// The 420 for a request that requires what we do not do: that is every option tag (RFC 3261 §8.2.2.3).
+pub(super) fn unsupported(request: &Request) -> Option<Response> {
+    let mut required = request.headers.require().peekable();
+    required.peek()?;
+    let tags = required.collect::<Vec<_>>().join(", ");
+    Some(Response::to(request, 420).with(Header::new(Name::Unsupported, tags)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_too_many_wrong_passwords_is_not_listened_to_for_a_minute() {
+        let (mut guard, now) = (Guard::default(), Instant::now());
+        let [a, b] = [1, 2].map(|n| IpAddr::from([10, 0, 0, n]));
+        for _ in 0..FAILURES_LIMIT {
+            assert!(!guard.is_blocked(now, a));
+            guard.note_failure(now, a);
+        }
+        assert!(guard.is_blocked(now, a) && !guard.is_blocked(now, b));
+        assert!(guard.is_blocked(now + FAILURES_WINDOW - Duration::from_secs(1), a));
+        assert!(!guard.is_blocked(now + FAILURES_WINDOW, a));
+        guard.note_failure(now + FAILURES_WINDOW, a);
+        assert!(!guard.is_blocked(now + FAILURES_WINDOW, a), "counted anew");
+    }
+}

@@ -1,0 +1,217 @@
+//! From a message to whom it concerns (RFC 3261 §8.2, §12.2.2, §17, §18).
+
+use std::time::Instant;
+
+use tracing::debug;
+
+use super::{Endpoint, not_allowed, options};
+use crate::base::LegId;
+use crate::sip::flow::Flow;
+use crate::sip::message::{Malformed, Message, Method, Request, Response, Via};
+use crate::sip::transaction::key::{ClientKey, Parts, ServerKey};
+use crate::sip::transaction::table::RequestKey;
+use crate::sip::transaction::{Tell, TransactionId};
+use crate::sip::wire::{Owner, Purpose};
+
+impl Endpoint {
+    /// A message came by a flow, or what was meant to be one.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Result<Message, Malformed>) {
+        match message {
+            Ok(Message::Request(mut request)) => {
+                request.stamp_source(flow.remote);
+                self.handle_request(now, flow, request);
+            }
+            Ok(Message::Response(response)) => self.handle_response(now, response),
+            Err(mut malformed) => {
+                debug!(%flow, why = malformed.why(), "malformed");
+                if let Some(request) = malformed.request_mut() {
+                    request.stamp_source(flow.remote);
+                }
+                if let Some(response) = malformed.answer() {
+                    self.wire.respond_stateless(flow, response);
+                }
+            }
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, response: Response) {
+        let (Ok(via), Ok(cseq)) = (response.headers.via(), response.headers.cseq()) else { return };
+        let key = ClientKey::new(via.branch().unwrap_or_default(), cseq.method.as_str());
+        let Some(id) = self.wire.transactions.client(&key) else {
+            return debug!(status = response.code(), "a response to nothing");
+        };
+        let Some(outcome) = self.wire.transactions.handle_response(now, id, &response) else { return };
+        if let Some((flow, bytes)) = outcome.send {
+            self.wire.transmit(flow, bytes);
+        }
+        if let Some((Owner::Leg(leg, purpose), Tell::Message)) = outcome.tell
+            && let Some(leg) = self.legs.get_mut(&leg)
+        {
+            leg.handle_response(now, &mut self.wire, id, purpose, response);
+        }
+    }
+
+    fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
+        let Ok(via) = request.headers.via() else { return };
+        let Some((server_key, request_key)) = keys(&request, &via) else { return };
+        let is_ack = request.method == Method::ACK;
+        if let Some(id) = self.wire.transactions.server(&server_key) {
+            let Some(outcome) = self.wire.transactions.handle_request(now, id, is_ack) else { return };
+            if let Some((flow, bytes)) = outcome.send {
+                self.wire.transmit(flow, bytes);
+            }
+            if let Some((Owner::Leg(leg, _), Tell::Message)) = outcome.tell {
+                self.acknowledge(now, leg, &request, flow);
+            }
+            return;
+        }
+        let leg = self.dialog_of(&request);
+        if is_ack {
+            if let Some(leg) = leg {
+                self.acknowledge(now, leg, &request, flow);
+            }
+            return;
+        }
+        if request.method == Method::CANCEL {
+            return self.handle_cancel(now, flow, &request, &via);
+        }
+        if let Some(leg) = leg {
+            return self.handle_in_dialog(now, flow, request, &via, leg);
+        }
+        let has_tag = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        // RFC 3261 §8.2.2.2: the same request by another way.
+        let merged = self.wire.transactions.merged(&request_key).is_some();
+        if has_tag || merged {
+            let status = if has_tag { 481 } else { 482 };
+            let response = Response::to(&request, status);
+            return self.answer(now, flow, &request, &via, response);
+        }
+        self.handle_out_of_dialog(now, flow, request, &via);
+    }
+
+    fn acknowledge(&mut self, now: Instant, leg: LegId, ack: &Request, flow: Flow) {
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.handle_ack(now, &mut self.wire, ack, flow);
+        }
+    }
+
+    fn handle_in_dialog(&mut self, now: Instant, flow: Flow, request: Request, via: &Via, leg: LegId) {
+        let transaction = self.serve(&request, flow, via);
+        if let Some(response) = super::admission::unsupported(&request) {
+            self.wire.respond(now, transaction, response);
+            return;
+        }
+        self.own(transaction, leg);
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.handle_request(now, &mut self.wire, transaction, request, flow);
+        }
+    }
+
+    /// RFC 3261 §9.2: the CANCEL is answered for itself, then its INVITE.
+    fn handle_cancel(&mut self, now: Instant, flow: Flow, cancel: &Request, via: &Via) {
+        let parts_key = with_parts(cancel, via, |parts| ServerKey::of_cancelled(parts));
+        let invite = parts_key.and_then(|key| self.wire.transactions.server(&key));
+        let Some(invite) = invite else {
+            return self.answer(now, flow, cancel, via, Response::to(cancel, 481));
+        };
+        let leg = match self.wire.transactions.owner(invite) {
+            Some(Owner::Leg(leg, _)) => self.legs.get_mut(&leg),
+            _ => None,
+        };
+        let mut response = Response::to(cancel, 200);
+        if let Some(leg) = &leg {
+            response = response.with_to_tag(&leg.tag);
+        }
+        let id = leg.as_ref().map(|l| l.id);
+        self.answer(now, flow, cancel, via, response);
+        if let Some(leg) = id.and_then(|id| self.legs.get_mut(&id)) {
+            leg.handle_cancel(now, &mut self.wire, cancel);
+        }
+    }
+
+    fn handle_out_of_dialog(&mut self, now: Instant, flow: Flow, request: Request, via: &Via) {
+        if request.method == Method::INVITE {
+            return self.admit(now, request, flow, via);
+        }
+        if request.method == Method::REGISTER {
+            return self.register(now, &request, flow, via);
+        }
+        let response = if request.method == Method::OPTIONS {
+            super::admission::unsupported(&request).unwrap_or_else(|| options(&request))
+        } else if request.method == Method::BYE {
+            Response::to(&request, 481)
+        } else {
+            not_allowed(&request)
+        };
+        self.answer(now, flow, &request, via, response);
+    }
+
+    /// Answers a request at once.
+    fn answer(&mut self, now: Instant, flow: Flow, request: &Request, via: &Via, response: Response) {
+        if self.wire.transactions.is_full() {
+            return self.wire.respond_stateless(flow, response);
+        }
+        let transaction = self.serve(request, flow, via);
+        let tag = self.wire.tag();
+        self.wire.respond(now, transaction, response.with_to_tag(&tag));
+    }
+
+    /// Begins the server transaction of a request.
+    pub(super) fn serve(&mut self, request: &Request, flow: Flow, via: &Via) -> TransactionId {
+        // The reader has made sure that both keys can be made.
+        let (server, key) = keys(request, via).unwrap_or_else(|| {
+            let method = request.method.as_str().to_owned();
+            let parts = String::new();
+            let key = RequestKey { call_id: String::new(), from_tag: String::new(), cseq: 0, method: method.clone() };
+            (ServerKey::Old { parts, method }, key)
+        });
+        self.wire.transactions.start_server(server, key, flow, Owner::Nobody)
+    }
+
+    /// Gives a server transaction to a leg.
+    pub(super) fn own(&mut self, transaction: TransactionId, leg: LegId) {
+        self.wire.transactions.set_owner(transaction, Owner::Leg(leg, Purpose::Invite));
+    }
+
+    /// The leg whose dialog a request is in (RFC 3261 §12.2.2).
+    fn dialog_of(&self, request: &Request) -> Option<LegId> {
+        let to = request.headers.to().ok()?;
+        let id = *self.tags.get(to.tag()?)?;
+        let from = request.headers.from().ok()?;
+        let call_id = request.headers.call_id().ok()?;
+        self.legs.get(&id).filter(|leg| leg.is_dialog(call_id, from.tag())).map(|_| id)
+    }
+}
+
+fn with_parts<T>(request: &Request, via: &Via, run: impl FnOnce(&Parts<'_>) -> T) -> Option<T> {
+    use crate::sip::message::Name;
+    let from = request.headers.from().ok()?;
+    let uri = request.uri.to_string();
+    let sent_by = match via.port {
+        Some(port) => format!("{}:{port}", via.host),
+        None => via.host.to_string(),
+    };
+    let parts = Parts {
+        method: request.method.as_str(),
+        uri: &uri,
+        via: request.headers.elements(&Name::Via).next().unwrap_or_default(),
+        branch: via.cookie_branch(),
+        sent_by: &sent_by,
+        call_id: request.headers.call_id().ok()?,
+        from_tag: from.tag().unwrap_or_default(),
+        cseq: request.headers.cseq().ok()?.number,
+    };
+    Some(run(&parts))
+}
+
+fn keys(request: &Request, via: &Via) -> Option<(ServerKey, RequestKey)> {
+    with_parts(request, via, |parts| {
+        let request_key = RequestKey {
+            call_id: parts.call_id.to_owned(),
+            from_tag: parts.from_tag.to_owned(),
+            cseq: parts.cseq,
+            method: parts.method.to_owned(),
+        };
+        (ServerKey::of(parts), request_key)
+    })
+}

@@ -1,0 +1,188 @@
+//! What a message says, in the model's words.
+
+use std::time::Duration;
+
+use super::cause;
+use super::flow::Flow;
+use super::message::{Headers, NameAddr, Response, Uri};
+use super::wire::Wire;
+use crate::model::{Address, Description, Detail, Dtmf, Hangup, Party};
+use crate::sdp::{self, SdpError};
+
+/// The media type of a description.
+pub const SDP: &str = "application/sdp";
+
+/// What a body holds.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// A description.
+    Description(Box<Description>),
+    /// A description that cannot be understood: 400 or 488.
+    Broken(SdpError),
+    /// Something that we do not take: 415.
+    Foreign,
+}
+
+/// Reads the body of an INVITE, of its responses and of its ACK. A body of several parts counts by its
+/// description (RFC 5621 §3.1).
+pub fn body(headers: &Headers, body: &[u8]) -> Body {
+    if body.is_empty() {
+        return Body::Empty;
+    }
+    match headers.content_type() {
+        Ok(Some(t)) if t.media_type == SDP => description(body),
+        // RFC 3261 §20.15: the type has to be there; peers that forget it mean a description.
+        Ok(None) => description(body),
+        Ok(Some(t)) if t.media_type.starts_with("multipart/") => {
+            let boundary = t.params.text("boundary").unwrap_or_default();
+            part(body, boundary.as_bytes()).map_or(Body::Foreign, description)
+        }
+        _ => Body::Foreign,
+    }
+}
+
+fn description(body: &[u8]) -> Body {
+    match sdp::read(&String::from_utf8_lossy(body)) {
+        Ok(description) => Body::Description(Box::new(description)),
+        Err(error) => Body::Broken(error),
+    }
+}
+
+/// The description among the parts of a body (RFC 2046 §5.1).
+fn part<'a>(body: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
+    let text = std::str::from_utf8(body).ok()?;
+    let delimiter = format!("--{}", std::str::from_utf8(boundary).ok().filter(|b| !b.is_empty())?);
+    text.split(delimiter.as_str()).skip(1).find_map(|part| {
+        let part = part.trim_start_matches(['\r', '\n']);
+        let (head, rest) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
+        head.to_ascii_lowercase().contains(SDP).then(|| rest.trim_end_matches(['\r', '\n', '-']).as_bytes())
+    })
+}
+
+/// Whom a Request-URI dials, in our words: our own domain is left out. `None` for an address without a
+/// user.
+pub fn dialled(uri: &Uri, flow: &Flow, wire: &Wire) -> Option<Address> {
+    let user = uri.user().filter(|u| !u.is_empty())?.into_owned();
+    let domain = match uri {
+        Uri::Sip(sip) if !wire.is_ours(&sip.host, flow) => Some(sip.host.to_string()),
+        _ => None,
+    };
+    Some(Address { user, domain })
+}
+
+/// Who a `From` or `P-Asserted-Identity` names. A number is a number whatever host stands behind it.
+pub fn party(name: &NameAddr, flow: &Flow, wire: &Wire) -> Party {
+    let user = name.uri.user().map_or_else(|| "anonymous".to_owned(), |u| u.into_owned());
+    let bare = Address::here(user);
+    let address = match &name.uri {
+        Uri::Sip(sip) if !bare.is_number() && !wire.is_ours(&sip.host, flow) => {
+            Address { domain: Some(sip.host.to_string()), ..bare }
+        }
+        _ => bare,
+    };
+    let display = name.display.as_deref().map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned);
+    Party { address, display, private: false }
+}
+
+/// Whether the sender asks not to be named (RFC 3323 §4.2), or names nobody.
+pub fn is_private(headers: &Headers, from: &NameAddr) -> bool {
+    let asks = headers.privacy().any(|p| ["id", "user", "header"].iter().any(|w| p.eq_ignore_ascii_case(w)));
+    let anonymous = from.uri.sip().is_some_and(|u| u.host.to_string() == "anonymous.invalid");
+    asks || anonymous
+}
+
+/// What the `Reason` headers say: the SIP status, the Q.850 value, words.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    /// `Reason: SIP;cause=…`
+    pub sip: Option<u16>,
+    /// `Reason: Q.850;cause=…`
+    pub q850: Option<u8>,
+    /// The words of either.
+    pub text: Option<String>,
+}
+
+/// Reads the `Reason` headers (RFC 3326).
+pub fn reasons(headers: &Headers) -> Reasons {
+    let mut found = Reasons::default();
+    for reason in headers.reasons() {
+        if reason.protocol.eq_ignore_ascii_case("SIP") {
+            found.sip = found.sip.or(reason.cause);
+        } else if reason.protocol.eq_ignore_ascii_case("Q.850") {
+            let value = reason.cause.and_then(|c| u8::try_from(c).ok()).filter(|c| (1..=127).contains(c));
+            found.q850 = found.q850.or(value);
+        }
+        found.text = found.text.or(reason.text);
+    }
+    found
+}
+
+/// Why an INVITE of ours failed.
+pub fn failure(response: &Response) -> Hangup {
+    let reasons = reasons(&response.headers);
+    let text = reasons.text.or_else(|| Some(response.reason.as_str().to_owned()).filter(|t| !t.is_empty()));
+    Hangup {
+        cause: cause::of_status(response.code(), reasons.q850),
+        detail: Some(Detail { sip_status: Some(response.code()), q850: reasons.q850, text }),
+    }
+}
+
+/// Why a peer ended a session.
+pub fn bye(headers: &Headers) -> Hangup {
+    let reasons = reasons(headers);
+    let cause = cause::of_bye(reasons.sip, reasons.q850);
+    Hangup { cause, detail: detail(reasons) }
+}
+
+/// Why a peer cancelled its INVITE.
+pub fn cancel(headers: &Headers) -> Hangup {
+    let reasons = reasons(headers);
+    let cause = cause::of_cancel(reasons.sip, reasons.q850);
+    Hangup { cause, detail: detail(reasons) }
+}
+
+fn detail(reasons: Reasons) -> Option<Detail> {
+    let Reasons { sip, q850, text } = reasons;
+    let said = sip.is_some() || q850.is_some() || text.is_some();
+    said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text })
+}
+
+/// The digit in an INFO; `None` if its body is none.
+///
+/// `application/dtmf-relay` (`Signal=5`, `Duration=160` in milliseconds) and `application/dtmf` (the bare
+/// digit) are nobody's standard and everybody's practice.
+pub fn digit(headers: &Headers, body: &[u8]) -> Option<Dtmf> {
+    const USUAL: Duration = Duration::from_millis(160);
+    const LONGEST_MS: u64 = 10_000;
+    let media_type = headers.content_type().ok()??.media_type;
+    let text = std::str::from_utf8(body).ok()?;
+    let (digit, duration) = match media_type.as_str() {
+        "application/dtmf-relay" => {
+            let field = |wanted: &str| {
+                text.lines()
+                    .filter_map(|l| l.split_once('='))
+                    .find_map(|(name, value)| name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
+            };
+            let ms = field("Duration").and_then(|d| d.parse::<u64>().ok());
+            (field("Signal")?, ms.map_or(USUAL, |ms| Duration::from_millis(ms.min(LONGEST_MS))))
+        }
+        "application/dtmf" => (text.trim().to_owned(), USUAL),
+        _ => return None,
+    };
+    let digit = match digit.as_str() {
+        // Some peers send the event's number instead of the key.
+        "10" => '*',
+        "11" => '#',
+        one => {
+            let mut chars = one.chars();
+            let digit = chars.next()?.to_ascii_uppercase();
+            if chars.next().is_some() {
+                return None;
+            }
+            digit
+        }
+    };
+    "0123456789*#ABCD".contains(digit).then_some(Dtmf { digit, duration })
+}

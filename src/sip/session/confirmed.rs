@@ -1,0 +1,265 @@
+//! The session is up (RFC 3261 §12.2, §13.3.1.4, §15).
+
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use super::change::{Ours, Theirs};
+use super::proof::Proof;
+use super::unacknowledged::{Due, Unacknowledged};
+use super::{At, Stage, abilities, broken};
+use crate::model::{Answer, Cause, Hangup, Signal};
+use crate::sip::dialog::{Dialog, OutOfOrder};
+use crate::sip::flow::Flow;
+use crate::sip::hear::{self, Body};
+use crate::sip::message::{Header, Method, Name, Request, Response, Text};
+use crate::sip::transaction::TransactionId;
+use crate::sip::wire::ALLOW;
+use crate::sip::{cause, say};
+
+/// The session is up.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// The dialog.
+    pub dialog: Dialog,
+    /// The way by which the dialog's messages came last.
+    pub(super) flow: Flow,
+    /// Our last 2xx, until its ACK comes.
+    pub(super) unacknowledged: Option<Unacknowledged>,
+    /// The number of an INVITE of ours whose 2xx brought an offer: its ACK waits for the call's answer.
+    pub(super) owed_ack: Option<u32>,
+    /// Changes of ours.
+    pub(super) ours: Ours,
+    /// A change of the peer's that waits for the call.
+    pub(super) theirs: Option<Theirs>,
+    /// Proof for the change under way.
+    pub(super) proof: Proof,
+    /// The call hung up before the ACK came; the callee's side may not say BYE until then (RFC 3261 §15).
+    hangup: Option<Hangup>,
+}
+
+impl Confirmed {
+    /// We called, and the ACK is out.
+    pub fn new(dialog: Dialog, flow: Flow) -> Confirmed {
+        Confirmed {
+            dialog,
+            flow,
+            unacknowledged: None,
+            owed_ack: None,
+            ours: Ours::default(),
+            theirs: None,
+            proof: Proof::default(),
+            hangup: None,
+        }
+    }
+
+    /// We called without an offer, and the ACK waits for the answer to theirs.
+    pub fn owing_ack(dialog: Dialog, flow: Flow, cseq: u32) -> Confirmed {
+        Confirmed { owed_ack: Some(cseq), ..Confirmed::new(dialog, flow) }
+    }
+
+    /// We were called, and our 2xx is out.
+    pub fn awaiting_ack(dialog: Dialog, flow: Flow, waiting: Unacknowledged) -> Confirmed {
+        Confirmed { unacknowledged: Some(waiting), ..Confirmed::new(dialog, flow) }
+    }
+
+    pub(super) fn say(mut self: Box<Self>, at: &mut At<'_>, signal: Signal) -> Stage {
+        match signal {
+            Signal::Offer(offer) => self.say_offer(at, offer),
+            Signal::Solicit(exchange) => self.say_solicit(at, exchange),
+            Signal::Answer(answer) => return self.say_answer(at, answer),
+            Signal::Refuse { exchange, cause } => return self.say_refuse(at, exchange, cause),
+            Signal::Hangup(hangup) => return self.say_hangup(at, hangup),
+            // All that a telephone has no word for.
+            _ => debug!(leg = %at.leg.id, "has no word on this wire; left out"),
+        }
+        Stage::Confirmed(self)
+    }
+
+    fn say_hangup(mut self: Box<Self>, at: &mut At<'_>, hangup: Hangup) -> Stage {
+        if self.unacknowledged.is_some() {
+            self.hangup = Some(hangup);
+            return Stage::Confirmed(self);
+        }
+        self.end(at, &hangup)
+    }
+
+    /// Ends the session by a BYE of ours.
+    pub(super) fn end(mut self: Box<Self>, at: &mut At<'_>, hangup: &Hangup) -> Stage {
+        self.terminate_theirs(at);
+        if let Some(cseq) = self.owed_ack {
+            at.acknowledge(&self.dialog, cseq, None, self.flow);
+        }
+        at.bye(self.dialog, self.flow, hangup)
+    }
+
+    /// RFC 3261 §15.1.2: what waits for an answer when the session ends gets 487.
+    fn terminate_theirs(&mut self, at: &mut At<'_>) {
+        if let Some(theirs) = self.theirs.take() {
+            at.respond(theirs.transaction, Response::to(&theirs.request, 487));
+        }
+    }
+
+    /// Ends the session by a BYE of ours and tells the call why.
+    pub(super) fn fail(self: Box<Self>, at: &mut At<'_>, hangup: Hangup) -> Stage {
+        let stage = self.end(at, &hangup);
+        at.hear(Signal::Hangup(hangup));
+        stage
+    }
+
+    pub(super) fn handle_request(
+        mut self: Box<Self>,
+        at: &mut At<'_>,
+        transaction: TransactionId,
+        request: Request,
+        flow: Flow,
+    ) -> Stage {
+        let number = request.headers.cseq().map(|c| c.number).unwrap_or_default();
+        match self.dialog.take_cseq(number) {
+            Ok(()) => {}
+            Err(order) => {
+                let status = if order == OutOfOrder::Stale { 500 } else { 482 };
+                at.respond(transaction, Response::to(&request, status));
+                return Stage::Confirmed(self);
+            }
+        }
+        self.flow = flow;
+        if request.method == Method::BYE {
+            at.respond(transaction, Response::to(&request, 200));
+            self.terminate_theirs(at);
+            at.hear(Signal::Hangup(hear::bye(&request.headers)));
+            return at.ended(Some(self.dialog), self.flow);
+        }
+        if request.method == Method::INVITE {
+            return self.hear_reinvite(at, transaction, request);
+        }
+        answer_common(at, transaction, &request);
+        Stage::Confirmed(self)
+    }
+
+    /// The ACK of a 2xx of ours.
+    pub(super) fn handle_ack(mut self: Box<Self>, at: &mut At<'_>, ack: &Request, flow: Flow) -> Stage {
+        let number = ack.headers.cseq().map(|c| c.number).unwrap_or_default();
+        if self.unacknowledged.as_ref().is_none_or(|u| u.cseq != number) {
+            return Stage::Confirmed(self);
+        }
+        self.unacknowledged = None;
+        self.flow = flow;
+        if let Some(hangup) = self.hangup.take() {
+            return self.end(at, &hangup);
+        }
+        if let Some(exchange) = at.leg.media.exchanges.awaits_answer()
+            && self.ours.is_idle()
+        {
+            // Our offer went out in the 2xx, and its answer is in the ACK or nowhere.
+            match hear::body(&ack.headers, &ack.body) {
+                Body::Description(description) => {
+                    at.leg.media.exchanges.close();
+                    let description = *description;
+                    at.hear(Signal::Answer(Answer { exchange, description, provisional: false }));
+                }
+                Body::Empty => return self.fail(at, broken("the caller's ACK brought no answer to our offer")),
+                Body::Broken(_) | Body::Foreign => {
+                    return self.fail(at, broken("the answer in the caller's ACK cannot be understood"));
+                }
+            }
+        }
+        self.next_change(at);
+        Stage::Confirmed(self)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let unacknowledged = self.unacknowledged.as_ref().map(Unacknowledged::poll_timeout);
+        unacknowledged.into_iter().chain(self.ours.poll_timeout()).min()
+    }
+
+    pub(super) fn handle_timeout(mut self: Box<Self>, at: &mut At<'_>) -> Stage {
+        match self.unacknowledged.as_mut().and_then(|u| u.handle_timeout(at.now)) {
+            Some(Due::Repeat(bytes)) => {
+                debug!(leg = %at.leg.id, "no ACK yet; says the 200 again");
+                at.wire.transmit(self.flow, bytes);
+            }
+            Some(Due::GiveUp { times }) => {
+                let contact = at.wire.contact(&self.flow).value;
+                let sentence = format!(
+                    "the 200 OK was sent {times} times and no ACK came; our Contact was {contact}, \
+                     check that the peer can reach it"
+                );
+                warn!(leg = %at.leg.id, sentence);
+                self.unacknowledged = None;
+                let hangup = self.hangup.take().unwrap_or_else(|| cause::hangup(Cause::Timeout, sentence));
+                return self.fail(at, hangup);
+            }
+            None => {}
+        }
+        self.wake_change(at);
+        Stage::Confirmed(self)
+    }
+
+    /// The call refuses the offer that came in the 2xx to our INVITE without one: nothing was agreed.
+    pub(super) fn refuse_first_offer(self: Box<Self>, at: &mut At<'_>, cause: Cause) -> Stage {
+        info!(leg = %at.leg.id, %cause, "the callee's offer is refused");
+        self.fail(at, Hangup::new(cause))
+    }
+}
+
+/// Answers what is the same in every session: INFO, OPTIONS, and all that we do not do.
+pub(super) fn answer_common(at: &mut At<'_>, transaction: TransactionId, request: &Request) {
+    let response = if request.method == Method::INFO {
+        info(at, request)
+    } else if request.method == Method::OPTIONS {
+        crate::sip::endpoint::options(request)
+    } else {
+        crate::sip::endpoint::not_allowed(request)
+    };
+    at.respond(transaction, response);
+}
+
+fn info(at: &mut At<'_>, request: &Request) -> Response {
+    // RFC 6086 §4.2.2: a package that nobody has agreed to.
+    if request.headers.has(&"Info-Package".into()) {
+        return Response::to(request, 469).with_reason("Bad Info Package");
+    }
+    if request.body.is_empty() {
+        return Response::to(request, 200);
+    }
+    match hear::digit(&request.headers, &request.body) {
+        Some(dtmf) => {
+            at.hear(Signal::Dtmf(dtmf));
+            Response::to(request, 200)
+        }
+        None => {
+            let accept = Text::fixed("application/dtmf-relay, application/dtmf");
+            Response::to(request, 415).with(Header::new(Name::Accept, accept))
+        }
+    }
+}
+
+/// The 2xx of a change.
+pub(super) fn success(at: &At<'_>, request: &Request, flow: &Flow) -> Response {
+    let mut response = Response::to(request, 200).with(at.wire.contact(flow)).with(abilities());
+    for header in request.headers.iter().filter(|h| h.name == Name::RecordRoute) {
+        response.headers.push(header.clone());
+    }
+    response
+}
+
+/// A refusal of a change.
+pub(super) fn refusal(request: &Request, cause: Cause) -> Response {
+    let hangup = Hangup::new(cause);
+    let status = match cause {
+        Cause::MediaIncompatible => 488,
+        Cause::Glare => 491,
+        _ => cause::final_status(&hangup),
+    };
+    let mut response = Response::to(request, status);
+    if status != 491 {
+        for reason in say::reasons(&hangup) {
+            response.headers.push(reason);
+        }
+    }
+    if status == 405 {
+        response.headers.push(Header::new(Name::Allow, Text::fixed(ALLOW)));
+    }
+    response
+}
