@@ -244,6 +244,11 @@ impl Endpoint {
         self.legs.is_empty() && self.wire.transactions.is_empty()
     }
 
+    /// The dialogs of all legs that have one.
+    pub fn dialogs(&self) -> impl Iterator<Item = &super::dialog::Dialog> {
+        self.legs.values().filter_map(Leg::dialog)
+    }
+
     fn tell(&mut self, now: Instant, owner: Owner, tell: Tell) {
         if let Owner::Leg(id, purpose) = owner
             && let Some(leg) = self.legs.get_mut(&id)

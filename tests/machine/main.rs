@@ -8,3 +8,4 @@ mod dtls;
 mod relay;
 mod server;
 mod server_invite;
+mod sip;

@@ -223,10 +223,14 @@ impl Leg {
         !matches!(self.stage, Some(Stage::Ended(_)) | None)
     }
 
-    /// Whether a request of that `Call-ID` and from that tag belongs to the leg's dialog. Before the dialog
-    /// is confirmed, forks of ours may come with any tag.
+    /// The dialog, once there is one.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        self.stage.as_ref().and_then(Stage::dialog)
+    }
+
+    /// Whether a request of that `Call-ID` and from that tag belongs to the leg's dialog.
     pub fn is_dialog(&self, call_id: &Text, from_tag: Option<&str>) -> bool {
-        match self.stage.as_ref().and_then(Stage::dialog) {
+        match self.dialog() {
             Some(dialog) => dialog.call_id == *call_id && dialog.is_peer(from_tag),
             None => false,
         }
