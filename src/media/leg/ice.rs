@@ -143,12 +143,28 @@ impl IcePath {
             self.agent.set_remote_credentials(IceCreds { ufrag: remote.ufrag.clone(), pass: remote.pwd.clone() });
         }
         self.add_candidates(now, &remote.candidates);
+        if self.lite && remote.lite {
+            // RFC 8445 §6.1.1: nobody checks, so the best described pair is taken unseen.
+            if let Some(address) = best(&remote.candidates, self.local.is_ipv6()) {
+                self.settle_for(address);
+            }
+        }
         // Each call answers one of the checks that came before the description.
         for _ in 0..8 {
             self.agent.handle_timeout(now);
         }
         self.collect();
         restarted
+    }
+
+    /// The peer does no ICE, or does not check: its described address is where it is (RFC 8839 §4.2.5).
+    pub fn settle_for(&mut self, address: SocketAddr) {
+        if self.nominated != Some(address) {
+            self.see(address);
+            self.stale = None;
+            self.nominated = Some(address);
+            self.events.push_back(PathEvent::Nominated(address));
+        }
     }
 
     /// More candidates of the peer. A lite agent needs none: the peer's checks show where it is.
@@ -263,20 +279,24 @@ impl IcePath {
         "the path was lost".into()
     }
 
+    fn see(&mut self, address: SocketAddr) {
+        if !self.seen.contains(&address) {
+            if self.seen.len() >= MAX_SEEN
+                && let Some(oldest) = self.seen.pop_front()
+            {
+                self.events.push_back(PathEvent::Forgotten(oldest));
+            }
+            self.seen.push_back(address);
+        }
+        self.events.push_back(PathEvent::Seen(address));
+    }
+
     fn collect(&mut self) {
         while let Some(event) = self.agent.poll_event() {
             match event {
                 IceAgentEvent::DiscoveredRecv { source, .. } => {
-                    if !self.seen.contains(&source) {
-                        if self.seen.len() >= MAX_SEEN
-                            && let Some(oldest) = self.seen.pop_front()
-                        {
-                            self.events.push_back(PathEvent::Forgotten(oldest));
-                        }
-                        self.seen.push_back(source);
-                    }
+                    self.see(source);
                     self.checked = Some(source);
-                    self.events.push_back(PathEvent::Seen(source));
                 }
                 IceAgentEvent::NominatedSend { destination, .. } => {
                     self.nominated = Some(destination);
@@ -300,6 +320,12 @@ impl IcePath {
 
 fn credentials(dice: &mut Dice) -> IceCreds {
     IceCreds { ufrag: dice.token(UFRAG_LENGTH), pass: dice.token(PASSWORD_LENGTH) }
+}
+
+/// The best address among candidates that a socket of one family can reach.
+fn best(candidates: &[Candidate], ipv6: bool) -> Option<SocketAddr> {
+    let reachable = candidates.iter().filter(|c| agents(c).is_some_and(|known| known.addr().is_ipv6() == ipv6));
+    reachable.max_by_key(|c| c.priority).and_then(agents).map(|known| known.addr())
 }
 
 /// A candidate in the agent's words; `None` for what this socket cannot reach: TCP, RTCP's own component,

@@ -299,11 +299,12 @@ impl Leg {
                 latch.describe(cx.now, remote.transport.address);
                 self.rtcp_from = None;
             }
-            Path::Ice(ice) => match &remote.transport.ice {
-                Some(words) => {
+            Path::Ice(ice) => match (&remote.transport.ice, remote.transport.address) {
+                (Some(words), _) => {
                     ice.describe(cx.now, cx.dice, words, remote.is_offer);
                 }
-                None => self.fail(cx, "the peer's description has no ICE, and this leg cannot do without".into()),
+                (None, Some(address)) => ice.settle_for(address),
+                (None, None) => self.fail(cx, "the peer's description has neither ICE nor an address".into()),
             },
         }
         match (&mut self.seal, &remote.transport.seal) {

@@ -165,6 +165,10 @@ impl Leg {
         let remote = self.remote.as_ref()?;
         let own = self.wires.pair.filter(|_| !remote.rtcp_mux);
         let Some(pair) = own else { return Some((self.wires.rtp, target)) };
+        if matches!(self.seal, super::Seal::Dtls(_)) {
+            // RFC 5764 §4.1: RTCP on a port of its own wants keys of its own, which nobody agreed on.
+            return None;
+        }
         let described = remote.transport.rtcp_address.filter(|_| remote.transport.address == Some(target));
         let next = SocketAddr::new(target.ip(), target.port().checked_add(1)?);
         Some((pair.rtcp, self.rtcp_from.or(described).unwrap_or(next)))

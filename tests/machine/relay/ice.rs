@@ -167,6 +167,31 @@ fn a_browser_that_never_checks_is_named_as_the_reason_of_the_silence() {
 }
 
 #[test]
+fn a_peer_that_does_not_check_is_taken_at_its_word() {
+    for without_ice in [true, false] {
+        let mut world = World::new();
+        let peer = Browser::new(world.now, at(HOME), false);
+        let mut words = peer.words(&g711());
+        words.transport.address = Some(at(HOME));
+        if without_ice {
+            words.transport.ice = None;
+        } else {
+            words.transport.ice.as_mut().expect("ICE").lite = true;
+        }
+        let mut legs = graph(None, IceMode::Lite);
+        legs[0].remote = Some(words);
+        world.apply(1, &legs);
+        let (leg, call) = (legs[0].leg, CALL);
+        assert!(world.take_events().contains(&RelayEvent::Connected { call, leg }));
+        let packet = Speaker::new(5, 0, 160).next(&[1; 160]);
+        world.arrive(SHARED, at(HOME), &packet);
+        assert_eq!(world.take_rtp(at(PHONE)).len(), 1);
+        world.arrive(PHONE_SOCKET, at(PHONE), &packet);
+        assert_eq!(world.take_rtp(at(HOME)).len(), 1);
+    }
+}
+
+#[test]
 fn two_browsers_on_the_shared_port_are_told_apart() {
     let mut world = World::new();
     let mut one = Browser::new(world.now, at(HOME), false);
