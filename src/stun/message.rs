@@ -31,8 +31,8 @@ pub struct Message<'a> {
     bytes: &'a [u8],
 }
 
-/// Whether a datagram can be a STUN message: two zero bits, the magic cookie and its own length in its
-/// header (RFC 8489 §6.3). Cheap, for demultiplexing.
+/// Whether a datagram can be a STUN message: a first byte of 0 to 3 (RFC 7983 §7), the magic cookie and its
+/// own length in its header (RFC 8489 §6.3). Cheap, for demultiplexing.
 pub fn is_stun(datagram: &[u8]) -> bool {
     let Some(header) = datagram.first_chunk::<HEADER>() else { return false };
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -118,4 +118,75 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (0u32.wrapping_sub(crc & 1))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A message with these attributes and a fingerprint.
+    fn message(message_type: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = message_type.to_be_bytes().to_vec();
+        bytes.extend([0, 0]);
+        bytes.extend(MAGIC_COOKIE.to_be_bytes());
+        bytes.extend(b"transaction!");
+        for (kind, value) in attributes {
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend((value.len() as u16).to_be_bytes());
+            bytes.extend(*value);
+            bytes.resize(bytes.len().next_multiple_of(4), b' ');
+        }
+        let length = (bytes.len() + 8 - HEADER) as u16;
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        let sum = crc32(&bytes) ^ 0x5354_554e;
+        bytes.extend([0x80, 0x28, 0, 4]);
+        bytes.extend(sum.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn the_crc_is_the_one_of_the_standard() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn a_connectivity_check_tells_whom_it_is_for() {
+        let bytes = message(0x0001, &[(0x8022, b"agent"), (USERNAME, b"ours:theirs")]);
+        let read = Message::parse(&bytes).unwrap();
+        assert_eq!((read.class(), read.method()), (Class::Request, BINDING));
+        assert_eq!(read.ufrags(), Some(("ours", "theirs")));
+        assert_eq!(&read.transaction(), b"transaction!");
+        assert_eq!(read.attributes().count(), 3);
+        assert!(read.has_right_fingerprint());
+    }
+
+    #[test]
+    fn classes_and_methods_are_told_apart() {
+        for (message_type, class, method) in [
+            (0x0101, Class::Success, 1),
+            (0x0111, Class::Error, 1),
+            (0x0016, Class::Indication, 6),
+            (0x02ef, Class::Request, 0x0ff),
+        ] {
+            let bytes = message(message_type, &[]);
+            let read = Message::parse(&bytes).unwrap();
+            assert_eq!((read.class(), read.method()), (class, method), "{message_type:x}");
+        }
+    }
+
+    #[test]
+    fn a_cut_or_lengthened_message_is_none() {
+        let bytes = message(0x0001, &[(USERNAME, b"ours:theirs")]);
+        for length in 0..bytes.len() {
+            assert!(!is_stun(&bytes[..length]) && Message::parse(&bytes[..length]).is_none());
+        }
+        let mut long = bytes.clone();
+        long.push(0);
+        assert!(!is_stun(&long));
+        let mut overfull = bytes;
+        overfull[HEADER + 3] = 200;
+        assert!(is_stun(&overfull) && Message::parse(&overfull).is_none());
+    }
 }
