@@ -5,6 +5,8 @@
 mod check;
 mod dialplan;
 mod explain;
+mod log;
+mod parts;
 mod relay;
 mod run;
 
@@ -15,6 +17,9 @@ use clap::{Parser, Subcommand};
 
 use crate::base::Dice;
 use crate::switch::config::Config;
+
+/// Threads of the signalling plane: its tasks are few, and wake each other less across few threads.
+const SIGNALLING_THREADS: usize = 2;
 
 /// Web browsers and telephones call each other.
 ///
@@ -70,6 +75,12 @@ fn load(file: Option<&Path>) -> Result<Config, String> {
         None => Config::embedded(&mut dice()?),
     };
     config.map_err(|problems| problems.to_string())
+}
+
+/// The signalling plane's tasks; the media plane has threads of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(SIGNALLING_THREADS).enable_all().build();
+    runtime.map_err(|e| format!("no threads can be had: {e}"))
 }
 
 /// Chance from the system.

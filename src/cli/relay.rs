@@ -1,6 +1,34 @@
 //! `patchcord relay`: the simplest border controller.
 
-use crate::sip::config::{HostPort, Listen};
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::media::config::RelayConfig;
+use crate::model::Directory;
+use crate::route::{Dialplan, Names, Numbering};
+use crate::sip::config::{HostPort, Listen, Trunk};
+use crate::switch::config::{Log, LogFormat, Routing};
+use crate::switch::supervisor::{Gateway, Parts};
+use crate::{sip, web};
+
+/// The trunk that all calls go to.
+const TARGET: &str = "target";
+/// The only rule there is.
+const PLAN: &str = r#"
+[[rule]]
+name = "everything goes to the target"
+when = { entry = "open|trunk" }
+dial = ["trunk:target"]
+number = "{dialled}"
+"#;
+/// The most calls at once.
+const MOST_CALLS: usize = 20_000;
+/// Two pairs a call.
+const MEDIA_PORTS: RangeInclusive<u16> = 16_384..=65_533;
 
 /// Where it listens, and where every call goes.
 #[derive(Debug, clap::Args)]
@@ -29,8 +57,52 @@ fn read_listen(text: &str) -> Result<Sockets, String> {
 /// # Errors
 /// What keeps it from starting, for a person.
 pub fn relay(arguments: &Arguments) -> Result<(), String> {
-    let _ = (&arguments.listen, &arguments.to);
-    Err("the relay cannot be run yet".to_owned())
+    super::log::start(&Log { level: "warn".into(), format: LogFormat::Text })?;
+    let listen: Vec<Listen> = arguments.listen.iter().flat_map(|sockets| sockets.0.clone()).collect();
+    super::runtime()?.block_on(async {
+        let run = async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let gateway = Gateway::start(parts(listen, &arguments.to)?).await?;
+            let listens: Vec<String> = gateway.sip_listens.iter().map(|l| String::from(*l)).collect();
+            super::print(&format!("Patchcord relays SIP from {} to {}.\n", listens.join(" "), arguments.to));
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            gateway.drain(Duration::ZERO).await;
+            Ok::<(), io::Error>(())
+        };
+        run.await.map_err(|e| e.to_string())
+    })
+}
+
+fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
+    let names = Names { trunks: vec![TARGET.into()], ..Names::default() };
+    let dialplan = Dialplan::read([("relay", PLAN)], &names).map_err(|e| io::Error::other(e.to_string()))?;
+    let address = |ipv6: bool| listen.iter().map(|l| l.address.ip()).find(|ip| ip.is_ipv6() == ipv6);
+    let relay = RelayConfig {
+        bind_v4: address(false).and_then(|ip| if let IpAddr::V4(v4) = ip { Some(v4) } else { None }),
+        bind_v6: address(true).and_then(|ip| if let IpAddr::V6(v6) = ip { Some(v6) } else { None }),
+        ports: MEDIA_PORTS,
+        ..RelayConfig::loopback()
+    };
+    let sip = sip::config::Config {
+        listen,
+        open: true,
+        trunks: [(TARGET.to_owned(), Trunk::at(to.clone()))].into(),
+        ..sip::config::Config::default()
+    };
+    let routing = Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC };
+    Ok(Parts {
+        sip,
+        web: web::Config::default(),
+        relay,
+        routing,
+        directory: Directory::default(),
+        most_calls: MOST_CALLS,
+        records: None,
+    })
 }
 
 #[cfg(test)]

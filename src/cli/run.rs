@@ -1,12 +1,152 @@
 //! `patchcord`: the gateway runs until it is told to end.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::{log, parts};
+use crate::demo;
+use crate::http::{self, HttpHandle};
 use crate::switch::config::Config;
+use crate::switch::supervisor::Gateway;
+
+/// How many ports further on are tried when the usual one is taken, by whoever brought no file and so chose
+/// none.
+const OTHER_PORTS: u16 = 20;
 
 /// Runs the gateway.
 ///
 /// # Errors
 /// What keeps it from starting, for a person.
 pub fn run(config: Config) -> Result<(), String> {
-    let _ = config;
-    Err("the gateway cannot be run yet".to_owned())
+    log::start(&config.log)?;
+    super::runtime()?.block_on(async {
+        let running = start(config).await.map_err(|e| e.to_string())?;
+        running.greet();
+        running.obey().await.map_err(|e| e.to_string())
+    })
+}
+
+struct Running {
+    gateway: Gateway,
+    http: HttpHandle,
+    /// Kept alive for as long as the gateway.
+    demo: Option<demo::driver::DemoTrunk>,
+    config: Config,
+}
+
+async fn start(mut config: Config) -> io::Result<Running> {
+    let state = &config.state_directory;
+    tokio::fs::create_dir_all(state)
+        .await
+        .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", state.display())))?;
+    let demo = match config.demo {
+        true => Some(demo::driver::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?),
+        false => None,
+    };
+    let demo_address = demo.as_ref().map(|d| d.address);
+    let may_move = config.file.is_none();
+    let mut tries = 0;
+    let gateway = loop {
+        match Gateway::start(parts::of(&config, demo_address)).await {
+            Err(taken) if may_move && taken.kind() == io::ErrorKind::AddrInUse && tries < OTHER_PORTS => {
+                for listen in &mut config.sip.listen {
+                    listen.address.set_port(listen.address.port() + 2);
+                }
+            }
+            other => break other?,
+        }
+        tries += 1;
+    };
+    let http = loop {
+        match http::start(parts::http(&config), gateway.web.clone(), gateway.directory.clone()).await {
+            Err(taken) if may_move && taken.kind() == io::ErrorKind::AddrInUse && tries < 2 * OTHER_PORTS => {
+                config.page.listen.set_port(config.page.listen.port() + 1);
+            }
+            other => break other?,
+        }
+        tries += 1;
+    };
+    Ok(Running { gateway, http, demo, config })
+}
+
+impl Running {
+    /// Says in a few lines where everything is; the last line means that calls can begin.
+    fn greet(&self) {
+        let mut text = format!("Patchcord {}\n\n", env!("CARGO_PKG_VERSION"));
+        text += &format!("  Softphone   {}\n", self.http.url);
+        let sip: Vec<String> = self.gateway.sip_listens.iter().map(|l| String::from(*l)).collect();
+        text += &format!("  SIP         {}\n", sip.join("  "));
+        if self.config.file.is_none() {
+            self.greet_phone(&mut text);
+        }
+        if self.demo.is_some() {
+            text += "\n  Dial\n";
+            for hint in parts::hints() {
+                text += &format!("    {:<14}{}\n", hint.to, hint.text);
+            }
+        }
+        if self.config.file.is_none() {
+            text += "    phone         the SIP phone, once it has registered\n";
+            text += "    web           every open page, when dialled from the phone\n";
+        }
+        text += "\nReady. Ctrl-C ends it.\n";
+        super::print(&text);
+    }
+
+    fn greet_phone(&self, text: &mut String) {
+        let phone = self.config.directory.users.get("phone");
+        if let (Some(phone), Some(listen)) = (phone, self.gateway.sip_listens.first()) {
+            let password = phone.password.expose();
+            *text += &format!("  SIP phone   user phone  password {password}  server {}\n", listen.address);
+        }
+    }
+
+    async fn obey(self) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => self.reload().await,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        self.stop(&mut terminate, &mut interrupt).await;
+        Ok(())
+    }
+
+    /// Reads the dialplan and the users again. Calls that are up notice nothing; a mistake changes nothing.
+    async fn reload(&self) {
+        let Some(file) = &self.config.file else {
+            return warn!("there is no file to be read again");
+        };
+        match Config::load(file) {
+            Ok(config) => {
+                if config.sip != self.config.sip || config.media != self.config.media || config.page != self.config.page
+                {
+                    warn!("sockets and trunks stay as they are until the gateway is started anew");
+                }
+                self.gateway.replan(config.routing, config.directory).await;
+            }
+            Err(problems) => error!("the configuration stays as it was: {problems}"),
+        }
+    }
+
+    async fn stop(self, terminate: &mut Signal, interrupt: &mut Signal) {
+        let calls = self.gateway.calls.count();
+        info!(calls, "going down");
+        if calls > 0 {
+            super::print(&format!("{calls} calls are up and may finish; a second signal ends them.\n"));
+        }
+        self.http.drain();
+        tokio::select! {
+            () = self.gateway.drain(self.config.limits.drain) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
 }

@@ -10,3 +10,4 @@ pub mod calls;
 pub mod driver;
 pub mod records;
 pub mod resolve;
+pub mod supervisor;

@@ -26,7 +26,8 @@ pub type Written = tokio::task::JoinHandle<()>;
 /// The file cannot be opened for appending.
 pub async fn start(file: Option<PathBuf>) -> std::io::Result<(Writer, Option<Written>)> {
     let Some(path) = file else { return Ok((Writer { queue: None }, None)) };
-    let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(&path).await?;
+    let opened = tokio::fs::OpenOptions::new().create(true).append(true).open(&path).await;
+    let mut file = opened.map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
     info!(file = %path.display(), "call records are appended there");
     let (queue, mut records) = mpsc::channel::<Record>(QUEUE);
     let task = tokio::spawn(async move {

@@ -56,30 +56,23 @@ impl Resolver {
         adapters: &Adapters,
         wall_ms: u64,
     ) -> Resolved {
-        let to = self.routing.numbering.read(&start.to);
-        let user = self.user_of(&to);
-        let request = Request {
-            entry: start.entry.clone(),
-            adapter: if adapter == WEB { "web" } else { "sip" }.to_owned(),
-            from: self.routing.numbering.read(&start.from.address),
-            to,
-            user,
-            at: minute(wall_ms, &self.routing.time_zone),
-        };
+        let request = Request::gather(
+            &self.routing.numbering,
+            &self.directory,
+            start.entry.clone(),
+            if adapter == WEB { "web" } else { "sip" },
+            (&start.from.address, &start.to),
+            minute(wall_ms, &self.routing.time_zone),
+        );
         let decision = route::decide(&self.routing.dialplan, &request);
         debug!(?request, ?decision, "decided");
-        let rule = decision.rule.map(|r| format!("rule {r}"));
+        let rule = decision.rule.and_then(|r| self.routing.dialplan.name_of(r)).map(str::to_owned);
         let action = match decision.action {
             route::Action::Echo => call::Action::Echo,
             route::Action::Reject(cause) => call::Action::Reject(cause),
             route::Action::Dial(dial) => call::Action::Dial(self.attempts(dial, start, bindings, adapters)),
         };
         Resolved { plan: Plan { rule, action }, emergency: decision.emergency }
-    }
-
-    /// The user whom the dialled address names, by name or by number.
-    fn user_of(&self, to: &route::Dialled) -> Option<String> {
-        user_of(&self.directory, to)
     }
 
     fn attempts(&mut self, dial: Dial, start: &Start, bindings: &Bindings, adapters: &Adapters) -> Vec<Attempt> {
@@ -156,17 +149,6 @@ impl Resolver {
             None => self.caller_for_users(start),
         }
     }
-}
-
-/// The user whom a dialled address names: one of ours by name, or by the number in the directory.
-pub fn user_of(directory: &Directory, to: &route::Dialled) -> Option<String> {
-    if let Some(number) = &to.e164 {
-        let by_number = directory.users.iter().find(|(_, u)| u.number.as_ref() == Some(number));
-        if let Some((name, _)) = by_number {
-            return Some(name.clone());
-        }
-    }
-    directory.users.contains_key(&to.typed.user).then(|| to.typed.user.clone())
 }
 
 /// The legs that a plan will open.

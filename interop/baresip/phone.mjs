@@ -1,0 +1,186 @@
+/** baresip registers as a desk phone, calls the page and is called by it. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Baresip } from "../lib/baresip.mjs";
+import { launchBrowser } from "../lib/browser.mjs";
+import { startGateway, USERS } from "../lib/gateway.mjs";
+import { freePort } from "../lib/net.mjs";
+import { toneSeconds, writeTone } from "../lib/tones.mjs";
+import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
+
+const PAGE_HZ = 600;
+const PHONE_HZ = 1000;
+const TALK_MS = 3_000;
+
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), "baresip-"));
+afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
+const wav = writeTone(path.join(directory, "phone.wav"), PHONE_HZ, { seconds: 90, rate: 8_000 });
+const gateway = await startGateway();
+afterAll(() => gateway.stop());
+const browser = await launchBrowser({ hz: PAGE_HZ });
+afterAll(() => browser.close());
+
+function scene(name, body, options) {
+  test(name, async t => {
+    const mark = gateway.mark();
+    t.onFailure(() => `the gateway said:\n${gateway.logSince(mark)}`);
+    await body(t);
+  }, options);
+}
+
+async function softphone(t) {
+  const phone = await browser.softphone(gateway.url);
+  t.onFailure(() => phone.frames.log.join("\n"));
+  t.after(() => phone.page.context().close());
+  return phone;
+}
+
+/** A baresip that has registered as a user. */
+async function desk(t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp" } = {}) {
+  const rtp = await freePort();
+  const account =
+    `<sip:${user}@127.0.0.1>;outbound="sip:${gateway.sip};transport=${transport}";auth_user=${user};` +
+    `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
+  const [port, control] = [await freePort(), await freePort()];
+  const phone = new Baresip({ directory, port, control, account, wav, modules, rtp: `${rtp}-${rtp + 20}` });
+  t.after(() => phone.stop());
+  t.onFailure(() => `baresip: ${phone.types().join(" ")}\n${phone.log().slice(-1500)}`);
+  await phone.start();
+  await phone.event("REGISTER_OK");
+  return phone;
+}
+
+/** That the phone has heard the page for most of a talk; its recordings are whole only once it has gone. */
+async function heardPage(phone, { seconds = (TALK_MS / 1000) * 0.6 } = {}) {
+  await phone.stop();
+  const heard = Math.max(0, ...phone.recordings().map(file => toneSeconds(file, PAGE_HZ)));
+  check(heard >= seconds, `the phone heard the page for ${heard} s of ${TALK_MS / 1000} s`);
+}
+
+for (const [codec, name] of [["PCMU/8000/1", "PCMU"], ["PCMA/8000/1", "PCMA"]]) {
+  scene(`the page calls a registered phone in ${name}, and both hear each other`, async t => {
+    const [page, phone] = [await softphone(t), await desk(t, { codec, options: ";answermode=auto" })];
+    await page.callAndTalk("phone");
+    await page.hears(PHONE_HZ);
+    await pause(TALK_MS);
+    await page.hangUp();
+    await phone.event("CALL_CLOSED");
+    await heardPage(phone);
+    const [record] = gateway.callRecords().slice(-1);
+    check(record.codec === `${name}/8000`, `the record says ${record.codec}`);
+  });
+}
+
+scene("a registered phone calls the page, and both hear each other", async t => {
+  const [page, phone] = [await softphone(t), await desk(t)];
+  await phone.command("dial", `sip:web@127.0.0.1`);
+  await page.answer();
+  await phone.event("CALL_ESTABLISHED");
+  await page.hears(PHONE_HZ);
+  await pause(TALK_MS);
+  await phone.command("hangup");
+  await page.shows("Ended: normal");
+  await heardPage(phone);
+});
+
+scene("the same over TCP", async t => {
+  const [page, phone] = [await softphone(t), await desk(t, { transport: "tcp" })];
+  await phone.command("dial", `sip:web@127.0.0.1`);
+  await page.answer();
+  await phone.event("CALL_ESTABLISHED");
+  await page.hears(PHONE_HZ);
+  await pause(TALK_MS);
+  await page.hangUp();
+  await phone.event("CALL_CLOSED");
+  await heardPage(phone);
+});
+
+scene("a phone that declines is shown as busy or declined, and the call is over", async t => {
+  const [page, phone] = [await softphone(t), await desk(t)];
+  await page.call("phone");
+  await page.shows("Ringing");
+  await phone.event("CALL_INCOMING");
+  await phone.command("hangup");
+  await until("the page says so", async () => /^Ended: (busy|declined)$/.test(await page.status.textContent()));
+});
+
+scene("a call that the page gives up stops the phone from ringing", async t => {
+  const [page, phone] = [await softphone(t), await desk(t)];
+  await page.call("phone");
+  await phone.event("CALL_INCOMING");
+  await page.hangUp("Ended: cancelled");
+  await phone.event("CALL_CLOSED");
+});
+
+scene("a phone holds and resumes, and the page is told and hears it again", async t => {
+  const [page, phone] = [await softphone(t), await desk(t, { options: ";answermode=auto" })];
+  await page.callAndTalk("phone");
+  await page.hears(PHONE_HZ);
+  await phone.command("hold");
+  await until("the page is told", () => page.frames.log.some(l => l.includes('"hold"') && l.includes("true")));
+  await phone.command("resume");
+  await until("and told again", () => page.frames.log.some(l => l.includes('"hold"') && l.includes("false")));
+  await page.hears(PHONE_HZ);
+  await pause(TALK_MS);
+  await page.hangUp();
+  await heardPage(phone);
+});
+
+scene("the page holds and resumes, and neither hears the other meanwhile", async t => {
+  const [page, phone] = [await softphone(t), await desk(t, { options: ";answermode=auto" })];
+  await page.callAndTalk("phone");
+  await page.hears(PHONE_HZ);
+  await page.hold();
+  await page.shows("On hold");
+  await page.hearsNothing();
+  await page.hold();
+  await page.shows("Connected");
+  await page.hears(PHONE_HZ);
+  await pause(TALK_MS);
+  await page.hangUp();
+  await heardPage(phone);
+});
+
+scene("keys pressed on the phone are told to the page, and the page's reach the phone", async t => {
+  const [page, phone] = [await softphone(t), await desk(t, { options: ";answermode=auto" })];
+  await page.callAndTalk("phone");
+  await page.hears(PHONE_HZ);
+  for (const key of "15#") {
+    await phone.command("sndcode", key);
+    await until(`the page is told of ${key}`, () => page.frames.log.some(l => l.includes('"dtmf"') && l.includes(`"${key}"`)));
+  }
+  await page.keys("42");
+  const keys = () => phone.events.filter(e => e.type === "CALL_DTMF_START").map(e => e.param).join("");
+  await until("the phone reads the keys", () => keys() === "42").catch(() => {
+    throw new Error(`the phone read "${keys()}"`);
+  });
+  await page.hangUp();
+});
+
+scene("a phone with DTLS-SRTP and an RSA certificate hears the page and is heard", async t => {
+  const modules = ["g711", "dtls_srtp"];
+  const phone = await desk(t, { modules, options: ";mediaenc=dtls_srtp" });
+  const page = await softphone(t);
+  await phone.command("dial", `sip:web@127.0.0.1`);
+  await page.answer();
+  await phone.event("CALL_ESTABLISHED");
+  await page.hears(PHONE_HZ);
+  await pause(TALK_MS);
+  await page.hangUp();
+  await heardPage(phone);
+});
+
+scene("a phone with a wrong password is turned away", async t => {
+  const account =
+    `<sip:phone@127.0.0.1>;outbound="sip:${gateway.sip};transport=udp";auth_user=phone;` +
+    `auth_pass=wrong;regint=120;audio_codecs=PCMU/8000/1`;
+  const [port, control, rtp] = [await freePort(), await freePort(), await freePort()];
+  const phone = new Baresip({ directory, port, control, account, wav, rtp: `${rtp}-${rtp + 20}` });
+  t.after(() => phone.stop());
+  await phone.start();
+  await phone.event("REGISTER_FAIL");
+  check(!phone.types().includes("REGISTER_OK"), "it is not registered");
+});
+
+await run();

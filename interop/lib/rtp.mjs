@@ -1,0 +1,143 @@
+// A telephone's ear and mouth: plain RTP over UDP, PCMU, one tone out, and what comes in kept for judging.
+//
+// Signalling is somebody else's (SIPp's); this is the socket that its description names.
+
+import dgram from 'node:dgram';
+import { shareAt } from './tones.mjs';
+
+const FRAME = 160; // samples of 20 ms at 8000 Hz
+const MULAW = mulawTable();
+
+function mulawTable() {
+  const table = new Int16Array(256);
+  for (let i = 0; i < 256; i++) {
+    const u = ~i & 0xff;
+    const t = (((u & 0x0f) << 3) + 0x84) << ((u & 0x70) >> 4);
+    table[i] = u & 0x80 ? 0x84 - t : t - 0x84;
+  }
+  return table;
+}
+
+function toMulaw(sample) {
+  const sign = sample < 0 ? 0x80 : 0;
+  let magnitude = Math.min(32635, Math.abs(sample)) + 0x84;
+  let exponent = 7;
+  for (let mask = 0x4000; !(magnitude & mask) && exponent > 0; mask >>= 1) exponent--;
+  return ~(sign | (exponent << 4) | ((magnitude >> (exponent + 3)) & 0x0f)) & 0xff;
+}
+
+export class RtpPeer {
+  /** @param {number} [payloadType] 0 for PCMU, the only one spoken here */
+  constructor(payloadType = 0) {
+    this.payloadType = payloadType;
+    this.packets = []; // {sequence, timestamp, ssrc, type, marker, at}
+    this.samples = []; // what was heard, as 16-bit samples
+    this.digits = []; // RFC 4733 digits, once each
+    this.sequence = Math.floor(Math.random() * 65536);
+    this.timestamp = Math.floor(Math.random() * 2 ** 31);
+    this.ssrc = Math.floor(Math.random() * 2 ** 31);
+  }
+
+  async open(host = '127.0.0.1') {
+    this.socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    this.socket.on('message', (packet) => this.take(packet));
+    await new Promise((ok) => this.socket.bind(0, host, ok));
+    this.port = this.socket.address().port;
+    return this;
+  }
+
+  take(packet) {
+    if (packet.length < 12 || packet[0] >> 6 !== 2) return;
+    const type = packet[1] & 0x7f;
+    if (type >= 64 && type <= 95) return; // RTCP
+    const header = {
+      type,
+      marker: packet[1] >> 7 === 1,
+      sequence: packet.readUInt16BE(2),
+      timestamp: packet.readUInt32BE(4),
+      ssrc: packet.readUInt32BE(8),
+      at: performance.now(),
+    };
+    this.packets.push(header);
+    const payload = packet.subarray(12 + (packet[0] & 0x0f) * 4);
+    if (type === 0) for (const byte of payload) this.samples.push(MULAW[byte]);
+    else if (type === 101 && payload.length >= 4 && payload[1] & 0x80) {
+      const digit = '0123456789*#ABCD'[payload[0]];
+      if (this.lastEvent !== header.timestamp) this.digits.push(digit);
+      this.lastEvent = header.timestamp;
+    }
+  }
+
+  /** Sends a tone to `port` of `host` from now on, in packets of 20 ms; `null` is silence. */
+  play(hz, port, host = '127.0.0.1') {
+    this.hz = hz;
+    if (this.timer) return;
+    const began = performance.now();
+    let sent = 0;
+    let phase = 0;
+    this.timer = setInterval(() => {
+      while (sent * 20 <= performance.now() - began) {
+        const packet = Buffer.alloc(12 + FRAME);
+        packet[0] = 0x80;
+        packet[1] = this.payloadType;
+        packet.writeUInt16BE(this.sequence++ & 0xffff, 2);
+        packet.writeUInt32BE(this.timestamp >>> 0, 4);
+        packet.writeUInt32BE(this.ssrc, 8);
+        this.timestamp += FRAME;
+        for (let i = 0; i < FRAME; i++) {
+          packet[12 + i] = toMulaw(this.hz ? Math.round(10000 * Math.sin(phase)) : 0);
+          phase += (2 * Math.PI * (this.hz || 0)) / 8000;
+        }
+        this.socket.send(packet, port, host);
+        sent++;
+      }
+    }, 5);
+  }
+
+  /** Presses a key by RFC 4733 as payload type 101, 100 ms long. */
+  async press(digit, port, host = '127.0.0.1') {
+    const event = '0123456789*#ABCD'.indexOf(digit);
+    const timestamp = this.timestamp >>> 0;
+    for (let i = 1; i <= 8; i++) {
+      const packet = Buffer.alloc(16);
+      packet[0] = 0x80;
+      packet[1] = 101 | (i === 1 ? 0x80 : 0);
+      packet.writeUInt16BE(this.sequence++ & 0xffff, 2);
+      packet.writeUInt32BE(timestamp, 4);
+      packet.writeUInt32BE(this.ssrc, 8);
+      packet[12] = event;
+      packet[13] = 10 | (i > 5 ? 0x80 : 0);
+      packet.writeUInt16BE(Math.min(i, 5) * FRAME, 14);
+      this.socket.send(packet, port, host);
+      await new Promise((ok) => setTimeout(ok, 20));
+    }
+  }
+
+  /** The share of the last `seconds` heard that is the tone; 0 if nothing was. */
+  hears(hz, seconds = 1) {
+    const wanted = Math.round(seconds * 8000);
+    return this.samples.length < wanted ? 0 : shareAt(this.samples.slice(-wanted), 8000, hz);
+  }
+
+  /**
+   * What is wrong with the RTP that came in, as sentences: it must have one source, no gap in its sequence
+   * numbers, and timestamps that never run back.
+   */
+  faults() {
+    const faults = [];
+    const sources = new Set(this.packets.map((p) => p.ssrc));
+    if (sources.size > 1) faults.push(`${sources.size} sources`);
+    for (let i = 1; i < this.packets.length; i++) {
+      const [before, now] = [this.packets[i - 1], this.packets[i]];
+      const step = (now.sequence - before.sequence + 65536) % 65536;
+      if (step !== 1) faults.push(`sequence ${before.sequence} is followed by ${now.sequence}`);
+      if ((now.timestamp - before.timestamp) >>> 0 > 2 ** 31) faults.push(`timestamp runs back at ${now.sequence}`);
+    }
+    return faults;
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.socket.close();
+  }
+}

@@ -1,0 +1,65 @@
+// Runs a SIPp scenario for one call. SIPp does the signalling; the media socket that it names is an RtpPeer.
+
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+
+export class Sipp {
+  /**
+   * @param {string} scenario an XML file
+   * @param {object} options `directory` to work in, `port` to listen on, `remote` to call, `rtp` (an RtpPeer),
+   *   `keys` (more [key] values), `arguments`
+   */
+  constructor(scenario, { directory, port, remote, rtp, keys = {}, args = [], transport = 'u1' }) {
+    this.directory = fs.mkdtempSync(path.join(directory, 'sipp-'));
+    const all = { media: rtp?.port ?? 9, note: path.join(this.directory, 'remote-port'), ...keys };
+    const pairs = Object.entries(all).flatMap(([key, value]) => ['-key', key, String(value)]);
+    this.process = spawn(
+      'sipp',
+      ['-sf', scenario, '-i', '127.0.0.1', '-p', String(port), '-m', '1', '-nostdin', '-timeout', '60s', '-t', transport]
+        .concat(['-trace_err', '-error_file', path.join(this.directory, 'errors')])
+        .concat(['-trace_msg', '-message_file', path.join(this.directory, 'messages')])
+        .concat(pairs, args, remote ? [remote] : []),
+      { cwd: this.directory, stdio: 'ignore' },
+    );
+    const kill = () => this.stop();
+    process.on('exit', kill);
+    this.done = new Promise((ok) => this.process.on('exit', (code) => ok(code)));
+    this.done.then(() => process.off('exit', kill));
+  }
+
+  /** Waits until the scenario has noted where the other side wants its media, and gives the port. */
+  async remotePort(seconds = 15) {
+    const note = path.join(this.directory, 'remote-port');
+    for (let i = 0; i < seconds * 20; i++) {
+      if (fs.existsSync(note)) {
+        const port = parseInt(fs.readFileSync(note, 'utf8').trim(), 10);
+        if (port) return port;
+      }
+      await new Promise((ok) => setTimeout(ok, 50));
+    }
+    throw new Error(`SIPp saw no description: ${this.errors()}`);
+  }
+
+  /** The messages that SIPp saw and sent, as text. */
+  messages() {
+    const file = path.join(this.directory, 'messages');
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  }
+
+  errors() {
+    const file = path.join(this.directory, 'errors');
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').slice(0, 600) : 'no errors noted';
+  }
+
+  /** Waits for the end; throws with what SIPp complained of unless every message was as expected. */
+  async finished(seconds = 30) {
+    const late = new Promise((ok) => setTimeout(() => ok('late'), seconds * 1000).unref?.());
+    const code = await Promise.race([this.done, late]);
+    if (code !== 0) throw new Error(`SIPp ended with ${code}: ${this.errors()}`);
+  }
+
+  stop() {
+    if (this.process.exitCode === null) this.process.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,20 @@
+//! Where log lines go: standard error, as text or JSON.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::switch::config::{Log, LogFormat};
+
+/// Starts the log. The environment variable `PATCHCORD_LOG` wins over the configuration's level.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn start(log: &Log) -> Result<(), String> {
+    let level = std::env::var("PATCHCORD_LOG").unwrap_or_else(|_| log.level.clone());
+    let filter = EnvFilter::try_new(&level).map_err(|e| format!("the log level `{level}`: {e}"))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => lines.with_target(false).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Starts the rooms, ties them together, reloads and drains.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tracing::{info, warn};
+
+use super::board::Board;
+use super::calls::Calls;
+use super::config::Routing;
+use super::driver::{self, CallsHandle, wall_ms};
+use super::records;
+use super::resolve::{Resolver, SIP, WEB};
+use crate::base::Dice;
+use crate::media::config::RelayConfig;
+use crate::media::driver::RelayHandle;
+use crate::model::{Adapter, Directory};
+use crate::sip::config::Listen;
+use crate::sip::driver::SipHandle;
+use crate::web::WebHandle;
+use crate::{media, sip, web};
+
+/// How long the last words of SIP may take to leave once all calls have ended: a BYE and its answer.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What each room is told at its start.
+pub struct Parts {
+    /// The SIP endpoint.
+    pub sip: sip::config::Config,
+    /// The browsers' endpoint.
+    pub web: web::Config,
+    /// The relay.
+    pub relay: RelayConfig,
+    /// Who may call what.
+    pub routing: Routing,
+    /// The users.
+    pub directory: Directory,
+    /// The most calls at once.
+    pub most_calls: usize,
+    /// Where records go.
+    pub records: Option<PathBuf>,
+}
+
+/// The running gateway.
+pub struct Gateway {
+    /// The calls.
+    pub calls: CallsHandle,
+    /// The browsers' endpoint, to be served over HTTP.
+    pub web: WebHandle,
+    /// Where SIP listens, with the ports that the system chose.
+    pub sip_listens: Vec<Listen>,
+    sip: SipHandle,
+    /// The users, shared with the adapters.
+    pub directory: Arc<ArcSwap<Directory>>,
+    relay: RelayHandle,
+    records: Option<records::Written>,
+}
+
+impl Gateway {
+    /// Starts every room.
+    ///
+    /// # Errors
+    /// A socket cannot be bound or a file not be opened; the text says which.
+    pub async fn start(parts: Parts) -> io::Result<Gateway> {
+        let mut dice = seeded()?;
+        let directory = Arc::new(ArcSwap::from_pointee(parts.directory));
+        let (board, letters) = Board::new();
+        let events = board.clone();
+        let relay = media::driver::start(parts.relay, Arc::new(move |event| events.relay(event)))?;
+        let switchboard = Arc::new(board);
+        let limits = sip::driver::Limits::default();
+        let users = Arc::clone(&directory);
+        let running = sip::driver::start(SIP, parts.sip, limits, users, switchboard.clone(), dice.split())
+            .map_err(|e| io::Error::new(e.error.kind(), e.to_string()))?;
+        let (sip, sip_listens) = (running.handle, running.listen);
+        let web = web::driver::start(WEB, parts.web, Arc::clone(&directory), switchboard, dice.split());
+        let (writer, written) = records::start(parts.records).await?;
+        let adapters: HashMap<_, Arc<dyn Adapter>> =
+            HashMap::from([(SIP, Arc::new(sip.clone()) as Arc<dyn Adapter>), (WEB, Arc::new(web.clone()) as _)]);
+        let resolver = Resolver::new(Arc::new(parts.routing), directory.load_full());
+        // Calls of another run are told apart by when the run began.
+        let first_call = wall_ms() << 20;
+        let calls =
+            Calls::new(adapters, Arc::new(relay.clone()), Box::new(writer), resolver, parts.most_calls, first_call);
+        let calls = driver::start(calls, letters);
+        Ok(Gateway { calls, web, sip_listens, sip, directory, relay, records: written })
+    }
+
+    /// Goes by another dialplan and for other users; calls that are up notice nothing.
+    pub async fn replan(&self, routing: Routing, directory: Directory) {
+        let directory = Arc::new(directory);
+        self.directory.store(Arc::clone(&directory));
+        self.calls.replan(Arc::new(routing), directory).await;
+        info!("the dialplan and the users have been read again");
+    }
+
+    /// Takes no new calls, lets those that are up finish within `limit`, and stops.
+    pub async fn drain(self, limit: Duration) {
+        self.calls.drain(limit).await;
+        tokio::time::sleep(LAST_WORDS).await;
+        self.sip.stop().await;
+        self.relay.stop();
+        if let Some(records) = self.records
+            && tokio::time::timeout(LAST_WORDS, records).await.is_err()
+        {
+            warn!("the last call records may not be on disk");
+        }
+    }
+}
+
+/// Chance from the system's entropy.
+///
+/// # Errors
+/// The system has none to give.
+pub fn seeded() -> io::Result<Dice> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(Dice::from_seed(seed))
+}
