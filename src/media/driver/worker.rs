@@ -17,7 +17,7 @@ use crate::model::RelayCommand;
 
 /// How long packets are gathered before a busy shard handles them together: waking up for each costs more than
 /// relaying it. This is the delay that a busy relay adds at most.
-pub const GATHER: Duration = Duration::from_millis(1);
+pub const GATHER: Duration = Duration::from_micros(500);
 
 /// From how many datagrams a second on a shard gathers.
 pub const BUSY: u32 = 500;
