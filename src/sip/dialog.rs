@@ -29,6 +29,9 @@ pub struct Dialog {
     pub remote_seq: Option<u32>,
     /// Whether we chose the `Call-ID`, which decides who waits longer after a glare (RFC 3261 §14.1).
     pub owns_call_id: bool,
+    /// Requests go back the way by which the peer's came, whatever its `Contact` says: for telephones, which
+    /// register from behind NATs that they know nothing of.
+    pub symmetric: bool,
 }
 
 /// What is wrong with a request's place in its dialog.
@@ -68,6 +71,7 @@ impl Dialog {
             local_seq: 0,
             remote_seq: Some(invite.headers.cseq()?.number),
             owns_call_id: false,
+            symmetric: false,
         })
     }
 
@@ -97,6 +101,7 @@ impl Dialog {
             local_seq: invite.headers.cseq()?.number,
             remote_seq: None,
             owns_call_id: true,
+            symmetric: false,
         })
     }
 
@@ -174,7 +179,7 @@ impl Dialog {
     /// Names are not looked up: the peer that we talk to answers for them. A private address in the
     /// `Contact` of a peer with a public one is its side of a NAT.
     pub fn next_hop(&self, came_by: Flow) -> Flow {
-        if came_by.transport == Transport::Tcp {
+        if came_by.transport == Transport::Tcp || (self.symmetric && self.routes.is_empty()) {
             return came_by;
         }
         let hop = self.routes.first().map_or(&self.target, |r| &r.uri);
@@ -200,5 +205,104 @@ fn is_private(ip: std::net::IpAddr) -> bool {
     match ip {
         std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         std::net::IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const CAME_BY: &str = "udp:10.0.0.1:5060-10.0.0.2:5060";
+
+    /// A dialog that an INVITE with these headers opens with us as its server.
+    fn dialog(contact: &str, record_route: &str) -> Dialog {
+        let mut invite = Request::new(Method::INVITE, "sip:us@10.0.0.1".parse::<Uri>().unwrap())
+            .with(Header::new(Name::From, "Bob <sip:bob@example.org>;tag=theirs"))
+            .with(Header::new(Name::To, "<sip:us@10.0.0.1>"))
+            .with(Header::new(Name::CallId, "c"))
+            .with(Header::new(Name::Contact, contact))
+            .with_cseq(7);
+        if !record_route.is_empty() {
+            invite.headers.push(Header::new(Name::RecordRoute, record_route));
+        }
+        Dialog::as_server(&invite, "ours").unwrap()
+    }
+
+    fn routes(request: &Request) -> Vec<String> {
+        request.headers.elements(&Name::Route).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_request_names_both_tags_and_counts_from_one() {
+        let mut dialog = dialog("<sip:bob@10.0.0.2>", "");
+        let first = dialog.request(Method::BYE);
+        assert_eq!(first.headers.get(&Name::From).unwrap().as_str(), "<sip:us@10.0.0.1>;tag=ours");
+        assert_eq!(first.headers.get(&Name::To).unwrap().as_str(), "Bob <sip:bob@example.org>;tag=theirs");
+        assert_eq!(first.uri.to_string(), "sip:bob@10.0.0.2");
+        let numbers = [first, dialog.request(Method::BYE), dialog.ack(1)].map(|r| r.headers.cseq().unwrap().number);
+        assert_eq!(numbers, [1, 2, 1]);
+    }
+
+    #[test]
+    fn a_loose_router_is_visited_with_the_target_in_the_request_line() {
+        let mut dialog = dialog("<sip:bob@10.0.0.2>", "<sip:10.0.0.3;lr>, <sip:10.0.0.4:5070;lr>");
+        let request = dialog.request(Method::BYE);
+        assert_eq!(request.uri.to_string(), "sip:bob@10.0.0.2");
+        assert_eq!(routes(&request), ["<sip:10.0.0.3;lr>", "<sip:10.0.0.4:5070;lr>"]);
+        assert_eq!(dialog.next_hop(CAME_BY.parse().unwrap()).remote.to_string(), "10.0.0.3:5060");
+    }
+
+    #[test]
+    fn a_strict_router_stands_in_the_request_line_and_the_target_at_the_end() {
+        let mut dialog = dialog("<sip:bob@10.0.0.2>", "<sip:old@10.0.0.3>, <sip:10.0.0.4;lr>");
+        let request = dialog.request(Method::BYE);
+        assert_eq!(request.uri.to_string(), "sip:old@10.0.0.3");
+        assert_eq!(routes(&request), ["<sip:10.0.0.4;lr>", "<sip:bob@10.0.0.2>"]);
+        assert_eq!(dialog.next_hop(CAME_BY.parse().unwrap()).remote.to_string(), "10.0.0.3:5060");
+    }
+
+    #[test]
+    fn numbers_only_rise() {
+        let mut dialog = dialog("<sip:bob@10.0.0.2>", "");
+        assert_eq!(dialog.take_cseq(7), Err(OutOfOrder::Again));
+        assert_eq!(dialog.take_cseq(6), Err(OutOfOrder::Stale));
+        assert_eq!(dialog.take_cseq(20), Ok(()));
+        assert_eq!(dialog.take_cseq(19), Err(OutOfOrder::Stale));
+    }
+
+    #[test]
+    fn a_request_goes_to_the_contact_if_it_can_be_reached_and_else_back_the_way() {
+        let hop =
+            |contact: &str, came_by: &str| dialog(contact, "").next_hop(came_by.parse().unwrap()).remote.to_string();
+        assert_eq!(hop("<sip:bob@10.0.0.9:5070>", CAME_BY), "10.0.0.9:5070");
+        assert_eq!(hop("<sip:bob@10.0.0.9>", CAME_BY), "10.0.0.9:5060");
+        for contact in
+            ["<sip:bob@pc.example.org>", "<sip:bob@10.0.0.9;transport=tcp>", "<tel:+15550100>", "<sip:bob@[::1]>"]
+        {
+            assert_eq!(hop(contact, CAME_BY), "10.0.0.2:5060", "{contact}");
+        }
+        let public = "udp:198.51.100.1:5060-203.0.113.2:40000";
+        assert_eq!(hop("<sip:bob@192.168.1.5>", public), "203.0.113.2:40000", "its side of a NAT");
+        assert_eq!(hop("<sip:bob@203.0.113.9>", public), "203.0.113.9:5060");
+        let tcp = "tcp:10.0.0.1:5060-10.0.0.2:33333";
+        assert_eq!(hop("<sip:bob@10.0.0.9;transport=tcp>", tcp), "10.0.0.2:33333", "on the connection there is");
+        let telephone = Dialog { symmetric: true, ..dialog("<sip:bob@10.0.0.9>", "") };
+        assert_eq!(telephone.next_hop(CAME_BY.parse().unwrap()).remote.to_string(), "10.0.0.2:5060");
+    }
+
+    #[test]
+    fn an_invite_without_a_contact_or_with_too_many_hops_opens_no_dialog() {
+        let mut invite = Request::new(Method::INVITE, "sip:us@10.0.0.1".parse::<Uri>().unwrap())
+            .with(Header::new(Name::From, "<sip:bob@example.org>;tag=t"))
+            .with(Header::new(Name::To, "<sip:us@10.0.0.1>"))
+            .with(Header::new(Name::CallId, "c"))
+            .with_cseq(1);
+        assert_eq!(Dialog::as_server(&invite, "o").unwrap_err().name, Name::Contact);
+        invite.headers.push(Header::new(Name::Contact, "<sip:bob@10.0.0.2>"));
+        for _ in 0..=ROUTES_LIMIT {
+            invite.headers.push(Header::new(Name::RecordRoute, "<sip:10.0.0.3;lr>"));
+        }
+        assert_eq!(Dialog::as_server(&invite, "o").unwrap_err().name, Name::RecordRoute);
     }
 }

@@ -186,7 +186,7 @@ impl Endpoint {
         };
         let tag = self.wire.tag();
         let dialog = match Dialog::as_server(request, &tag) {
-            Ok(dialog) => dialog,
+            Ok(dialog) => Dialog { symmetric: matches!(admitted.entry, Entry::User(_)), ..dialog },
             Err(error) => {
                 let response = Response::to(request, 400).with_reason(format!("Bad Request - {error}"));
                 return self.refuse_invite(now, admitted.transaction, response);

@@ -109,7 +109,7 @@ impl Endpoint {
 
     /// RFC 3261 §9.2: the CANCEL is answered for itself, then its INVITE.
     fn handle_cancel(&mut self, now: Instant, flow: Flow, cancel: &Request, via: &Via) {
-        let parts_key = with_parts(cancel, via, |parts| ServerKey::of_cancelled(parts));
+        let parts_key = with_parts(cancel, via, ServerKey::of_cancelled);
         let invite = parts_key.and_then(|key| self.wire.transactions.server(&key));
         let Some(invite) = invite else {
             return self.answer(now, flow, cancel, via, Response::to(cancel, 481));

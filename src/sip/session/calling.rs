@@ -6,6 +6,8 @@
 //!       └──── 3xx, a name ─────┘  └─ 2xx ▶ Confirmed; else ▶ Ended
 //! ```
 
+mod redirect;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -29,8 +31,6 @@ use crate::sip::say::{self, Caller};
 use crate::sip::transaction::{Tell, TransactionId};
 use crate::sip::wire::{Purpose, Wire};
 
-/// How many redirections of one call are followed (RFC 3261 §8.1.3.4 leaves the number to us).
-pub const REDIRECTS_LIMIT: usize = 5;
 /// How long a name may take to be looked up.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,7 +72,7 @@ pub struct Calling {
 
 #[derive(Debug)]
 enum Attempt {
-    Resolving { give_up_at: Instant },
+    Resolving { transport: Transport, give_up_at: Instant },
     Inviting { invite: Box<Request>, transaction: TransactionId, flow: Flow },
 }
 
@@ -111,7 +111,7 @@ impl Leg {
             offer: exchange,
             addresses: None,
             cseq: 0,
-            attempt: Attempt::Resolving { give_up_at: now },
+            attempt: Attempt::Resolving { transport: Transport::Udp, give_up_at: now },
             proof: Proof::default(),
             visited: Vec::new(),
             redirected: VecDeque::new(),
@@ -144,7 +144,7 @@ impl Calling {
             return self.invite(at, flow);
         }
         if let Some((host, transport)) = self.destination.host.take() {
-            self.attempt = Attempt::Resolving { give_up_at: at.now + RESOLVE_PATIENCE };
+            self.attempt = Attempt::Resolving { transport, give_up_at: at.now + RESOLVE_PATIENCE };
             let id = ResolveId::Leg(at.leg.id);
             at.wire.outputs.push_back(Output::Resolve { id, host: host.host, port: host.port, transport });
             return Stage::Calling(self);
@@ -218,10 +218,7 @@ impl Calling {
     }
 
     pub(super) fn handle_resolved(mut self: Box<Self>, at: &mut At<'_>, addresses: Vec<SocketAddr>) -> Stage {
-        if !matches!(self.attempt, Attempt::Resolving { .. }) {
-            return Stage::Calling(self);
-        }
-        let transport = at.trunk().map_or(Transport::Udp, |t| t.transport);
+        let Attempt::Resolving { transport, .. } = self.attempt else { return Stage::Calling(self) };
         self.destination.flows = addresses.iter().filter_map(|a| at.wire.flow_to(transport, *a)).collect();
         self.try_next(at, cause::hangup(Cause::Unavailable, "the host's name has no address that we can reach"))
     }
@@ -361,7 +358,7 @@ impl Calling {
         let Attempt::Inviting { invite, flow, .. } = &self.attempt else { return Stage::Calling(self) };
         let flow = *flow;
         let dialog = match Dialog::as_client(invite, &response) {
-            Ok(dialog) => dialog,
+            Ok(dialog) => Dialog { symmetric: at.leg.trunk.is_none(), ..dialog },
             Err(error) => {
                 let sentence = format!("the answer cannot be read: {error}");
                 return self.fail(at, cause::hangup(Cause::ServerError, sentence));
@@ -425,70 +422,16 @@ impl Calling {
         self.fail(at, failure)
     }
 
-    /// A 3xx: its contacts are tried after each other, those of highest preference first.
-    fn redirect(mut self: Box<Self>, at: &mut At<'_>, response: &Response) -> Stage {
-        let failure = hear::failure(response);
-        let contacts = response.headers.contacts();
-        let mut contacts: Vec<&NameAddr> = contacts.as_ref().map_or(&[][..], |c| c.list()).iter().collect();
-        contacts.sort_by_key(|c| {
-            let q: f32 = c.params.get("q").and_then(|q| q.parse().ok()).unwrap_or(1.0);
-            -(q.clamp(0.0, 1.0) * 1000.0) as i32
-        });
-        if !self.visited.contains(&self.destination.uri) {
-            self.visited.push(self.destination.uri.clone());
-        }
-        for contact in contacts {
-            let uri = match contact.uri.clone() {
-                Uri::Sip(uri) => Uri::Sip(uri.for_request_line()),
-                other => other,
-            };
-            if !self.visited.contains(&uri) && !self.redirected.contains(&uri) {
-                self.redirected.push_back(uri);
-            }
-        }
-        self.destination.flows.clear();
-        self.try_next(at, failure)
-    }
-
-    fn follow(mut self: Box<Self>, at: &mut At<'_>, uri: Uri, last: Hangup) -> Stage {
-        let at_limit = self.visited.len() > REDIRECTS_LIMIT;
-        let reachable = match &uri {
-            Uri::Sip(sip) if !sip.secure && !at_limit => {
-                let transport = sip.transport().map_or(Some(Transport::Udp), Transport::by_word);
-                let flow = self.flow();
-                // An address of ours would be a call to ourselves, past the dialplan.
-                let elsewhere = flow.is_none_or(|f| !is_us(at.wire, sip, &f));
-                transport.filter(|_| elsewhere).map(|t| (HostPort { host: plain(&sip.host), port: sip.port }, t))
-            }
-            _ => None,
-        };
-        let Some((host, transport)) = reachable else {
-            if at_limit {
-                let sentence = format!("redirected more than {REDIRECTS_LIMIT} times");
-                return self.fail(at, cause::hangup(Cause::Loop, sentence));
-            }
-            return self.try_next(at, last);
-        };
-        info!(leg = %at.leg.id, "redirected");
-        match host.socket() {
-            Some(address) => self.destination.flows = at.wire.flow_to(transport, address).into_iter().collect(),
-            None => self.destination.host = Some((host, transport)),
-        }
-        self.visited.push(uri.clone());
-        self.destination.uri = uri;
-        self.try_next(at, last)
-    }
-
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match (&self.attempt, &self.cancel) {
-            (Attempt::Resolving { give_up_at }, _) | (_, Cancel::Sent { give_up_at, .. }) => Some(*give_up_at),
+            (Attempt::Resolving { give_up_at, .. }, _) | (_, Cancel::Sent { give_up_at, .. }) => Some(*give_up_at),
             _ => None,
         }
     }
 
     pub(super) fn handle_timeout(self: Box<Self>, at: &mut At<'_>) -> Stage {
         match (&self.attempt, &self.cancel) {
-            (Attempt::Resolving { give_up_at }, _) if *give_up_at <= at.now => {
+            (Attempt::Resolving { give_up_at, .. }, _) if *give_up_at <= at.now => {
                 self.try_next(at, cause::hangup(Cause::Unavailable, "the host's name was not found in time"))
             }
             (Attempt::Inviting { transaction, .. }, Cancel::Sent { give_up_at, .. }) if *give_up_at <= at.now => {
@@ -512,16 +455,6 @@ fn refuse(at: &mut At<'_>, dialog: Dialog, flow: Flow, sentence: &str) -> Stage 
 /// The headers of a body that came before.
 fn sdp_headers() -> crate::sip::message::Headers {
     [Header::new(Name::ContentType, Text::fixed(hear::SDP))].into_iter().collect()
-}
-
-fn plain(host: &crate::sip::message::Host) -> String {
-    host.ip().map_or_else(|| host.to_string(), |ip| ip.to_string())
-}
-
-fn is_us(wire: &Wire, uri: &crate::sip::message::SipUri, flow: &Flow) -> bool {
-    let port = uri.port.unwrap_or(crate::sip::config::DEFAULT_PORT);
-    wire.is_ours(&uri.host, flow)
-        && (uri.host.ip().is_none() || wire.config.listen.iter().any(|l| l.address.port() == port))
 }
 
 fn any_flow(wire: &Wire) -> Option<Flow> {

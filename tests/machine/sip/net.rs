@@ -36,6 +36,9 @@ struct Letter {
     bytes: Bytes,
 }
 
+/// Whether a message is lost.
+type Filter = Box<dyn FnMut(&Flow, &Message) -> bool>;
+
 /// The network.
 pub struct Net {
     pub now: Instant,
@@ -46,7 +49,7 @@ pub struct Net {
     /// Of a hundred datagrams so many are lost.
     pub loss_percent: u32,
     /// Loses what it says `true` to.
-    pub filter: Box<dyn FnMut(&Flow, &Message) -> bool>,
+    pub filter: Filter,
     dice: Dice,
     /// Every message that was sent, whether it arrived or not: when, from, to, its first word or status.
     pub sent: Vec<(Duration, SocketAddr, SocketAddr, Message)>,
