@@ -18,7 +18,12 @@ export class Softphone {
     return this.page.getByRole("button", { name, exact: true });
   }
 
+  /** Signs in, also where the page came up as a guest. */
   async signIn(user, password) {
+    const name = this.page.getByLabel("Name", { exact: true });
+    const isAsked = async () => (await name.isVisible()) || (await this.status.textContent()) === "Ready";
+    await until("a page that is ready or asks who is there", isAsked);
+    if (!(await name.isVisible())) await this.button("Sign in").click();
     await this.page.getByLabel("Name", { exact: true }).fill(user);
     await this.page.getByLabel("Password", { exact: true }).fill(password);
     await this.button("Sign in").click();

@@ -238,6 +238,7 @@ export class Phone extends Emitter {
       if (this.#calls.has(frame.call)) return;
       const call = new Call(this, { ...frame, state: "incoming" }, {});
       this.#add(call);
+      if (this.hasListener("incoming")) this._send({ type: "ringing", call: call.name });
       this.emit("incoming", call);
       return;
     }

@@ -42,7 +42,8 @@ async function start(options = {}) {
   showSignIn(false);
   $("account").hidden = false;
   $("who").textContent = phone.display;
-  $("sign-out").hidden = phone.guest;
+  showWhen(!phone.guest, "sign-out");
+  showWhen(phone.guest, "leave-guest");
   phone.microphone = localStorage.getItem("microphone") ?? "";
   phone.speaker = localStorage.getItem("speaker") ?? "";
   phone.on("state", connectionChanged);
@@ -73,10 +74,18 @@ $("sign-in").addEventListener("submit", event => {
   $("password").value = "";
 });
 
-$("sign-out").addEventListener("click", () => {
-  phone.close();
-  $("account").hidden = true;
-  askWho("");
+for (const id of ["sign-out", "leave-guest"]) {
+  $(id).addEventListener("click", () => {
+    showWhen(phone.guest, "as-guest");
+    phone.close();
+    $("account").hidden = true;
+    askWho("");
+  });
+}
+
+$("as-guest").addEventListener("click", () => {
+  showSignIn(false);
+  start();
 });
 
 function connectionChanged(state) {
