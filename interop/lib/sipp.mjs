@@ -12,7 +12,7 @@ export class Sipp {
    */
   constructor(scenario, { directory, port, remote, rtp, keys = {}, args = [], transport = 'u1' }) {
     this.directory = fs.mkdtempSync(path.join(directory, 'sipp-'));
-    const all = { media: rtp?.port ?? 9, note: path.join(this.directory, 'remote-port'), ...keys };
+    const all = { media: rtp?.port ?? 9, ...keys };
     const pairs = Object.entries(all).flatMap(([key, value]) => ['-key', key, String(value)]);
     this.process = spawn(
       'sipp',
@@ -28,14 +28,12 @@ export class Sipp {
     this.done.then(() => process.off('exit', kill));
   }
 
-  /** Waits until the scenario has noted where the other side wants its media, and gives the port. */
+  /** Waits until the other side has said where it wants its media, and gives the port. */
   async remotePort(seconds = 15) {
-    const note = path.join(this.directory, 'remote-port');
     for (let i = 0; i < seconds * 20; i++) {
-      if (fs.existsSync(note)) {
-        const port = parseInt(fs.readFileSync(note, 'utf8').trim(), 10);
-        if (port) return port;
-      }
+      const received = this.messages().split(/^-{5,}.*$/m).filter((m) => /message received/.test(m));
+      const port = received.map((m) => m.match(/^m=audio (\d+)/m)?.[1]).filter(Boolean).pop();
+      if (port) return parseInt(port, 10);
       await new Promise((ok) => setTimeout(ok, 50));
     }
     throw new Error(`SIPp saw no description: ${this.errors()}`);
