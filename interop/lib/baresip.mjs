@@ -111,6 +111,15 @@ export class Baresip {
     return this.until(() => this.events.filter((e) => e.type === type)[nth - 1], seconds, type);
   }
 
+  /** Waits until its log, which begins before its events can be heard, matches. */
+  async says(pattern, seconds = 15) {
+    for (let i = 0; i < seconds * 20; i++) {
+      if (pattern.test(this.log())) return;
+      await new Promise((ok) => setTimeout(ok, 50));
+    }
+    throw new Error(`baresip does not say ${pattern} within ${seconds} s`);
+  }
+
   types() {
     return this.events.map((e) => e.type);
   }

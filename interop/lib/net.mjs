@@ -16,6 +16,13 @@ function tcpPort() {
   });
 }
 
+function tcpIsFree(port) {
+  return new Promise(resolve => {
+    const server = net.createServer().on("error", () => resolve(false));
+    server.listen(port, HOST, () => server.close(() => resolve(true)));
+  });
+}
+
 function udpIsFree(port) {
   return new Promise(resolve => {
     const socket = dgram.createSocket("udp4").on("error", () => resolve(false));
@@ -28,7 +35,7 @@ export async function freePort() {
   for (;;) {
     const port = await tcpPort();
     if (given.has(port) || given.has(port + 1) || port > 65_000) continue;
-    if (!(await udpIsFree(port)) || !(await udpIsFree(port + 1))) continue;
+    if (!(await udpIsFree(port)) || !(await udpIsFree(port + 1)) || !(await tcpIsFree(port + 1))) continue;
     given.add(port).add(port + 1);
     return port;
   }

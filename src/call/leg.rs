@@ -118,6 +118,14 @@ impl Leg {
     /// Opens an exchange of ours and gives the description to offer in it; `None` while our end is not
     /// ready or another exchange is open.
     pub fn offer(&mut self, direction: Direction) -> Option<(ExchangeId, Description)> {
+        let exchange = ExchangeId::said(self.exchanges_said + 1);
+        let description = self.offer_in(exchange, direction)?;
+        self.exchanges_said += 1;
+        Some((exchange, description))
+    }
+
+    /// The same in an exchange that the peer has opened by asking for an offer.
+    pub fn offer_in(&mut self, exchange: ExchangeId, direction: Direction) -> Option<Description> {
         let local = self.local.as_ref()?;
         if self.exchange != Exchange::Stable {
             return None;
@@ -142,11 +150,9 @@ impl Leg {
             extras: Vec::new(),
         };
         let groups = mid.map(|m| Group { semantics: "BUNDLE".into(), mids: vec![m] }).into_iter().collect();
-        self.exchanges_said += 1;
-        let exchange = ExchangeId::said(self.exchanges_said);
         self.exchange = Exchange::HaveLocalOffer(exchange);
         self.said_direction = direction;
-        Some((exchange, Description { streams: vec![stream], groups, extras: Vec::new() }))
+        Some(Description { streams: vec![stream], groups, extras: Vec::new() })
     }
 
     /// The answer to the peer's open offer with the formats in [`Leg::codecs`]; `None` while our end is not

@@ -16,6 +16,7 @@ impl Call {
             Signal::Offer(offer) => self.hear_offer(now, leg, offer),
             Signal::Answer(answer) => self.hear_answer(now, leg, answer),
             Signal::Refuse { exchange, cause } => self.hear_refusal(leg, exchange, cause),
+            Signal::Solicit(exchange) => self.hear_solicit(leg, exchange),
             Signal::Candidates(candidates) => {
                 let call = self.id;
                 self.order(RelayCommand::Candidates { call, leg, candidates: candidates.candidates });
@@ -84,6 +85,17 @@ impl Call {
         self.apply();
         self.hold_changed(leg, was_holding);
         self.pay(leg);
+    }
+
+    /// The peer asks for an offer of ours in the middle of the session: an INVITE without a description. It is
+    /// a whole offer, not the last answer said again (RFC 3261 §14.2).
+    fn hear_solicit(&mut self, leg: LegId, exchange: crate::base::ExchangeId) {
+        let wish = self.wish(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        match known.offer_in(exchange, wish) {
+            Some(description) => self.say(leg, Signal::Offer(Offer { exchange, description })),
+            None => self.say(leg, Signal::Refuse { exchange, cause: Cause::Glare }),
+        }
     }
 
     fn hear_refusal(&mut self, leg: LegId, exchange: crate::base::ExchangeId, cause: Cause) {

@@ -92,3 +92,18 @@ fn an_offer_that_cannot_be_spoken_is_refused_and_the_session_stays() {
     assert!(matches!(ladder.said.last(), Some((leg, Signal::Refuse { .. })) if *leg == trunk));
     assert_eq!(ladder.hears(trunk), Source::Leg(ladder.caller()));
 }
+
+#[test]
+fn a_phone_that_asks_for_an_offer_gets_a_whole_one_and_the_page_hears_nothing_of_it() {
+    let (mut ladder, trunk) = talking();
+    let before = ladder.said.len();
+    let exchange = patchcord::base::ExchangeId::heard(9);
+    ladder.hear(trunk, Signal::Solicit(exchange));
+    let offer = ladder.last_description(trunk);
+    let names: Vec<_> = offer.streams[0].codecs.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["PCMU", "PCMA", "telephone-event"], "every format, not only the one in use");
+    let answer = ladder.answer_of(trunk, &[Codec::pcma()], false);
+    ladder.hear(trunk, answer);
+    assert_eq!(last_words(&ladder, before), ["Offer(Offer"]);
+    assert_eq!(ladder.hears(trunk), Source::Leg(ladder.caller()));
+}

@@ -66,6 +66,14 @@ pub enum Proven {
     Not(Response),
 }
 
+/// Whether the peer gives up when it sees a challenge of another algorithm, instead of passing over it as
+/// RFC 8760 §2.4 asks. Seen: baresip 1.0.0 ends with "Function not implemented".
+fn knows_md5_only(request: &Request) -> bool {
+    let agent = request.headers.get(&Name::UserAgent).map(ToString::to_string).unwrap_or_default();
+    let version = agent.trim().strip_prefix("baresip v");
+    version.is_some_and(|v| v.starts_with("0.") || v.starts_with("1."))
+}
+
 impl Endpoint {
     /// The user whose password the request proves, or the response that asks for it.
     pub(super) fn prove(&mut self, now: Instant, request: &Request, flow: &Flow) -> Proven {
@@ -89,8 +97,11 @@ impl Endpoint {
                 }
             }
         }
+        let challenges = self.authority.challenges(Name::WwwAuthenticate, stale, now, &mut self.wire.dice);
+        // The last one is MD5's.
+        let from = if knows_md5_only(request) { challenges.len() - 1 } else { 0 };
         let mut response = Response::to(request, 401);
-        for challenge in self.authority.challenges(Name::WwwAuthenticate, stale, now, &mut self.wire.dice) {
+        for challenge in challenges.into_iter().skip(from) {
             response.headers.push(challenge);
         }
         Proven::Not(response)

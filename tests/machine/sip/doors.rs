@@ -96,6 +96,17 @@ fn a_phone_has_to_prove_its_user_and_is_then_called_by_that_name() {
 }
 
 #[test]
+fn baresip_1_gives_up_at_a_challenge_it_does_not_know_so_it_is_shown_md5_alone() {
+    let mut net = home(|_| {});
+    let mut first = invite(1);
+    first.headers.set(Header::new(Name::UserAgent, "baresip v1.0.0 (x86_64/linux)"));
+    net.inject(address(PHONE), 0, first);
+    let challenge = last(&net).1;
+    let algorithms: Vec<String> = challenge.headers.all(&Name::WwwAuthenticate).map(|h| h.to_string()).collect();
+    assert!(algorithms.len() == 1 && algorithms[0].contains("MD5"), "{algorithms:?}");
+}
+
+#[test]
 fn a_wrong_password_is_challenged_again_and_after_twenty_the_address_is_not_listened_to() {
     let mut net = home(|_| {});
     let phone = address(PHONE);
