@@ -96,6 +96,8 @@ async fn take(message: Message, socket: &Socket) -> Option<Message> {
         Message::Text(text) => socket.text(text.as_str().to_owned()).await,
         // RFC 6455 §7.4.1: 1003, a kind of data that is not taken.
         Message::Binary(_) => return Some(close(1003)),
+        // 1000: the client has done what it came for; a page that is reloaded says 1001.
+        Message::Close(Some(CloseFrame { code: 1000, .. })) => socket.left().await,
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
     }
     None

@@ -37,6 +37,7 @@ enum Input {
     Connected { conn: ConnId, peer: IpAddr, frames: mpsc::Sender<ToClient> },
     Text { conn: ConnId, text: String },
     Oversized { conn: ConnId },
+    Left { conn: ConnId },
     Closed { conn: ConnId },
     Mint { user: String, reply: oneshot::Sender<Option<Secret>> },
 }
@@ -104,6 +105,12 @@ impl Socket {
     /// Says that a message over [`super::FRAME_LIMIT`] came; a [`ToClient::Close`] follows.
     pub async fn oversized(&self) {
         let _ = self.inputs.send(Input::Oversized { conn: self.conn }).await;
+    }
+
+    /// Says that the client closes because it leaves (RFC 6455 §7.4.1, 1000); any other end of a socket is a
+    /// loss, and dropping it says so.
+    pub async fn left(&self) {
+        let _ = self.inputs.send(Input::Left { conn: self.conn }).await;
     }
 
     /// What to do next; `None`: close, for the endpoint has gone or took the socket for too slow.
@@ -184,6 +191,10 @@ impl Task {
             }
             Input::Text { conn, text } => self.endpoint.handle_text(now, conn, &text),
             Input::Oversized { conn } => self.endpoint.handle_oversized(now, conn),
+            Input::Left { conn } => {
+                self.sockets.remove(&conn);
+                self.endpoint.handle_left(conn);
+            }
             Input::Closed { conn } => {
                 self.sockets.remove(&conn);
                 self.endpoint.handle_closed(now, conn);

@@ -180,6 +180,23 @@ impl Endpoint {
         }
     }
 
+    /// The client closed the socket because it leaves (RFC 6455 §7.4.1, 1000): nobody comes back, so its calls
+    /// end now.
+    pub fn handle_left(&mut self, conn: ConnId) {
+        self.wakes.set(Due::Conn(conn), None);
+        let Some(connection) = self.conns.remove(&conn) else { return };
+        let State::Open(id) = connection.state else { return };
+        let user = self.in_session(id, |s, _, wants| {
+            s.abandon(Cause::Normal, wants);
+            s.user().to_owned()
+        });
+        if let Some(user) = user {
+            tracing::info!(session = %id, "the browser leaves");
+            self.outputs.push_back(Output::Unbind(self.binding(id, user)));
+        }
+        self.forget(id);
+    }
+
     /// The calls had no room for a signal of that leg; `opens`: it was the one that opens the leg.
     pub fn handle_overflow(&mut self, leg: LegId, opens: bool) {
         let Some((session, name)) = self.legs.get(&leg).cloned() else { return };
@@ -216,7 +233,7 @@ impl Endpoint {
                 Due::Session(id) => {
                     if self.sessions.get(&id).is_some_and(|o| o.session.is_over(now)) {
                         tracing::info!(session = %id, "the browser does not come back");
-                        self.in_session(id, |s, _, wants| s.abandon(wants));
+                        self.in_session(id, |s, _, wants| s.abandon(Cause::Network, wants));
                         self.forget(id);
                     } else {
                         self.in_session(id, |s, _, wants| s.handle_timeout(now, wants));

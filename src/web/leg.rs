@@ -182,12 +182,12 @@ impl Leg {
         self.stage = Stage::Ended;
     }
 
-    /// The client is gone for good.
-    pub fn abandon(&mut self, out: &mut Said) {
+    /// The client is gone for good; `up`: why a call that is up ends by that.
+    pub fn abandon(&mut self, up: Cause, out: &mut Said) {
         let cause = match self.stage {
             Stage::Calling { .. } => Cause::Cancelled,
             Stage::Incoming { .. } => Cause::Unavailable,
-            Stage::Connected { .. } => Cause::Network,
+            Stage::Connected { .. } => up,
             Stage::Ended => return,
         };
         self.hang_up(cause, out);

@@ -5,6 +5,8 @@
 //!   Attached ─────────────▶ Lost ──────────────────▶ over, and its calls with it
 //!       ▲                    │
 //!       └── hello {resume} ──┘
+//!
+//!   A client that closes its socket on purpose does not wait to be lost: it is over at once.
 //! ```
 
 use std::collections::BTreeMap;
@@ -236,9 +238,9 @@ impl Session {
         matches!(self.state, State::Lost { until, .. } if until <= now)
     }
 
-    /// The browser does not come back.
-    pub fn abandon(&mut self, wants: &mut Wants) {
-        self.each(wants, Leg::abandon);
+    /// The browser is gone for good; `up`: why its calls that are up end by that.
+    pub fn abandon(&mut self, up: Cause, wants: &mut Wants) {
+        self.each(wants, |leg, said| leg.abandon(up, said));
     }
 
     /// Does what is due in the calls.

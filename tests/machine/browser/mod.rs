@@ -112,6 +112,11 @@ impl Rig {
         self.drain();
     }
 
+    pub fn leave(&mut self, conn: ConnId) {
+        self.endpoint.handle_left(conn);
+        self.drain();
+    }
+
     pub fn say(&mut self, leg: LegId, signal: Signal) {
         self.endpoint.say(self.now, leg, signal);
         self.drain();

@@ -68,6 +68,38 @@ fn who_does_not_come_back_in_time_hangs_up() {
 }
 
 #[test]
+fn who_leaves_on_purpose_hangs_up_at_once_and_cannot_come_back() {
+    let mut rig = Rig::new();
+    let (alice, welcome) = rig.sign_in("alice");
+    rig.connected(alice, "up");
+    rig.call(alice, "out");
+    rig.ring(alice);
+    rig.leave(alice);
+    let ends: Vec<Signal> = [Cause::Unavailable, Cause::Cancelled, Cause::Normal]
+        .into_iter()
+        .map(|c| Signal::Hangup(Hangup::new(c)))
+        .collect();
+    assert_eq!(rig.signals(), ends);
+    assert!(rig.bound.is_empty());
+    assert_eq!(rig.endpoint.poll_timeout(), None, "nothing is left of it");
+    let conn = rig.connect();
+    rig.send(conn, &json!({"type": "hello", "version": 1, "resume": welcome["resume"]}));
+    assert_eq!(rig.frame(conn)["code"], "cannot-resume");
+}
+
+#[test]
+fn an_old_socket_that_is_closed_on_purpose_after_it_was_replaced_ends_nothing() {
+    let mut rig = Rig::new();
+    let (old, welcome) = rig.sign_in("alice");
+    rig.connected(old, "1");
+    let (_, second) = rig.come_back(&welcome);
+    rig.signals();
+    rig.leave(old);
+    assert!(rig.signals().is_empty());
+    rig.come_back(&second);
+}
+
+#[test]
 fn a_resume_token_is_good_once_and_each_welcome_brings_a_new_one() {
     let mut rig = Rig::new();
     let (first, welcome) = rig.sign_in("alice");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use patchcord::base::LegId;
 use patchcord::http::Tls;
-use patchcord::model::{Adapter, Hangup, Signal};
+use patchcord::model::{Adapter, Cause, Hangup, Signal};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -126,6 +128,23 @@ async fn a_socket_that_is_dropped_is_lost_and_can_be_taken_back() {
     again.send(json!({"type": "hello", "version": 1, "resume": welcome["resume"]})).await;
     assert_eq!(again.frame().await["calls"][0]["call"], "1");
     assert_eq!(heard(&mut server).await, (leg, Signal::Back));
+}
+
+#[tokio::test]
+async fn a_socket_that_is_closed_with_1000_ends_its_calls_and_one_closed_otherwise_is_lost() {
+    let frame = |code: CloseCode| Some(CloseFrame { code, reason: Default::default() });
+    for (close, expected) in [
+        (frame(CloseCode::Normal), Signal::Hangup(Hangup::new(Cause::Cancelled))),
+        (frame(CloseCode::Away), Signal::Lost),
+        (None, Signal::Lost),
+    ] {
+        let mut server = server(Wish::default()).await;
+        let mut client = signed_in(&server).await;
+        client.send(json!({"type": "call", "call": "1", "to": "echo", "sdp": OFFER})).await;
+        let (leg, _) = heard(&mut server).await;
+        client.0.close(close.clone()).await.unwrap();
+        assert_eq!(heard(&mut server).await, (leg, expected), "{close:?}");
+    }
 }
 
 #[tokio::test]
