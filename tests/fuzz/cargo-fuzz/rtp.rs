@@ -1,0 +1,15 @@
+//! RTP, RTCP and SRTP packets.
+#![no_main]
+// The bodies have tests beside them, which are not built here.
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../rtp.rs"]
+mod body;
+#[path = "../../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    body::rtp(data);
+    body::rtcp(data);
+    body::srtp(data);
+});
