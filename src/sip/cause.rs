@@ -114,7 +114,8 @@ pub fn row(cause: Cause) -> Row {
         Cause::IdentityRejected => (438, 21),
         Cause::MediaIncompatible => (488, 88),
         Cause::NotSupported => (501, 79),
-        Cause::Loop => (482, 25),
+        // 482 is the word of proxies, who see their own Via come back; here it is the hops that run out.
+        Cause::Loop => (483, 25),
         Cause::Timeout => (504, 102),
         Cause::Network => (502, 38),
         Cause::Congestion => (480, 42),
