@@ -161,6 +161,7 @@ impl Call {
                 let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything());
                 return self.refuse_media(now, why);
             }
+            self.ledger.codec(self.caller.codecs.iter().find(|c| c.is_speech()));
         }
         self.state = State::Answering { deadline: now + RELAY_PATIENCE, callee_is_up: true };
         self.apply();

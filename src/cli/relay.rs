@@ -70,7 +70,7 @@ pub fn relay(arguments: &Arguments) -> Result<(), String> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            gateway.drain(Duration::ZERO).await;
+            gateway.drain(Duration::ZERO, std::future::pending()).await;
             Ok::<(), io::Error>(())
         };
         run.await.map_err(|e| e.to_string())

@@ -23,10 +23,38 @@ const OTHER_PORTS: u16 = 20;
 pub fn run(config: Config) -> Result<(), String> {
     log::start(&config.log)?;
     super::runtime()?.block_on(async {
+        // Before the greeting: whoever has read it may send a signal, which would end the process untaken.
+        let signals = Signals::take().map_err(|e| e.to_string())?;
         let running = start(config).await.map_err(|e| e.to_string())?;
         running.greet();
-        running.obey().await.map_err(|e| e.to_string())
+        running.obey(signals).await;
+        Ok(())
     })
+}
+
+/// What an operator says to the process.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn take() -> io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one that ends the program.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 struct Running {
@@ -104,19 +132,15 @@ impl Running {
         }
     }
 
-    async fn obey(self) -> io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn obey(self, mut signals: Signals) {
         loop {
             tokio::select! {
-                _ = hangup.recv() => self.reload().await,
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
             }
         }
-        self.stop(&mut terminate, &mut interrupt).await;
-        Ok(())
+        self.stop(signals).await;
     }
 
     /// Reads the dialplan and the users again. Calls that are up notice nothing; a mistake changes nothing.
@@ -136,17 +160,13 @@ impl Running {
         }
     }
 
-    async fn stop(self, terminate: &mut Signal, interrupt: &mut Signal) {
+    async fn stop(self, mut signals: Signals) {
         let calls = self.gateway.calls.count();
         info!(calls, "going down");
         if calls > 0 {
             super::print(&format!("{calls} calls are up and may finish; a second signal ends them.\n"));
         }
         self.http.drain();
-        tokio::select! {
-            () = self.gateway.drain(self.config.limits.drain) => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        self.gateway.drain(self.config.limits.drain, signals.end()).await;
     }
 }

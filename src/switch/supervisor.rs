@@ -98,9 +98,13 @@ impl Gateway {
         info!("the dialplan and the users have been read again");
     }
 
-    /// Takes no new calls, lets those that are up finish within `limit`, and stops.
-    pub async fn drain(self, limit: Duration) {
-        self.calls.drain(limit).await;
+    /// Takes no new calls, lets those that are up finish within `limit`, or until `hurry` is ready, hangs up the
+    /// rest, and stops.
+    pub async fn drain(self, limit: Duration, hurry: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.calls.drain(limit) => {}
+            () = hurry => self.calls.drain(Duration::ZERO).await,
+        }
         tokio::time::sleep(LAST_WORDS).await;
         self.sip.stop().await;
         self.relay.stop();
