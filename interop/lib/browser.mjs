@@ -33,18 +33,22 @@ export async function launchBrowser({ hz = 600, args = [] } = {}) {
   return new Browser(browser, directory, hz);
 }
 
-class Browser {
+/** A browser that was started, Chromium or another. */
+export class Browser {
   #browser;
   #directory;
+  #permissions;
 
-  constructor(browser, directory, hz) {
+  /** @param directory is removed at the end @param hz what its microphone hears @param permissions of each page */
+  constructor(browser, directory, hz, permissions = ["microphone"]) {
     this.#browser = browser;
     this.#directory = directory;
+    this.#permissions = permissions;
     this.hz = hz;
   }
 
   /** A page of its own, as in a window of somebody else. */
-  async page(url, { permissions = ["microphone"], ...options } = {}) {
+  async page(url, { permissions = this.#permissions, ...options } = {}) {
     const context = await this.#browser.newContext({ permissions, ...options });
     await context.addInitScript(ear);
     await context.addInitScript(rawMicrophone);

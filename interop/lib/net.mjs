@@ -2,6 +2,7 @@
 import dgram from "node:dgram";
 import http from "node:http";
 import net from "node:net";
+import os from "node:os";
 
 const HOST = "127.0.0.1";
 const given = new Set();
@@ -81,4 +82,12 @@ export async function foreignPage(html) {
   await new Promise(resolve => server.listen(0, HOST, resolve));
   const origin = `http://${HOST}:${server.address().port}`;
   return { origin, close: () => server.close() };
+}
+
+/** An IPv4 address of this machine that is not the loopback's. */
+export function ownAddress() {
+  const all = Object.values(os.networkInterfaces()).flat();
+  const own = all.find(one => one.family === "IPv4" && !one.internal);
+  if (!own) throw new Error("this machine has no IPv4 address but the loopback's");
+  return own.address;
 }

@@ -6,7 +6,7 @@ import { freePort } from "../lib/net.mjs";
 import { Telephone } from "../lib/telephone.mjs";
 import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
 
-const CALLS = 11;
+const CALLS = 21;
 const FRAME_TO_INVITE_MS = 20;
 const ANSWER_TO_MEDIA_MS = 50;
 const NUMBER = "+15550200";

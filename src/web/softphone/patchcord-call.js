@@ -51,6 +51,8 @@ export class Call extends Emitter {
   #opening = null;
   #offered = "";
   #answered = "";
+  /** The provisional answer that a browser without such things took for a final one. */
+  #standsIn = "";
   #chain = Promise.resolve();
   #over = deferred();
   #early = [];
@@ -186,7 +188,7 @@ export class Call extends Emitter {
     return this.#queue(async () => {
       if (type === "call" && !this.#phone._canNegotiate) throw new PatchcordError("not-connected", "The gateway is not connected just now.");
       const pc = this.#pc ?? this.#newConnection();
-      if (type === "offer" && pc.signalingState !== "stable") return;
+      if (type === "offer" && (pc.signalingState !== "stable" || this.#standsIn)) return;
       if (!pc.getTransceivers().length) {
         const track = this.#microphone?.getAudioTracks()[0];
         const way = { direction: "sendrecv", streams: this.#microphone ? [this.#microphone] : [] };
@@ -229,7 +231,7 @@ export class Call extends Emitter {
     if (entry.state === "incoming" && this.#phase === "connected") this.#send("answer", { sdp: this.#pc.localDescription.sdp });
     if (entry.state === "incoming") return;
     if (entry.state === "connected") this.#connected(Date.now() - (entry.since_ms ?? 0));
-    const usable = this.#pc?.currentRemoteDescription && this.#pc.connectionState !== "closed";
+    const usable = this.#pc?.currentRemoteDescription && !this.#standsIn && this.#pc.connectionState !== "closed";
     if (!usable) this._rebuild();
     else if (this.#pc.signalingState !== "stable" || this.#pc.connectionState !== "connected") this.#retry();
   }
@@ -239,6 +241,7 @@ export class Call extends Emitter {
     this.#pc?.close();
     this.#pc = null;
     this.#pending = null;
+    this.#standsIn = "";
     await this._start("offer").catch(error => this.emit("error", error));
   }
 
@@ -323,18 +326,44 @@ export class Call extends Emitter {
   }
 
   async #accepted({ sdp }) {
-    const state = this.#pc?.signalingState;
     const last = sdp ?? this.#answered;
-    if (last && ["have-local-offer", "have-remote-pranswer"].includes(state)) await this.#apply("answer", last);
+    if (last && this.#awaitsAnswer) await this.#applyAnswer(true, last);
     this.#connected();
   }
 
   async #takeAnswer({ sdp, final }) {
-    if (!["have-local-offer", "have-remote-pranswer"].includes(this.#pc?.signalingState)) return;
+    if (!this.#awaitsAnswer) return;
     this.#answered = sdp;
-    if (final) return this.#apply("answer", sdp);
-    // A browser that cannot take a provisional answer applies it when the call is accepted.
-    await this.#apply("pranswer", sdp).catch(() => {});
+    await this.#applyAnswer(final, sdp);
+  }
+
+  get #awaitsAnswer() {
+    return this.#standsIn !== "" || ["have-local-offer", "have-remote-pranswer"].includes(this.#pc?.signalingState);
+  }
+
+  /**
+   * Firefox knows no provisional answers: there the first one stands as final, so that the transport comes up, and any
+   * other answers the same offer made again, which the gateway need not see.
+   */
+  async #applyAnswer(final, sdp) {
+    if (this.#standsIn) {
+      if (sdp !== this.#standsIn) {
+        await this.#pc.setLocalDescription();
+        await this.#apply("answer", sdp);
+      }
+      this.#standsIn = final ? "" : sdp;
+    } else if (final) {
+      await this.#apply("answer", sdp);
+    } else {
+      await this.#apply("pranswer", sdp).catch(error => this.#withoutProvisional(error, sdp));
+    }
+  }
+
+  async #withoutProvisional(error, sdp) {
+    // Whatever else is wrong with it, the final answer may be better.
+    if (error.name !== "NotSupportedError") return;
+    await this.#apply("answer", sdp);
+    this.#standsIn = sdp;
   }
 
   async #apply(type, sdp) {
@@ -398,7 +427,7 @@ export class Call extends Emitter {
   /** A description that the browser does not take: there is no media to be had. */
   #failed(error) {
     this.emit("error", new PatchcordError("bad-sdp", error.message));
-    if (!this.#pc?.currentRemoteDescription) {
+    if (this.#standsIn || !this.#pc?.currentRemoteDescription) {
       this._end({ cause: "media-incompatible", text: "The browser and the gateway found no common way to talk." }, "hangup");
     }
   }

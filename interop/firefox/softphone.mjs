@@ -1,0 +1,118 @@
+/** The softphone page in Firefox, against the gateway, its demo trunk and Chromium. */
+import { launchBrowser } from "../lib/browser.mjs";
+import { launchFirefox } from "../lib/firefox.mjs";
+import { startGateway, USERS } from "../lib/gateway.mjs";
+import { cuttableRelay, ownAddress } from "../lib/net.mjs";
+import { afterAll, check, run, test, until } from "../lib/tests.mjs";
+
+const FIREFOX_HZ = 600;
+const CHROMIUM_HZ = 1700;
+const STEADY_HZ = 1000;
+const RING_BACK_HZ = [440, 480];
+
+const GREETING = "+15550100";
+const ECHO = "+15550105";
+const STEADY = "+15550106";
+
+let gateway;
+const relay = await cuttableRelay(() => gateway.httpPort);
+afterAll(() => relay.close());
+const relayUrl = `http://127.0.0.1:${relay.port}/`;
+gateway = await startGateway({ origins: [relayUrl.slice(0, -1)], media: `address = "${ownAddress()}"` });
+afterAll(() => gateway.stop());
+const firefox = await launchFirefox({ hz: FIREFOX_HZ });
+afterAll(() => firefox.close());
+const chromium = await launchBrowser({ hz: CHROMIUM_HZ });
+afterAll(() => chromium.close());
+
+const alice = { user: "alice", password: USERS.alice };
+const bob = { user: "bob", password: USERS.bob };
+
+function scene(name, body) {
+  test(name, async t => {
+    const mark = gateway.mark();
+    t.onFailure(() => `the gateway said:\n${gateway.logSince(mark)}`);
+    await body(t);
+  });
+}
+
+async function softphone(t, browser = firefox, { url = gateway.url, ...options } = {}) {
+  const phone = await browser.softphone(url, options);
+  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.page.problems.join("\n"));
+  t.after(() => phone.page.context().close());
+  return phone;
+}
+
+scene("a page in Firefox calls a number and hears it", async t => {
+  const phone = await softphone(t);
+  await phone.callAndTalk(STEADY);
+  await phone.hears(STEADY_HZ);
+  await phone.hangUp();
+  await phone.close();
+});
+
+scene("a number hears Firefox: its echo comes back", async t => {
+  const phone = await softphone(t);
+  await phone.callAndTalk(ECHO);
+  await phone.hears(FIREFOX_HZ);
+  await phone.hold();
+  await phone.hearsNothing();
+  await phone.hold();
+  await phone.hears(FIREFOX_HZ);
+  await phone.hangUp();
+});
+
+scene("ring-back is heard in Firefox before the answer, and keys reach the far side", async t => {
+  const phone = await softphone(t);
+  await phone.call(GREETING);
+  await phone.shows("Ringing");
+  await phone.hearsTogether(RING_BACK_HZ);
+  check((await phone.status.textContent()) === "Ringing", "the ring-back is heard while it still rings");
+  await phone.shows("Connected", 15_000);
+  await phone.noteKeys();
+  await phone.keys("5");
+  await phone.hearsKeys("5");
+  await phone.hangUp();
+});
+
+scene("Firefox calls Chromium, and both hear each other", async t => {
+  const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
+  await a.call("bob");
+  await b.answer();
+  await a.shows("Connected");
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await a.hangUp();
+  await b.shows("Ended: normal");
+});
+
+scene("Firefox loses its socket while it rings, and both hear each other once the call is picked up", async t => {
+  const [a, b] = [await softphone(t, firefox, { ...alice, url: relayUrl }), await softphone(t, chromium, bob)];
+  t.after(() => relay.mend());
+  await a.call("bob");
+  await b.shows("Incoming call");
+  await a.shows("Ringing");
+  relay.cut();
+  await until("a banner", () => a.page.getByText("Your call is kept").isVisible());
+  relay.mend();
+  await until("no banner", () => a.page.getByText("Your call is kept").isHidden());
+  await b.answer();
+  await a.shows("Connected");
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await b.hangUp();
+});
+
+scene("Chromium calls Firefox, and both hear each other, also after a reload of Firefox", async t => {
+  const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
+  await b.call("alice");
+  await a.answer();
+  await b.shows("Connected");
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await a.reload();
+  await a.shows("Connected", 15_000);
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await b.hangUp();
+  await a.shows("Ended: normal");
+});
+
+await run();
