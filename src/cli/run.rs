@@ -168,5 +168,6 @@ impl Running {
         }
         self.http.drain();
         self.gateway.drain(self.config.limits.drain, signals.end()).await;
+        self.http.stop().await;
     }
 }

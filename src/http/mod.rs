@@ -15,6 +15,7 @@ mod tls;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
@@ -24,6 +25,9 @@ pub use config::{DialHint, HttpConfig, Tls};
 
 use crate::model::Directory;
 use crate::web::WebHandle;
+
+/// How long the open sockets may take to be closed when the server stops.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running server. When this is dropped it stops and closes what is open.
 #[derive(Debug)]
@@ -40,6 +44,15 @@ impl HttpHandle {
     /// Says at `/health` that no more calls are taken; all else goes on.
     pub fn drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// Stops, and waits for the sockets that are open to be closed with a word.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // Whoever serves a connection listens for this until it is closed.
+        if tokio::time::timeout(CLOSE_WITHIN, self.stop.closed()).await.is_err() {
+            tracing::debug!("some connections do not close");
+        }
     }
 }
 

@@ -1,8 +1,13 @@
 //! SIGTERM.
 
-use serde_json::Value;
+use std::net::TcpStream;
 
-use super::house::{Gateway, until};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Message, client};
+
+use super::house::{Gateway, PATIENCE, until};
 use super::phone::Phone;
 
 /// The record says all there is to say of a call in PCMA to the echo.
@@ -71,4 +76,23 @@ fn a_second_signal_ends_the_calls_at_once() {
     alice.reply(&bye, 200);
     assert_eq!(gateway.program.wait().code(), Some(0));
     is_whole(&gateway.records()[0], "maintenance");
+}
+
+#[test]
+fn a_page_that_is_open_is_told_that_the_gateway_goes_down() {
+    let mut gateway = Gateway::start("");
+    let page = gateway.page;
+    let mut request = format!("ws://{page}/ws").into_client_request().unwrap();
+    let header = |text: &str| HeaderValue::from_str(text).unwrap();
+    request.headers_mut().insert("origin", header(&format!("http://{page}")));
+    request.headers_mut().insert("sec-websocket-protocol", header("patchcord.1"));
+    let stream = TcpStream::connect(page).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut socket, _) = client(request, stream).unwrap();
+    gateway.program.signal(libc::SIGTERM);
+    let Message::Close(Some(close)) = socket.read().unwrap() else { panic!("no close") };
+    assert_eq!(u16::from(close.code), 1001);
+    // The client's half of the handshake; without it the gateway waits for a second.
+    while socket.read().is_ok() {}
+    assert_eq!(gateway.program.wait().code(), Some(0));
 }

@@ -71,7 +71,7 @@ impl Lines {
     }
 
     /// The lines to the end of the stream.
-    fn to_the_end(&mut self) {
+    fn read_to_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -113,8 +113,8 @@ impl Program {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
-        self.log.to_the_end();
-        self.out.to_the_end();
+        self.log.read_to_end();
+        self.out.read_to_end();
         self.child.wait().unwrap()
     }
 }
