@@ -12,7 +12,9 @@ use crate::switch::config::{Log, LogFormat};
 /// The filter cannot be read.
 pub fn start(log: &Log) -> Result<(), String> {
     let level = std::env::var("PATCHCORD_LOG").unwrap_or_else(|_| log.level.clone());
-    let filter = EnvFilter::try_new(&level).map_err(|e| format!("the log level `{level}`: {e}"))?;
+    // The DTLS stack warns of every hello extension that it does not know, and browsers send some in each.
+    let filter = EnvFilter::try_new(format!("rtc_dtls=error,{level}"));
+    let filter = filter.map_err(|e| format!("the log level `{level}`: {e}"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
