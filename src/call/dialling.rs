@@ -109,6 +109,7 @@ impl Call {
         if let Some(leg) = self.leg_mut(leg) {
             leg.is_open = true;
         }
+        info!(call = %self.id, %leg, "calls");
         self.say(leg, Signal::Start(Box::new(start)));
     }
 
