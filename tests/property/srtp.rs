@@ -14,7 +14,7 @@ fn profile() -> impl Strategy<Value = Profile> {
 
 /// Two sources that take turns, one from `first` on, the other far away from it.
 fn packets(first: u16, sizes: &[usize]) -> Vec<Vec<u8>> {
-    let source = |i: usize| if i % 3 == 0 { (7, first.wrapping_mul(31)) } else { (8, first) };
+    let source = |i: usize| if i.is_multiple_of(3) { (7, first.wrapping_mul(31)) } else { (8, first) };
     sizes
         .iter()
         .enumerate()
