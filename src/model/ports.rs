@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits. A full queue is an answer with a name, not a delay, so nothing can wait in a ring.
 
-use super::{Abilities, Binding, RelayCommand, Signal};
+use super::{Abilities, Binding, Contact, RelayCommand, Signal};
 use crate::base::LegId;
 
 /// The queue towards the other room is full.
@@ -14,6 +14,13 @@ pub struct Overflow;
 pub trait Adapter: Send + Sync {
     /// What its legs can say.
     fn abilities(&self) -> Abilities;
+
+    /// What a leg can say that we open towards this device or through this trunk: it may be reached over
+    /// IPv6 only.
+    fn abilities_towards(&self, contact: Option<&Contact>, trunk: Option<&str>) -> Abilities {
+        let _ = (contact, trunk);
+        self.abilities()
+    }
 
     /// Says a signal on a leg. A [`Signal::Start`] opens the leg.
     ///

@@ -105,7 +105,7 @@ impl Resolver {
             .filter_map(|device| {
                 Some(Branch {
                     leg: self.mints.get_mut(&device.adapter)?.mint(),
-                    abilities: adapters.get(&device.adapter)?.abilities(),
+                    abilities: adapters.get(&device.adapter)?.abilities_towards(Some(&device.contact), None),
                     from: from.clone(),
                     to: Address::here(user),
                     contact: Some(device.contact),
@@ -118,7 +118,7 @@ impl Resolver {
     fn trunk(&mut self, trunk: &str, number: &str, start: &Start, adapters: &Adapters) -> Option<Branch> {
         Some(Branch {
             leg: self.mints.get_mut(&SIP)?.mint(),
-            abilities: adapters.get(&SIP)?.abilities(),
+            abilities: adapters.get(&SIP)?.abilities_towards(None, Some(trunk)),
             from: self.caller_for_trunks(start),
             to: Address::here(number),
             contact: None,

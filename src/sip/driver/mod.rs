@@ -17,6 +17,7 @@ mod tcp;
 mod tests;
 mod udp;
 
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use self::core::Core;
-use super::config::{Config, Listen};
+use super::config::{Config, Listen, Trunk};
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Transport};
 use super::message::{Malformed, Message};
+use super::registrar::read_contact;
 use crate::base::{AdapterId, Dice, LegId};
-use crate::model::{Abilities, Adapter, Directory, Overflow, Signal, Switchboard};
+use crate::model::{Abilities, Adapter, Contact, Directory, LegSpec, Overflow, Signal, Switchboard};
 
 /// Messages and events of the connections that wait for the task.
 const EVENTS: usize = 1024;
@@ -102,6 +104,8 @@ enum Order {
 #[derive(Debug, Clone)]
 pub struct SipHandle {
     orders: mpsc::Sender<Order>,
+    /// The trunks that are reached over IPv6.
+    ipv6_trunks: Arc<HashSet<String>>,
 }
 
 impl SipHandle {
@@ -115,6 +119,12 @@ impl SipHandle {
 impl Adapter for SipHandle {
     fn abilities(&self) -> Abilities {
         Abilities::PHONE
+    }
+
+    fn abilities_towards(&self, contact: Option<&Contact>, trunk: Option<&str>) -> Abilities {
+        let way_back = contact.and_then(read_contact).is_some_and(|(flow, _)| flow.remote.is_ipv6());
+        let ipv6 = way_back || trunk.is_some_and(|name| self.ipv6_trunks.contains(name));
+        Abilities { offers: LegSpec { ipv6, ..LegSpec::PHONE }, ..Abilities::PHONE }
     }
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
@@ -184,9 +194,15 @@ fn start_core<C: Core>(
         listen.address = bound.map_err(|error| CannotListen { listen: *listen, error })?;
     }
     let listen = config.listen.clone();
+    let is_ipv6 = |trunk: &Trunk| trunk.address.ip().is_some_and(|ip| ip.is_ipv6());
+    let ipv6_trunks = config.trunks.iter().filter(|(_, t)| is_ipv6(t)).map(|(name, _)| name.clone()).collect();
     let known = directory.load_full();
     let core = core(config, Arc::clone(&known));
     let resolver = resolve::Resolver::new(events);
     let driver = run::Driver { core, udp, tcp, resolver, directory, known, switchboard, inbox, said };
-    Ok(Running { handle: SipHandle { orders }, listen, task: tokio::spawn(driver.run()) })
+    Ok(Running {
+        handle: SipHandle { orders, ipv6_trunks: Arc::new(ipv6_trunks) },
+        listen,
+        task: tokio::spawn(driver.run()),
+    })
 }
