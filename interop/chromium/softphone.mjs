@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { launchBrowser } from "../lib/browser.mjs";
 import { startGateway, USERS } from "../lib/gateway.mjs";
 import { cuttableRelay, foreignPage } from "../lib/net.mjs";
-import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
+import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 
 const NEAR_HZ = 600;
 const FAR_HZ = 1700;
@@ -34,14 +34,7 @@ afterAll(() => near.close());
 const far = await launchBrowser({ hz: FAR_HZ });
 afterAll(() => far.close());
 
-/** A test whose failure shows what the gateway said meanwhile. */
-function scene(name, body, options) {
-  test(name, async t => {
-    const mark = gateway.mark();
-    t.onFailure(() => `the gateway said:\n${gateway.logSince(mark)}`);
-    await body(t);
-  }, options);
-}
+const scene = scenesOf(gateway);
 
 async function softphone(t, options = {}) {
   const { browser = near, url = gateway.url, ...rest } = options;

@@ -78,6 +78,14 @@ export async function run() {
   process.exit(failed || !chosen.length ? 1 : 0);
 }
 
+/** Tests of a gateway: one that fails shows what the gateway said meanwhile. */
+export const scenesOf = gateway => (name, body, options) =>
+  test(name, async t => {
+    const mark = gateway.mark();
+    t.onFailure(() => `the gateway said:\n${gateway.logSince(mark)}`);
+    await body(t);
+  }, options);
+
 /** Fails with a sentence unless it holds. */
 export function check(holds, sentence) {
   if (!holds) throw new Error(sentence);

@@ -8,7 +8,7 @@ import { startGateway } from "../lib/gateway.mjs";
 import { freePort } from "../lib/net.mjs";
 import { RtpPeer } from "../lib/rtp.mjs";
 import { Sipp } from "../lib/sipp.mjs";
-import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
+import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 
 const SCENARIOS = path.join(path.dirname(fileURLToPath(import.meta.url)), "scenarios");
 const PAGE_HZ = 600;
@@ -39,13 +39,7 @@ afterAll(() => browser.close());
 const other = await launchBrowser({ hz: OTHER_PAGE_HZ });
 afterAll(() => other.close());
 
-function scene(name, body, options) {
-  test(name, async t => {
-    const mark = gateway.mark();
-    t.onFailure(() => `the gateway said:\n${gateway.logSince(mark)}`);
-    await body(t);
-  }, options);
-}
+const scene = scenesOf(gateway);
 
 async function softphone(t, where = browser, options = {}) {
   const phone = await where.softphone(gateway.url, options);

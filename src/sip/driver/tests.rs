@@ -385,3 +385,15 @@ fn another_directory_is_handed_on_once() {
         assert_eq!([bench.seen().await, bench.seen().await, bench.seen().await], ["1 users", "OPTIONS 0", "OPTIONS 0"]);
     });
 }
+
+#[test]
+fn a_phone_that_is_reached_over_ipv6_is_offered_media_there() {
+    let (orders, _said) = mpsc::channel(1);
+    let ipv6_trunks = Arc::new(HashSet::from(["six".to_owned()]));
+    let handle = SipHandle { orders, ipv6_trunks };
+    let device = |flow: &str| Contact(format!("{flow} sip:phone@example.org"));
+    let offered = |contact: Option<&Contact>, trunk| handle.abilities_towards(contact, trunk).offers.ipv6;
+    assert!(offered(Some(&device("udp:[::1]:5060-[2001:db8::7]:5062")), None));
+    assert!(!offered(Some(&device("udp:127.0.0.1:5060-192.0.2.7:5062")), None));
+    assert!(offered(None, Some("six")) && !offered(None, Some("four")));
+}
