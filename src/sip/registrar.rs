@@ -278,7 +278,7 @@ fn write_contact(flow: &Flow, uri: &Uri) -> Contact {
     Contact(format!("{flow} {uri}"))
 }
 
-/// Reads what [`write_contact`] wrote.
+/// Reads a contact that the registrar wrote.
 pub fn read_contact(contact: &Contact) -> Option<(Flow, Uri)> {
     let (flow, uri) = contact.0.split_once(' ')?;
     Some((flow.parse().ok()?, uri.parse().ok()?))
