@@ -109,13 +109,14 @@ impl Track {
             if !self.take_back(back) {
                 return None;
             }
-            return Some(Fields {
-                payload_type,
-                sequence: self.sequence.wrapping_sub(back),
-                timestamp: timestamp.wrapping_add(moved),
-                ssrc: self.ssrc,
-                marker: packet.marker,
-            });
+            let timestamp = timestamp.wrapping_add(moved);
+            // It may still be the newest: what came after it was left out.
+            if moved as i32 > 0 {
+                self.last = Some(Last { timestamp, at: now });
+                self.following = Some(Following { timestamp: packet.timestamp, at: now, ..following });
+            }
+            let sequence = self.sequence.wrapping_sub(back);
+            return Some(Fields { payload_type, sequence, timestamp, ssrc: self.ssrc, marker: packet.marker });
         }
         self.forward(step);
         let paused = now.saturating_duration_since(following.at) >= TALK_SPURT;
