@@ -22,6 +22,12 @@ pub const GATHER: Duration = Duration::from_micros(500);
 /// From how many datagrams a second on a shard gathers.
 pub const BUSY: u32 = 500;
 
+/// The same for a shard that has a good part of its core to do: the longer it gathers, the more it can carry.
+pub const GATHER_FULL: Duration = Duration::from_millis(1);
+
+/// From how many datagrams a second on a shard gathers for [`GATHER_FULL`].
+pub const FULL: u32 = 30_000;
+
 /// How often it is judged whether the shard is busy.
 pub const JUDGED_EVERY: Duration = Duration::from_millis(50);
 
@@ -121,7 +127,7 @@ impl Worker {
     pub fn run(mut self) {
         let mut judged = Instant::now();
         let mut datagrams = 0u32;
-        let mut is_busy = false;
+        let mut gather = Duration::ZERO;
         while !self.stopping.load(Ordering::Acquire) {
             let before = Instant::now();
             let due = self.shard.poll_timeout().map(|at| at.saturating_duration_since(before));
@@ -130,11 +136,11 @@ impl Worker {
             datagrams += self.turn(now, ready);
             let passed = now.saturating_duration_since(judged);
             if passed >= JUDGED_EVERY {
-                is_busy = u128::from(datagrams) * 1000 > passed.as_millis() * u128::from(BUSY);
+                gather = gather_at(datagrams, passed);
                 (judged, datagrams) = (now, 0);
             }
-            if is_busy {
-                thread::sleep(GATHER.saturating_sub(now.elapsed()));
+            if !gather.is_zero() {
+                thread::sleep(gather.saturating_sub(now.elapsed()));
             }
         }
         let now = Instant::now();
@@ -236,10 +242,34 @@ impl Worker {
     }
 }
 
+/// How long to gather at this rate.
+fn gather_at(datagrams: u32, passed: Duration) -> Duration {
+    let exceeds = |rate: u32| u128::from(datagrams) * 1000 > passed.as_millis() * u128::from(rate);
+    match () {
+        () if exceeds(FULL) => GATHER_FULL,
+        () if exceeds(BUSY) => GATHER,
+        () => Duration::ZERO,
+    }
+}
+
 /// Time in whole milliseconds, rounded up so that what is due is due; -1 for none.
 fn millis(due: Option<Duration>) -> i32 {
     match due {
         None => -1,
         Some(due) => i32::try_from(due.as_micros().div_ceil(1000)).unwrap_or(i32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_gathers_the_longer_the_more_it_has_to_do_and_an_idle_one_not_at_all() {
+        let at = |datagrams| gather_at(datagrams, Duration::from_millis(50));
+        assert_eq!(
+            [at(0), at(25), at(26), at(1_500), at(1_501)],
+            [Duration::ZERO, Duration::ZERO, GATHER, GATHER, GATHER_FULL]
+        );
     }
 }
