@@ -11,6 +11,7 @@ pub mod sdp;
 pub mod stun;
 
 pub mod call;
+pub mod jingle;
 pub mod media;
 pub mod route;
 pub mod sip;

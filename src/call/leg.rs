@@ -2,8 +2,8 @@
 
 use crate::base::{ExchangeId, LegId};
 use crate::model::{
-    Abilities, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, Seal, SealKind, Stream,
-    Transport,
+    Abilities, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, RtpSource, Seal,
+    SealKind, Stream, Transport,
 };
 
 use super::negotiate;
@@ -144,7 +144,12 @@ impl Leg {
             codecs: self.codecs.clone(),
             transport,
             rtcp_mux: is_browser,
-            ssrcs: if is_browser { vec![local.ssrc] } else { Vec::new() },
+            sources: if is_browser { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
+            source_groups: Vec::new(),
+            msid: None,
+            header_extensions: Vec::new(),
+            mixed_extensions: false,
+            reduced_rtcp: false,
             ptime: None,
             bandwidth_kbps: None,
             extras: Vec::new(),
@@ -225,7 +230,12 @@ fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Dir
         codecs: codecs.to_vec(),
         transport,
         rtcp_mux: offered.rtcp_mux,
-        ssrcs: if names_sources { vec![local.ssrc] } else { Vec::new() },
+        sources: if names_sources { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
+        source_groups: Vec::new(),
+        msid: None,
+        header_extensions: Vec::new(),
+        mixed_extensions: false,
+        reduced_rtcp: false,
         ptime: None,
         bandwidth_kbps: None,
         extras: Vec::new(),
@@ -242,7 +252,12 @@ fn refused(offered: &Stream) -> Stream {
         direction: Direction::Inactive,
         codecs: offered.codecs.first().cloned().into_iter().collect(),
         transport,
-        ssrcs: Vec::new(),
+        sources: Vec::new(),
+        source_groups: Vec::new(),
+        msid: None,
+        header_extensions: Vec::new(),
+        mixed_extensions: false,
+        reduced_rtcp: false,
         extras: Vec::new(),
         ptime: None,
         bandwidth_kbps: None,

@@ -19,6 +19,7 @@ impl Ledger {
         let entry = match &start.entry {
             Entry::User(name) => format!("user:{name}"),
             Entry::Trunk(name) => format!("trunk:{name}"),
+            Entry::Account(jid) => format!("account:{jid}"),
             Entry::Open => "open".to_owned(),
         };
         Ledger {

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn only_the_users_own_password_is_right_and_an_empty_one_never() {
-        let user = |password: &str| User { password: Secret::new(password), display: None, number: None };
+        let user = |password: &str| User { password: Secret::new(password), display: None, number: None, jid: None };
         let users = [("alice".to_owned(), user("pencil")), ("nobody".to_owned(), user(""))].into();
         let directory = Directory { users };
         for (name, password, right) in [

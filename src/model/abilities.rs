@@ -22,6 +22,14 @@ pub struct Abilities {
     pub dtmf: bool,
     /// Can be told that the other side muted itself.
     pub mute: bool,
+    /// Opens a leg without an offer and makes one when asked by [`Signal::Solicit`](super::Signal::Solicit).
+    /// Without this, a `Start` without an offer means that the answerer offers (RFC 3261 §13.2.1).
+    pub offers_when_asked: bool,
+    /// Speaks ICE and DTLS-SRTP with any other endpoint that does, so that descriptions and candidates may pass
+    /// untouched and the media go directly.
+    pub direct: bool,
+    /// Gets through any NAT by itself, with a TURN server of its own: a direct path to it will be found.
+    pub traverses: bool,
 }
 
 impl Abilities {
@@ -34,6 +42,24 @@ impl Abilities {
         late_offer: false,
         dtmf: true,
         mute: true,
+        offers_when_asked: false,
+        direct: true,
+        traverses: false,
+    };
+
+    /// An IM client: Jingle with ICE and DTLS-SRTP. It has no word for a digit, and XMPP servers give their
+    /// users TURN (XEP-0215).
+    pub const CLIENT: Abilities = Abilities {
+        offers: LegSpec::CLIENT,
+        early_answer: false,
+        hold: true,
+        trickle: true,
+        late_offer: false,
+        dtmf: false,
+        mute: true,
+        offers_when_asked: true,
+        direct: true,
+        traverses: true,
     };
 
     /// A telephone or trunk that speaks plain SIP and RTP.
@@ -45,5 +71,8 @@ impl Abilities {
         late_offer: true,
         dtmf: false,
         mute: false,
+        offers_when_asked: false,
+        direct: false,
+        traverses: false,
     };
 }

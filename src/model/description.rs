@@ -64,13 +64,86 @@ pub struct Stream {
     /// RTP and RTCP on one port (RFC 5761).
     pub rtcp_mux: bool,
     /// The synchronisation sources that the describer announced (RFC 5576), first first.
-    pub ssrcs: Vec<u32>,
+    pub sources: Vec<RtpSource>,
+    /// Sources that belong together: a stream and its retransmissions (RFC 5576 §4.2).
+    pub source_groups: Vec<SourceGroup>,
+    /// The names of the media stream and track that the describer's page knows it by (RFC 8830): `STREAM TRACK`.
+    pub msid: Option<String>,
+    /// RTP header extensions, with the numbers at which they travel (RFC 8285).
+    pub header_extensions: Vec<HeaderExtension>,
+    /// Header extensions of one and of two bytes may be mixed in a stream (RFC 8285 §6).
+    pub mixed_extensions: bool,
+    /// RTCP packets may be of reduced size (RFC 5506).
+    pub reduced_rtcp: bool,
     /// Milliseconds of audio in a packet, as asked for (RFC 8866 §6.4).
     pub ptime: Option<Duration>,
     /// What the describer can take (RFC 8866 §5.8 `b=AS`, in kilobits a second).
     pub bandwidth_kbps: Option<u32>,
     /// Attributes nobody here has a word for.
     pub extras: Vec<Extra>,
+}
+
+impl Stream {
+    /// A stream of which nothing is said but what it is and how it travels: accepted, both ways, without formats.
+    pub fn new(kind: Kind, transport: Transport) -> Stream {
+        Stream {
+            mid: None,
+            kind,
+            accepted: true,
+            direction: Direction::SendRecv,
+            codecs: Vec::new(),
+            transport,
+            rtcp_mux: false,
+            sources: Vec::new(),
+            source_groups: Vec::new(),
+            msid: None,
+            header_extensions: Vec::new(),
+            mixed_extensions: false,
+            reduced_rtcp: false,
+            ptime: None,
+            bandwidth_kbps: None,
+            extras: Vec::new(),
+        }
+    }
+}
+
+/// A synchronisation source and what is said of it (RFC 5576, Jingle's `<source/>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RtpSource {
+    /// Its number.
+    pub ssrc: u32,
+    /// What the describer said of it (`cname`, `msid`), untouched. Empty on legs that the relay feeds: whoever
+    /// writes the description then gives its own `cname`.
+    pub attributes: Vec<Extra>,
+}
+
+impl RtpSource {
+    /// A source of which nothing is said.
+    pub fn new(ssrc: u32) -> RtpSource {
+        RtpSource { ssrc, attributes: Vec::new() }
+    }
+}
+
+/// Sources that belong together (RFC 5576 §4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceGroup {
+    /// `FID`, `SIM`, `FEC-FR` …
+    pub semantics: String,
+    /// The sources.
+    pub ssrcs: Vec<u32>,
+}
+
+/// An RTP header extension (RFC 8285, Jingle's `<rtp-hdrext/>`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderExtension {
+    /// The number at which it travels (1 to 255; larger ones, of offers alone, are kept too).
+    pub id: u16,
+    /// What it is.
+    pub uri: String,
+    /// Who sends it, seen from the describer; `None` if the wire said nothing, which means: as the stream.
+    pub direction: Option<Direction>,
+    /// Its parameters, untouched.
+    pub parameters: Option<String>,
 }
 
 /// The kind of a stream.

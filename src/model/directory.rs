@@ -23,4 +23,7 @@ pub struct User {
     pub display: Option<String>,
     /// The number in E.164 form under which the user calls out and can be dialled.
     pub number: Option<String>,
+    /// The XMPP account (a bare JID, in its normal form) that is this user too: calls from it are the user's, and
+    /// it rings with the user's other devices.
+    pub jid: Option<String>,
 }

@@ -57,6 +57,8 @@ pub struct LegSpec {
 impl LegSpec {
     /// A browser: ICE and DTLS-SRTP.
     pub const BROWSER: LegSpec = LegSpec { ice: IceMode::Lite, seal: SealKind::Dtls, ipv6: false };
+    /// An IM client: DTLS-SRTP, and full ICE, as XEP-0176 demands.
+    pub const CLIENT: LegSpec = LegSpec { ice: IceMode::Full, seal: SealKind::Dtls, ipv6: false };
     /// A telephone: plain RTP.
     pub const PHONE: LegSpec = LegSpec { ice: IceMode::None, seal: SealKind::Plain, ipv6: false };
 }

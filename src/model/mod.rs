@@ -13,22 +13,26 @@ pub mod description;
 pub mod directory;
 pub mod graph;
 pub mod party;
+pub mod path;
 pub mod ports;
 pub mod record;
 pub mod signal;
+pub mod text;
 
 pub use abilities::Abilities;
 pub use binding::{Binding, Contact};
 pub use cause::{Cause, Detail, Hangup};
 pub use description::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Fingerprint,
-    Group, Ice, Kind, Mid, Seal, Setup, Stream, Transport,
+    Group, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Stream, Transport,
 };
 pub use directory::{Directory, User};
 pub use graph::{
     Graph, GraphLeg, IceMode, LegSpec, LegStats, LocalEnd, RelayCommand, RelayEvent, RemoteEnd, SealKind, Source,
 };
 pub use party::{Address, Entry, Party};
+pub use path::{MediaPath, MediaPolicy};
 pub use ports::{Adapter, Overflow, Relay, Switchboard};
 pub use record::{MediaRecord, Record};
 pub use signal::{Answer, CallStats, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};
+pub use text::{Text, TextId, Undelivered};

@@ -105,6 +105,8 @@ pub enum Entry {
     User(String),
     /// A trunk of the configuration.
     Trunk(String),
+    /// Somebody of another domain whose own server vouches for the address: an XMPP account, by its bare JID.
+    Account(String),
     /// Anybody: a door that asks for no identity.
     Open,
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits. A full queue is an answer with a name, not a delay, so nothing can wait in a ring.
 
-use super::{Abilities, Binding, Contact, RelayCommand, Signal};
+use super::{Abilities, Binding, Contact, RelayCommand, Signal, Text, TextId, Undelivered};
 use crate::base::LegId;
 
 /// The queue towards the other room is full.
@@ -27,6 +27,19 @@ pub trait Adapter: Send + Sync {
     /// # Errors
     /// [`Overflow`] if the adapter is too busy; the leg is then as good as dead.
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow>;
+    /// Delivers a message. What became of it comes back by [`Switchboard::delivered`], under the same name, exactly
+    /// once.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the adapter is too busy, or has no messages at all; the message is then not delivered.
+    fn deliver(&self, text: Text) -> Result<(), Overflow> {
+        let _ = text;
+        Err(Overflow)
+    }
+    /// Tells what became of a message that this adapter gave to [`Switchboard::text`].
+    fn delivered(&self, id: TextId, result: Result<(), Undelivered>) {
+        let _ = (id, result);
+    }
 }
 
 /// The calls, seen from a protocol.
@@ -37,6 +50,18 @@ pub trait Switchboard: Send + Sync {
     /// [`Overflow`] if the calls are too busy: the adapter answers its peer with congestion.
     fn hear(&self, leg: LegId, signal: Signal) -> Result<(), Overflow>;
 
+    /// A peer wrote a message. What becomes of it comes back by [`Adapter::delivered`], exactly once.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the switch is too busy: the adapter tells its peer so.
+    fn text(&self, text: Text) -> Result<(), Overflow> {
+        let _ = text;
+        Err(Overflow)
+    }
+    /// What became of a message that was given to [`Adapter::deliver`].
+    fn delivered(&self, id: TextId, result: Result<(), Undelivered>) {
+        let _ = (id, result);
+    }
     /// A device of a user can be rung from now on. Said again, it changes nothing.
     fn bind(&self, binding: Binding);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, LegStats, Mid, Party};
+use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, LegStats, MediaPath, Mid, Party};
 use crate::base::ExchangeId;
 
 /// What one party says. The adapter hears it on the wire, the call decides, and the other leg's adapter says
@@ -34,7 +34,8 @@ pub enum Signal {
         /// Why.
         cause: Cause,
     },
-    /// Asks the peer to make an offer: an INVITE without a description.
+    /// Asks the peer to make an offer: an INVITE without a description; XEP-0353's `proceed` to a caller whose
+    /// [`Signal::Start`] had no offer. The offer comes in the exchange named here.
     Solicit(ExchangeId),
     /// Trickled ICE candidates (RFC 8838).
     Candidates(Candidates),
@@ -47,6 +48,9 @@ pub enum Signal {
     /// A digit of the keypad, said by signalling rather than in the media.
     Dtmf(Dtmf),
 
+    /// Which way the media of the call goes. Said to a leg at most once, before [`Signal::Accept`] on the
+    /// caller's leg and after [`Signal::Start`] on the callee's; never heard.
+    Path(MediaPath),
     /// Something worth a word to the person that does not end the call, as one sentence. Only ever said to
     /// a party; a tongue without a word for it keeps silent.
     Notice(String),

@@ -148,7 +148,8 @@ pub fn decide(plan: &Dialplan, request: &Request) -> Decision {
         }
     }
     let cause = match request.entry {
-        Entry::Open => Cause::Forbidden,
+        // Whoever an account belongs to, it is nobody of ours: strangers learn nothing.
+        Entry::Open | Entry::Account(_) => Cause::Forbidden,
         Entry::Trunk(_) => Cause::NotFound,
         Entry::User(_) if request.to.is_number() || request.user.is_some() => Cause::Forbidden,
         Entry::User(_) => Cause::NotFound,
@@ -192,11 +193,12 @@ impl When {
     fn failed(&self, request: &Request) -> Option<Condition> {
         let entry = || match &self.entry {
             Some(pattern) => pattern.fits(&request.entry, &request.adapter),
-            None => request.entry != Entry::Open,
+            None => !matches!(request.entry, Entry::Open | Entry::Account(_)),
         };
         let from = |pattern: &Pattern| {
             let by_name = match &request.entry {
                 Entry::User(name) => pattern.fits(name, None).is_some(),
+                Entry::Account(jid) => pattern.fits(jid, None).is_some(),
                 Entry::Trunk(_) | Entry::Open => false,
             };
             by_name || fits(pattern, &request.from).is_some()

@@ -49,6 +49,7 @@ fn door(request: &Request) -> String {
     match &request.entry {
         Entry::User(name) => format!("user:{name}"),
         Entry::Trunk(name) => format!("trunk:{name}"),
+        Entry::Account(jid) => format!("account:{jid}"),
         Entry::Open => "open".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ fn directory(users: &[(&str, Option<&str>)]) -> Directory {
         password: Secret::new("secret"),
         display: None,
         number: number.map(str::to_owned),
+        jid: None,
     };
     Directory { users: users.iter().map(|(name, number)| ((*name).to_owned(), user(number))).collect() }
 }

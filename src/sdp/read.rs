@@ -8,7 +8,7 @@ use super::format;
 use super::split::{Line, Section, split};
 use super::{MAX_OCTETS, MEDIA_EXTRA, SdpError};
 use crate::model::{
-    Candidate, Description, Direction, Extra, Fingerprint, Ice, Kind, Mid, Seal, Setup, Stream, Transport,
+    Candidate, Description, Direction, Extra, Fingerprint, Ice, Kind, Mid, RtpSource, Seal, Setup, Stream, Transport,
 };
 
 /// Reads a description. Ends of lines may be CRLF, LF or CR.
@@ -221,7 +221,12 @@ fn stream(section: &Section<'_>, session: &Session) -> Result<Stream, SdpError> 
         codecs,
         transport,
         rtcp_mux: gathered.rtcp_mux,
-        ssrcs: gathered.ssrcs,
+        sources: gathered.ssrcs.into_iter().map(RtpSource::new).collect(),
+        source_groups: Vec::new(),
+        msid: None,
+        header_extensions: Vec::new(),
+        mixed_extensions: false,
+        reduced_rtcp: false,
         ptime: gathered.ptime,
         bandwidth_kbps,
         extras,

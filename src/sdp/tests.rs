@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Kind, Mid, Seal, Setup,
+    CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Kind, Mid, RtpSource, Seal,
+    Setup,
 };
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
@@ -154,7 +155,7 @@ fn unknown_attributes_are_kept_in_order_with_their_case() {
 #[test]
 fn a_source_is_kept_by_its_number_and_its_cname_is_the_writers() {
     let offer = parsed("m=audio 4000 RTP/AVP 0\na=ssrc:5 cname:them\na=ssrc:5 msid:a b\na=ssrc:6 cname:them");
-    assert_eq!(offer.streams[0].ssrcs, [5, 6]);
+    assert_eq!(offer.streams[0].sources, [RtpSource::new(5), RtpSource::new(6)]);
     let text = write(&offer, &Origin { cname: Some("us".into()), ..origin() });
     assert!(text.contains("a=ssrc:5 cname:us\r\na=ssrc:6 cname:us\r\n") && !text.contains("them"));
     assert_eq!(again(&offer), offer);

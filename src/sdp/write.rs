@@ -217,7 +217,7 @@ fn sources(text: &mut String, stream: &Stream, origin: &Origin) -> fmt::Result {
         let track = stream.mid.as_ref().map_or("0".into(), |m| clean(&m.0));
         write!(text, "a=msid:{id} {track}\r\n")?;
     }
-    for id in &stream.ssrcs {
+    for id in stream.sources.iter().map(|s| s.ssrc) {
         match &cname {
             Some(cname) => write!(text, "a=ssrc:{id} cname:{cname}\r\n")?,
             None => write!(text, "a=ssrc:{id} cname:{:x}\r\n", origin.session_id)?,

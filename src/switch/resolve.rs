@@ -134,7 +134,7 @@ impl Resolver {
                 display: self.directory.users.get(name).and_then(|u| u.display.clone()).or(start.from.display.clone()),
                 private: start.from.private,
             },
-            Entry::Trunk(_) | Entry::Open => start.from.clone(),
+            Entry::Trunk(_) | Entry::Account(_) | Entry::Open => start.from.clone(),
         }
     }
 
@@ -142,7 +142,7 @@ impl Resolver {
     fn caller_for_trunks(&self, start: &Start) -> Party {
         let number = match &start.entry {
             Entry::User(name) => self.directory.users.get(name).and_then(|u| u.number.clone()),
-            Entry::Trunk(_) | Entry::Open => None,
+            Entry::Trunk(_) | Entry::Account(_) | Entry::Open => None,
         };
         match number {
             Some(number) => Party { address: Address::here(number), ..self.caller_for_users(start) },

@@ -46,7 +46,8 @@ fn request() -> impl Strategy<Value = Request> {
     (entry, address.clone(), address, 0_u8..7, 0_u8..24, 0_u8..60, region).prop_map(
         |(entry, from, to, day, hour, minute, region)| {
             let read = |text: &str| text.parse().unwrap_or_else(|_| Address::here(text));
-            let user = User { password: Secret::new("x"), display: None, number: Some("+4930123456".into()) };
+            let user =
+                User { password: Secret::new("x"), display: None, number: Some("+4930123456".into()), jid: None };
             let directory = Directory { users: [("alice".to_owned(), user)].into() };
             let numbering = Numbering::of_region(region).unwrap();
             let at = Minute::of(day, hour, minute);

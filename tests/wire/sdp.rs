@@ -153,7 +153,7 @@ fn browsers_descriptions_have_ice_keys_and_one_port() {
             if stream.kind == Kind::Audio {
                 assert!(stream.rtcp_mux && stream.transport.feedback_profile, "{name}");
                 assert!(stream.codecs.iter().any(|c| c.name == "opus" && c.channels == 2), "{name}");
-                assert_eq!(stream.ssrcs.len(), usize::from(stream.direction.sends()), "{name}");
+                assert_eq!(stream.sources.len(), usize::from(stream.direction.sends()), "{name}");
             }
         }
         let written = write(&description, &origin());

@@ -378,7 +378,8 @@ fn a_socket_that_cannot_be_had_is_named() {
 fn another_directory_is_handed_on_once() {
     run(async {
         let mut bench = Bench::start("127.0.0.1", Limits::default(), Vec::new());
-        let user = crate::model::User { password: crate::base::Secret::new("x"), display: None, number: None };
+        let user =
+            crate::model::User { password: crate::base::Secret::new("x"), display: None, number: None, jid: None };
         bench.directory.store(Arc::new(Directory { users: [("alice".to_owned(), user)].into() }));
         let mut phone = bench.connect().await;
         phone.write_all(&[options(""), options("")].concat()).await.unwrap();

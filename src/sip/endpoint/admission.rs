@@ -168,7 +168,7 @@ impl Endpoint {
                     party = Party { display: named.display.or(party.display), ..named };
                 }
             }
-            Entry::Trunk(_) | Entry::Open => {}
+            Entry::Trunk(_) | Entry::Account(_) | Entry::Open => {}
         }
         party.private = private;
         party
@@ -229,6 +229,7 @@ impl Admitted {
         match &self.entry {
             Entry::User(_) => "user",
             Entry::Trunk(name) => name,
+            Entry::Account(_) => "account",
             Entry::Open => "open",
         }
     }

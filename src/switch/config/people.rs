@@ -57,7 +57,7 @@ pub(super) fn users(
             let advice = format!("write at least {SHORTEST_PASSWORD} characters");
             section.sheet().complain(password.at, format!("the password is too short: {advice}; {why}"));
         }
-        let user = User { password: password.value, display, number: number.map(|n| n.value) };
+        let user = User { password: password.value, display, number: number.map(|n| n.value), jid: None };
         directory.users.insert(name.value, user);
     }
     (directory, names)

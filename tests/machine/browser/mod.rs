@@ -33,9 +33,13 @@ a=rtpmap:126 telephone-event/8000\r\na=ssrc:3570614608 cname:4TOk42mSjXCkVIa6\r\
 
 /// The users: alice has a number and a name to show, bob neither.
 fn directory() -> Arc<Directory> {
-    let alice =
-        User { password: Secret::new("pencil"), display: Some("Alice".into()), number: Some("+15550111".into()) };
-    let bob = User { password: Secret::new("paper"), display: None, number: None };
+    let alice = User {
+        password: Secret::new("pencil"),
+        display: Some("Alice".into()),
+        number: Some("+15550111".into()),
+        jid: None,
+    };
+    let bob = User { password: Secret::new("paper"), display: None, number: None, jid: None };
     Arc::new(Directory { users: [("alice".to_owned(), alice), ("bob".to_owned(), bob)].into() })
 }
 

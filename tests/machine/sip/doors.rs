@@ -16,6 +16,7 @@ pub fn directory() -> Directory {
         password: Secret::new(password),
         display: Some("Alice A.".into()),
         number: number.map(str::to_owned),
+        jid: None,
     };
     let users = [("alice".to_owned(), user("wonder", Some("+15550123"))), ("bob".to_owned(), user("builder", None))];
     Directory { users: BTreeMap::from(users) }

@@ -55,7 +55,7 @@ impl Default for Wish {
 }
 
 pub async fn server(wish: Wish) -> Server {
-    let alice = User { password: Secret::new("pencil"), display: Some("Alice".into()), number: None };
+    let alice = User { password: Secret::new("pencil"), display: Some("Alice".into()), number: None, jid: None };
     let directory = Directory { users: [("alice".to_owned(), alice)].into() };
     let directory = Arc::new(ArcSwap::from_pointee(directory));
     let guest = wish.guest.then(|| "web".to_owned());
