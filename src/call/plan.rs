@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::LegId;
-use crate::model::{Abilities, Address, Cause, Contact, Party};
+use crate::model::{Abilities, Address, Cause, Contact, MediaPolicy, Party};
 
 /// What the dialplan decided, with its targets resolved to devices and trunks.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub enum Action {
 pub struct Attempt {
     /// The target, as the dialplan names it: `user:alice`, `trunk:carrier-a`.
     pub target: String,
+    /// Which way its media may go.
+    pub media: MediaPolicy,
     /// How long it may ring.
     pub ring: Duration,
     /// The devices or the trunk. None: nobody is there now.

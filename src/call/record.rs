@@ -38,6 +38,8 @@ impl Ledger {
                 detail: None,
                 why: None,
                 codec: None,
+                path: None,
+                relayed_because: None,
                 media: Vec::new(),
             },
             by: None,

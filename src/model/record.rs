@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Detail, LegStats};
+use super::{Cause, Detail, LegStats, MediaPath};
 
 /// What is kept of a call. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,8 +31,14 @@ pub struct Record {
     pub detail: Option<Detail>,
     /// One sentence why the call failed or was silent; absent if all went well.
     pub why: Option<String>,
-    /// The speech format between the two.
+    /// The speech format between the two, where the relay saw it.
     pub codec: Option<String>,
+    /// Which way the media went, or were to go.
+    #[serde(default)]
+    pub path: Option<MediaPath>,
+    /// If they went through the relay: one sentence why they did not go directly.
+    #[serde(default)]
+    pub relayed_because: Option<String>,
     /// The media of each leg.
     pub media: Vec<MediaRecord>,
 }

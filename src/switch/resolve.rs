@@ -11,7 +11,7 @@ use super::calls::Adapters;
 use super::config::Routing;
 use crate::base::{AdapterId, LegId, LegMint};
 use crate::call::{self, Attempt, Branch, Plan};
-use crate::model::{Address, Directory, Entry, Party, Start};
+use crate::model::{Address, Directory, Entry, MediaPolicy, Party, Start};
 use crate::route::{self, Dial, Minute, Request, Target};
 
 /// The adapter of SIP.
@@ -86,13 +86,13 @@ impl Resolver {
                         (format!("trunk:{name}"), self.trunk(name, number, start, adapters).into_iter().collect())
                     }
                 };
-                Attempt { target: name, ring, branches }
+                Attempt { target: name, media: MediaPolicy::Auto, ring, branches }
             })
             .collect();
         if parallel && attempts.len() > 1 {
             let target = attempts.iter().map(|a| a.target.as_str()).collect::<Vec<_>>().join("+");
             let branches = attempts.drain(..).flat_map(|a| a.branches).collect();
-            attempts = vec![Attempt { target, ring, branches }];
+            attempts = vec![Attempt { target, media: MediaPolicy::Auto, ring, branches }];
         }
         attempts
     }

@@ -12,8 +12,8 @@ use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Entry, Fingerprint, Graph, Group,
-    Hangup, Ice, Kind, LocalEnd, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal, SealKind, Setup,
-    Signal, Source, Stage, Start, Stream, Transport,
+    Hangup, Ice, Kind, LocalEnd, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal,
+    SealKind, Setup, Signal, Source, Stage, Start, Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -115,7 +115,7 @@ impl Ladder {
 
     /// One target that rings all these at once.
     pub fn attempt(target: &str, branches: Vec<Branch>) -> Attempt {
-        Attempt { target: target.to_owned(), ring: RING, branches }
+        Attempt { target: target.to_owned(), media: MediaPolicy::Auto, ring: RING, branches }
     }
 
     /// The call comes in and is decided so.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
 use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
-    Abilities, Address, Answer, Cause, Codec, Description, Direction, Entry, Graph, Hangup, LocalEnd, Offer, Party,
-    Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
+    Abilities, Address, Answer, Cause, Codec, Description, Direction, Entry, Graph, Hangup, LocalEnd, MediaPolicy,
+    Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
 };
 
 use crate::ladder::{browser_description, browser_transport, phone_description};
@@ -105,7 +105,7 @@ impl World {
                         }
                     })
                     .collect();
-                Attempt { target: format!("t{n}"), ring: Duration::from_secs(20), branches }
+                Attempt { target: format!("t{n}"), media: MediaPolicy::Auto, ring: Duration::from_secs(20), branches }
             })
             .collect();
         let action = match dice.below(10) {
