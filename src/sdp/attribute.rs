@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use webrtc_sdp::address::ExplicitlyTypedAddress;
-use webrtc_sdp::attribute_type::{SdpAttribute, SdpAttributeSetup};
+use webrtc_sdp::attribute_type::{SdpAttribute, SdpAttributeDirection, SdpAttributeSetup};
 use webrtc_sdp::{SdpBandwidth, SdpType, parse_sdp_line};
 
 use super::split::Line;
 use super::{SdpError, candidate};
-use crate::model::{Candidate, Direction, Extra, Fingerprint, Group, Mid, Setup};
+use crate::model::{Candidate, Direction, Extra, Fingerprint, Group, HeaderExtension, Mid, Setup, SourceGroup};
 
 /// The longest packet somebody may ask for, in milliseconds: ten seconds are more than any jitter buffer has.
 const MAX_PTIME_MS: f64 = 10_000.0;
@@ -54,9 +54,14 @@ pub(super) enum Said {
     },
     RtcpMux,
     Ssrc {
-        id: u32,
-        is_cname: bool,
+        ssrc: u32,
+        attribute: Extra,
     },
+    SsrcGroup(SourceGroup),
+    Msid(String),
+    Extmap(HeaderExtension),
+    ExtmapAllowMixed,
+    RtcpRsize,
     Group(Group),
     Crypto(String),
     BundleOnly,
@@ -80,11 +85,13 @@ pub(super) fn understand(line: &Line<'_>) -> Result<Said, SdpError> {
         "crypto" if !value.is_empty() => Said::Crypto(value.to_owned()),
         "candidate" => candidate::read(line.value).map_or(Said::Other, Said::Candidate),
         "group" => group(value).map_or(Said::Other, Said::Group),
+        "ssrc" => source(value).unwrap_or(Said::Other),
+        "ssrc-group" => source_group(value).map_or(Said::Other, Said::SsrcGroup),
+        "msid" if !value.is_empty() => Said::Msid(value.to_owned()),
         "ice-options" => ice_options(value),
         "rtpmap" | "mid" | "ice-ufrag" | "ice-pwd" | "ice-lite" | "end-of-candidates" | "rtcp" | "rtcp-mux"
-        | "ssrc" | "bundle-only" | "sendrecv" | "sendonly" | "recvonly" | "inactive" => {
-            typed(line).map_or(Said::Other, said)
-        }
+        | "rtcp-rsize" | "extmap" | "extmap-allow-mixed" | "bundle-only" | "sendrecv" | "sendonly" | "recvonly"
+        | "inactive" => typed(line).map_or(Said::Other, said),
         _ => Said::Other,
     })
 }
@@ -147,7 +154,15 @@ fn said(attribute: SdpAttribute) -> Said {
         SdpAttribute::EndOfCandidates => Said::EndOfCandidates,
         SdpAttribute::Rtcp(rtcp) => Said::Rtcp { port: rtcp.port, address: rtcp.unicast_addr.as_ref().and_then(ip) },
         SdpAttribute::RtcpMux => Said::RtcpMux,
-        SdpAttribute::Ssrc(ssrc) => Said::Ssrc { id: ssrc.id, is_cname: ssrc.attribute.as_deref() == Some("cname") },
+        SdpAttribute::RtcpRsize => Said::RtcpRsize,
+        SdpAttribute::ExtmapAllowMixed => Said::ExtmapAllowMixed,
+        // RFC 8285 §5: numbers begin at 1.
+        SdpAttribute::Extmap(map) if map.id > 0 => Said::Extmap(HeaderExtension {
+            id: map.id,
+            uri: map.url,
+            direction: map.direction.as_ref().map(direction_of),
+            parameters: map.extension_attributes,
+        }),
         SdpAttribute::BundleOnly => Said::BundleOnly,
         _ => Said::Other,
     }
@@ -159,6 +174,14 @@ fn setup_of(setup: &SdpAttributeSetup) -> Setup {
         SdpAttributeSetup::Passive => Setup::Passive,
         SdpAttributeSetup::Actpass => Setup::ActPass,
         SdpAttributeSetup::Holdconn => Setup::HoldConn,
+    }
+}
+
+fn direction_of(direction: &SdpAttributeDirection) -> Direction {
+    match direction {
+        SdpAttributeDirection::Recvonly => Direction::RecvOnly,
+        SdpAttributeDirection::Sendonly => Direction::SendOnly,
+        SdpAttributeDirection::Sendrecv => Direction::SendRecv,
     }
 }
 
@@ -212,6 +235,30 @@ fn group(value: &str) -> Option<Group> {
     let mut words = value.split_ascii_whitespace();
     let semantics = words.next()?.to_owned();
     Some(Group { semantics, mids: words.map(|m| Mid(m.to_owned())).collect() })
+}
+
+/// `SSRC NAME[:VALUE]` (RFC 5576 §4.1); a number alone says nothing.
+fn source(value: &str) -> Option<Said> {
+    let (ssrc, attribute) = value.split_once(' ')?;
+    let (name, value) = match attribute.trim_start().split_once(':') {
+        Some((name, value)) => (name, Some(value.trim_start().to_owned())),
+        None => (attribute.trim_start(), None),
+    };
+    let ssrc = ssrc.parse().ok()?;
+    is_token(name).then(|| Said::Ssrc { ssrc, attribute: Extra { name: name.to_owned(), value } })
+}
+
+/// `webrtc-sdp` knows the registered semantics only.
+fn source_group(value: &str) -> Option<SourceGroup> {
+    let mut words = value.split_ascii_whitespace();
+    let semantics = words.next()?.to_owned();
+    let ssrcs = words.map(|n| n.parse().ok()).collect::<Option<Vec<u32>>>()?;
+    (!ssrcs.is_empty()).then_some(SourceGroup { semantics, ssrcs })
+}
+
+/// Whether it can be the name of an attribute (RFC 8866 §9, `token`, as far as it keeps a line whole).
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control() || "=:".contains(c))
 }
 
 fn ice_options(value: &str) -> Said {

@@ -8,7 +8,8 @@ use super::format;
 use super::split::{Line, Section, split};
 use super::{MAX_OCTETS, MEDIA_EXTRA, SdpError};
 use crate::model::{
-    Candidate, Description, Direction, Extra, Fingerprint, Ice, Kind, Mid, RtpSource, Seal, Setup, Stream, Transport,
+    Candidate, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup,
+    SourceGroup, Stream, Transport,
 };
 
 /// Reads a description. Ends of lines may be CRLF, LF or CR.
@@ -58,6 +59,8 @@ struct Session {
     lite: bool,
     trickle: bool,
     end_of_candidates: bool,
+    extensions: Vec<HeaderExtension>,
+    mixed_extensions: bool,
 }
 
 fn session(lines: &[Line<'_>], description: &mut Description) -> Result<Session, SdpError> {
@@ -77,6 +80,8 @@ fn session(lines: &[Line<'_>], description: &mut Description) -> Result<Session,
                     description.extras.extend(ice_options(others));
                 }
                 Said::EndOfCandidates => session.end_of_candidates = true,
+                Said::Extmap(extension) => session.extensions.push(extension),
+                Said::ExtmapAllowMixed => session.mixed_extensions = true,
                 Said::Group(group) => description.groups.push(group),
                 _ => description.extras.extend(attribute::extra(line)),
             },
@@ -153,7 +158,12 @@ struct Gathered {
     rtcp: Option<(u16, Option<IpAddr>)>,
     rtcp_mux: bool,
     bundle_only: bool,
-    ssrcs: Vec<u32>,
+    sources: Vec<RtpSource>,
+    source_groups: Vec<SourceGroup>,
+    msid: Option<String>,
+    extensions: Vec<HeaderExtension>,
+    mixed_extensions: bool,
+    reduced_rtcp: bool,
     ptime: Option<std::time::Duration>,
 }
 
@@ -213,6 +223,10 @@ fn stream(section: &Section<'_>, session: &Session) -> Result<Stream, SdpError> 
         rtcp_address: gathered.rtcp.and_then(|(port, address)| place(address.or(ip), port)),
         feedback_profile: protocol.feedback,
     };
+    if gathered.extensions.is_empty() && protocol.rtp {
+        // RFC 8285 §7: what the session says is said of every stream.
+        gathered.extensions.clone_from(&session.extensions);
+    }
     let stream = Stream {
         mid: gathered.mid,
         kind: media.kind,
@@ -221,12 +235,12 @@ fn stream(section: &Section<'_>, session: &Session) -> Result<Stream, SdpError> 
         codecs,
         transport,
         rtcp_mux: gathered.rtcp_mux,
-        sources: gathered.ssrcs.into_iter().map(RtpSource::new).collect(),
-        source_groups: Vec::new(),
-        msid: None,
-        header_extensions: Vec::new(),
-        mixed_extensions: false,
-        reduced_rtcp: false,
+        sources: gathered.sources,
+        source_groups: gathered.source_groups,
+        msid: gathered.msid,
+        header_extensions: gathered.extensions,
+        mixed_extensions: gathered.mixed_extensions || (protocol.rtp && session.mixed_extensions),
+        reduced_rtcp: gathered.reduced_rtcp,
         ptime: gathered.ptime,
         bandwidth_kbps,
         extras,
@@ -284,13 +298,16 @@ impl Gathered {
             }
             Said::Rtcp { port, address } => self.rtcp = Some((port, address)),
             Said::RtcpMux => self.rtcp_mux = true,
-            Said::Ssrc { id, is_cname } => {
-                if !self.ssrcs.contains(&id) {
-                    self.ssrcs.push(id);
-                }
-                // The cname is the writer's own; everything else said of a source is kept.
-                return (!is_cname).then_some(Said::Ssrc { id, is_cname });
-            }
+            Said::Ssrc { ssrc, attribute } => match self.sources.iter_mut().find(|s| s.ssrc == ssrc) {
+                Some(source) => source.attributes.push(attribute),
+                None => self.sources.push(RtpSource { ssrc, attributes: vec![attribute] }),
+            },
+            Said::SsrcGroup(group) => self.source_groups.push(group),
+            // Of several names of one stream the first counts, the others are kept behind it.
+            Said::Msid(msid) if self.msid.is_none() => self.msid = Some(msid),
+            Said::Extmap(extension) => self.extensions.push(extension),
+            Said::ExtmapAllowMixed => self.mixed_extensions = true,
+            Said::RtcpRsize => self.reduced_rtcp = true,
             Said::BundleOnly => {
                 self.bundle_only = true;
                 return Some(Said::BundleOnly);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Kind, Mid, RtpSource, Seal,
-    Setup,
+    CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, HeaderExtension, Kind, Mid,
+    RtpSource, Seal, Setup, SourceGroup,
 };
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
@@ -153,12 +153,83 @@ fn unknown_attributes_are_kept_in_order_with_their_case() {
 }
 
 #[test]
-fn a_source_is_kept_by_its_number_and_its_cname_is_the_writers() {
-    let offer = parsed("m=audio 4000 RTP/AVP 0\na=ssrc:5 cname:them\na=ssrc:5 msid:a b\na=ssrc:6 cname:them");
-    assert_eq!(offer.streams[0].sources, [RtpSource::new(5), RtpSource::new(6)]);
-    let text = write(&offer, &Origin { cname: Some("us".into()), ..origin() });
-    assert!(text.contains("a=ssrc:5 cname:us\r\na=ssrc:6 cname:us\r\n") && !text.contains("them"));
+fn a_source_of_which_nothing_is_said_gets_the_writers_cname_and_any_other_is_written_as_it_is() {
+    let offer = parsed("m=audio 4000 RTP/AVP 0\na=ssrc:5 cname:them\na=ssrc:6 label\na=ssrc:5 msid:a b");
+    let said = |name: &str, value: Option<&str>| Extra { name: name.into(), value: value.map(str::to_owned) };
+    let them = RtpSource { ssrc: 5, attributes: vec![said("cname", Some("them")), said("msid", Some("a b"))] };
+    assert_eq!(offer.streams[0].sources, [them, RtpSource { ssrc: 6, attributes: vec![said("label", None)] }]);
+    let us = Origin { cname: Some("us".into()), ..origin() };
+    let text = write(&offer, &us);
+    assert!(text.contains("a=ssrc:5 cname:them\r\na=ssrc:5 msid:a b\r\na=ssrc:6 label\r\n"), "{text}");
     assert_eq!(again(&offer), offer);
+    let mut fed = offer;
+    fed.streams[0].sources = vec![RtpSource::new(5)];
+    assert!(write(&fed, &us).contains("a=ssrc:5 cname:us\r\n"));
+}
+
+/// A video stream as a browser offers it.
+const VIDEO: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\na=mid:1\na=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\na=extmap-allow-mixed\na=extmap:4/sendonly urn:ietf:params:rtp-hdrext:sdes:mid\na=extmap:5 urn:x:y p=1 q\na=msid:s t\na=ssrc-group:FID 7 8\na=ssrc:7 cname:c\na=ssrc:8 cname:c\na=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv\na=setup:actpass\na=rtcp-mux\na=rtcp-rsize";
+
+#[test]
+fn what_a_browser_says_of_a_video_stream_passes_to_another() {
+    let offer = parsed(VIDEO);
+    let video = &offer.streams[0];
+    assert_eq!(video.source_groups[0].ssrcs, [7, 8]);
+    assert_eq!(video.msid.as_deref(), Some("s t"));
+    let [mid, other] = video.header_extensions.as_slice() else { panic!("two extensions") };
+    assert_eq!((mid.id, mid.direction, other.direction), (4, Some(Direction::SendOnly), None));
+    assert_eq!(other.parameters.as_deref(), Some("p=1 q"));
+    assert!(video.mixed_extensions && video.reduced_rtcp && video.extras.is_empty(), "{:?}", video.extras);
+    let text = write(&offer, &Origin { cname: Some("us".into()), ..origin() });
+    for line in VIDEO.lines().skip(1) {
+        assert!(text.contains(&format!("{line}\r\n")), "{line} is missing in\n{text}");
+    }
+    assert!(!text.contains("us "), "nothing of the writer's own: {text}");
+    assert_eq!(again(&offer), offer);
+}
+
+#[test]
+fn header_extensions_of_the_session_are_those_of_streams_that_say_none() {
+    let text = body("m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 31\na=extmap:2 urn:y\nm=image 5000 udptl t38");
+    let text = text.replace("t=0 0\r\n", "t=0 0\r\na=extmap:1 urn:x\r\na=extmap-allow-mixed\r\n");
+    let offer = read(&text).unwrap();
+    let uris = |at: usize| offer.streams[at].header_extensions.iter().map(|e| e.uri.as_str()).collect::<Vec<_>>();
+    assert_eq!((uris(0), uris(1), uris(2)), (vec!["urn:x"], vec!["urn:y"], vec![]));
+    assert_eq!(offer.streams.iter().map(|s| s.mixed_extensions).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(again(&offer), offer);
+}
+
+#[test]
+fn a_stream_without_a_name_gets_one_that_a_browser_plays_in_step_with_the_others() {
+    let ours = Origin { cname: Some("pc".into()), ..origin() };
+    let ice = "a=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv";
+    let both = format!(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:audio\n{ice}\nm=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:video\na=rtpmap:96 VP8/90000\n{ice}"
+    );
+    let text = write(&parsed(&both), &ours);
+    assert!(text.contains("a=msid:pc audio\r\n") && text.contains("a=msid:pc video\r\n"), "{text}");
+    let by_source = write(&parsed(&format!("m=audio 9 UDP/TLS/RTP/SAVPF 0\n{ice}\na=ssrc:5 msid:s t")), &ours);
+    assert!(by_source.contains("a=msid:s t\r\n") && by_source.contains("a=ssrc:5 msid:s t\r\n"), "{by_source}");
+}
+
+#[test]
+fn streams_with_a_transport_each_keep_it() {
+    let transport = |user: &str, at: &str| {
+        format!(
+            "a=ice-ufrag:{user}\na=ice-pwd:{user}abcdefghijklmnopqr\na=fingerprint:md5 {at}\na=setup:active\na=rtcp-mux"
+        )
+    };
+    let (audio, video) = (transport("aaaa", "0A:0B"), transport("bbbb", "0C:0D"));
+    let answer = parsed(&format!(
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:audio\n{audio}\nm=video 9 UDP/TLS/RTP/SAVPF 31\na=mid:video\n{video}"
+    ));
+    let text = write(&answer, &origin());
+    let (first, second) = text.split_at(text.find("m=video").unwrap());
+    for (text, lines) in [(first, audio), (second, video)] {
+        assert!(lines.lines().all(|l| text.contains(&format!("{l}\r\n"))), "{text}");
+    }
+    assert!(!text.contains("BUNDLE"));
+    assert_eq!(again(&answer), answer);
 }
 
 #[test]
@@ -227,6 +298,13 @@ fn nothing_in_a_description_can_begin_a_line_of_its_own() {
     offer.streams[0].mid = Some(Mid("a\r\na=evil".into()));
     offer.streams[0].codecs[0].parameters = Some("x\nm=audio 1 RTP/AVP 0".into());
     offer.extras.push(Extra { name: "tool\r".into(), value: Some("\na=evil".into()) });
+    offer.streams[0].msid = Some("a\r\na=evil".into());
+    let evil = Extra { name: "x y\r\na=evil".into(), value: Some("z\r\na=evil".into()) };
+    offer.streams[0].sources = vec![RtpSource { ssrc: 1, attributes: vec![evil] }];
+    offer.streams[0].source_groups = vec![SourceGroup { semantics: "FID\r\na=evil".into(), ssrcs: vec![1] }];
+    let evil =
+        |uri: &str| HeaderExtension { id: 1, uri: uri.into(), direction: None, parameters: Some("\ra=evil".into()) };
+    offer.streams[0].header_extensions = vec![evil("urn:x\na=evil"), evil("urn:x y")];
     let text = write(&offer, &Origin { name: "a b\r\nc=".into(), cname: Some("c\r\nd".into()), ..origin() });
     assert!(text.lines().all(|l| !l.starts_with("a=evil")), "{text}");
     assert_eq!(text.lines().filter(|l| l.starts_with("m=")).count(), 1);
@@ -236,7 +314,8 @@ fn nothing_in_a_description_can_begin_a_line_of_its_own() {
 #[test]
 fn a_browsers_answer_has_what_rfc_8829_asks_for() {
     let answer = "a=ice-lite\nm=audio 40000 UDP/TLS/RTP/SAVPF 111 110\nc=IN IP4 192.0.2.1\na=mid:0\na=rtpmap:111 opus/48000/2\na=rtcp-fb:111 transport-cc\na=fmtp:111 minptime=10;useinbandfec=1\na=rtpmap:110 telephone-event/48000\na=ssrc:9 cname:x\na=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv\na=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\na=setup:passive\na=rtcp-mux\na=candidate:1 1 udp 2 192.0.2.1 40000 typ host";
-    let description = read(&body(&format!("a=group:BUNDLE 0\n{answer}"))).unwrap();
+    let mut description = read(&body(&format!("a=group:BUNDLE 0\n{answer}"))).unwrap();
+    description.streams[0].sources = vec![RtpSource::new(9)];
     let text = write(&description, &Origin { cname: Some("pc".into()), trickle: true, ..origin() });
     let (session, audio) = text.split_at(text.find("m=").unwrap());
     assert_eq!(session, "v=0\r\no=- 7 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=ice-lite\r\n");

@@ -4,8 +4,12 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::attribute::is_token;
 use super::{MEDIA_EXTRA, candidate};
-use crate::model::{Codec, Description, Direction, Extra, Fingerprint, Ice, Kind, Seal, Setup, Stream, Transport};
+use crate::model::{
+    Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup,
+    Stream, Transport,
+};
 
 /// The attribute whose value `trickle` joins, so that there is one of it.
 const ICE_OPTIONS: &str = "ice-options";
@@ -24,8 +28,8 @@ pub struct Origin {
     pub address: IpAddr,
     /// The user name, `-` for none.
     pub name: String,
-    /// The canonical name of the media's source (RFC 3550 §6.5.1). Given, streams that a browser is to play
-    /// get an `a=msid` of this name too (RFC 8830).
+    /// The canonical name of sources of which nothing else is said (RFC 3550 §6.5.1). Given, streams that a browser
+    /// is to play and that have no name of their own get an `a=msid` of this name too (RFC 8830).
     pub cname: Option<String>,
     /// Say `a=ice-options:trickle`: the writer takes candidates that come later (RFC 8838), and ends its own
     /// with `a=end-of-candidates` if no more follow.
@@ -132,6 +136,7 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
         let point = if fraction.is_empty() { "" } else { "." };
         write!(text, "a=ptime:{}{point}{fraction}\r\n", micros / 1000)?;
     }
+    extensions(text, stream)?;
     sources(text, stream, origin)?;
     if let Some(ice) = &transport.ice {
         write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", clean(&ice.ufrag), clean(&ice.pwd))?;
@@ -142,6 +147,9 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
     }
     if stream.rtcp_mux {
         text.write_str("a=rtcp-mux\r\n")?;
+    }
+    if stream.reduced_rtcp {
+        text.write_str("a=rtcp-rsize\r\n")?;
     }
     let trickle = transport.ice.as_ref().is_some_and(|ice| ice.more || origin.trickle);
     for kept in stream.extras.iter().filter(|e| e.name != MEDIA_EXTRA) {
@@ -202,26 +210,72 @@ fn codec(text: &mut String, codec: &Codec) -> fmt::Result {
     Ok(())
 }
 
-/// `msid` (RFC 8830) and `ssrc` (RFC 5576). A browser plays a track of its own for each stream with an `msid`.
+/// `msid` (RFC 8830), `ssrc` and `ssrc-group` (RFC 5576).
 fn sources(text: &mut String, stream: &Stream, origin: &Origin) -> fmt::Result {
-    let cname = origin.cname.as_deref().map(clean);
-    let for_browser = stream.transport.ice.is_some() && matches!(stream.kind, Kind::Audio | Kind::Video);
-    let has_msid = stream.extras.iter().any(|e| e.name == "msid");
-    if let Some(cname) = &cname
-        && for_browser
-        && stream.accepted
-        && stream.direction.sends()
-        && !has_msid
-    {
-        let id: String = cname.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
-        let track = stream.mid.as_ref().map_or("0".into(), |m| clean(&m.0));
-        write!(text, "a=msid:{id} {track}\r\n")?;
+    if let Some(msid) = msid(stream, origin) {
+        write!(text, "a=msid:{msid}\r\n")?;
     }
-    for id in stream.sources.iter().map(|s| s.ssrc) {
-        match &cname {
-            Some(cname) => write!(text, "a=ssrc:{id} cname:{cname}\r\n")?,
-            None => write!(text, "a=ssrc:{id} cname:{:x}\r\n", origin.session_id)?,
+    for SourceGroup { semantics, ssrcs } in stream.source_groups.iter().filter(|g| is_token(&g.semantics)) {
+        write!(text, "a=ssrc-group:{semantics}")?;
+        ssrcs.iter().try_for_each(|ssrc| write!(text, " {ssrc}"))?;
+        text.write_str("\r\n")?;
+    }
+    stream.sources.iter().try_for_each(|s| source(text, s, origin))
+}
+
+/// What is said of a source, untouched; of one of which nothing is said, the writer's own `cname`.
+fn source(text: &mut String, source: &RtpSource, origin: &Origin) -> fmt::Result {
+    let ssrc = source.ssrc;
+    match &origin.cname {
+        _ if !source.attributes.is_empty() => {}
+        Some(cname) => write!(text, "a=ssrc:{ssrc} cname:{}\r\n", clean(cname))?,
+        None => write!(text, "a=ssrc:{ssrc} cname:{:x}\r\n", origin.session_id)?,
+    }
+    for Extra { name, value } in source.attributes.iter().filter(|a| is_token(&a.name)) {
+        match value {
+            Some(value) => write!(text, "a=ssrc:{ssrc} {name}:{}\r\n", clean(value))?,
+            None => write!(text, "a=ssrc:{ssrc} {name}\r\n")?,
         }
+    }
+    Ok(())
+}
+
+/// The name of a stream and its track: a browser plays a track of its own for each stream with an `msid`, and
+/// keeps those of one stream in step.
+fn msid<'a>(stream: &'a Stream, origin: &Origin) -> Option<Cow<'a, str>> {
+    if let Some(msid) = &stream.msid {
+        return Some(clean(msid));
+    }
+    let for_browser = stream.transport.ice.is_some() && matches!(stream.kind, Kind::Audio | Kind::Video);
+    let cname = origin.cname.as_deref().map(clean)?;
+    if !for_browser || !stream.accepted || !stream.direction.sends() {
+        return None;
+    }
+    let said = |a: &&Extra| a.name == "msid" && a.value.as_ref().is_some_and(|v| !v.trim().is_empty());
+    if let Some(value) = stream.sources.iter().flat_map(|s| &s.attributes).find(said).and_then(|a| a.value.as_deref()) {
+        return Some(clean(value));
+    }
+    let id: String = cname.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+    let track = stream.mid.as_ref().map_or("0".into(), |m| clean(&m.0));
+    Some(Cow::Owned(format!("{id} {track}")))
+}
+
+/// `extmap` and `extmap-allow-mixed` (RFC 8285).
+fn extensions(text: &mut String, stream: &Stream) -> fmt::Result {
+    if stream.mixed_extensions {
+        text.write_str("a=extmap-allow-mixed\r\n")?;
+    }
+    let sayable = |e: &&HeaderExtension| e.id > 0 && !e.uri.is_empty() && !e.uri.contains([' ', '\t']);
+    for extension in stream.header_extensions.iter().filter(sayable) {
+        write!(text, "a=extmap:{}", extension.id)?;
+        if let Some(way) = extension.direction {
+            write!(text, "/{}", direction(way))?;
+        }
+        write!(text, " {}", clean(&extension.uri))?;
+        if let Some(parameters) = &extension.parameters {
+            write!(text, " {}", clean(parameters))?;
+        }
+        text.write_str("\r\n")?;
     }
     Ok(())
 }

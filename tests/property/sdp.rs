@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use patchcord::model::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Fingerprint,
-    Group, Ice, Kind, Mid, Seal, Setup, Stream, Transport,
+    Group, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Stream, Transport,
 };
 use patchcord::sdp::{MEDIA_EXTRA, Origin, candidate, read, write};
 use proptest::collection::vec;
@@ -97,6 +97,39 @@ fn extra() -> impl Strategy<Value = Extra> {
     ("x-[a-zA-Z0-9-]{1,12}", option::of("([!-~]([ -~]{0,30}[!-~])?)?")).prop_map(|(name, value)| Extra { name, value })
 }
 
+/// What is said of a source is kept; of one of which nothing is said the writer says its own.
+fn sources() -> impl Strategy<Value = Vec<RtpSource>> {
+    let attribute = ("(cname|msid|label|x-[a-z]{1,5})", option::of("[!-~]([ -~]{0,30}[!-~])?"))
+        .prop_map(|(name, value)| Extra { name, value });
+    vec((any::<u32>(), vec(attribute, 1..3)), 0..3).prop_map(|mut sources| {
+        sources.sort_by_key(|(ssrc, _)| *ssrc);
+        sources.dedup_by_key(|(ssrc, _)| *ssrc);
+        sources.into_iter().map(|(ssrc, attributes)| RtpSource { ssrc, attributes }).collect()
+    })
+}
+
+fn source_group() -> impl Strategy<Value = SourceGroup> {
+    ("(FID|SIM|FEC-FR|X)", vec(any::<u32>(), 1..4)).prop_map(|(semantics, ssrcs)| SourceGroup { semantics, ssrcs })
+}
+
+fn header_extension() -> impl Strategy<Value = HeaderExtension> {
+    let way = option::of(prop_oneof![Just(Direction::SendRecv), Just(Direction::SendOnly), Just(Direction::RecvOnly)]);
+    let parameters = option::of("[!-~]{1,8}( [!-~]{1,8})?");
+    (1u16.., "(urn|http)://?[!-~]{1,30}", way, parameters)
+        .prop_map(|(id, uri, direction, parameters)| HeaderExtension { id, uri, direction, parameters })
+}
+
+/// What RFC 5576, RFC 8830, RFC 8285 and RFC 5506 have lines for.
+type Lines = (Vec<RtpSource>, Vec<SourceGroup>, Option<String>, Vec<HeaderExtension>, bool, bool);
+
+fn lines() -> impl Strategy<Value = Lines> {
+    let msid = option::of("[a-zA-Z0-9-]{1,36}( [a-zA-Z0-9-]{1,36})?");
+    let flags = (any::<bool>(), any::<bool>());
+    (sources(), vec(source_group(), 0..3), msid, vec(header_extension(), 0..4), flags).prop_map(
+        |(sources, groups, msid, extensions, (mixed, reduced))| (sources, groups, msid, extensions, mixed, reduced),
+    )
+}
+
 fn transport(lite: bool) -> impl Strategy<Value = Transport> {
     (seal(), option::of(ice(lite)), option::of(address()), option::of(address()), any::<bool>()).prop_map(
         |(seal, ice, address, rtcp_address, feedback_profile)| Transport {
@@ -111,15 +144,14 @@ fn transport(lite: bool) -> impl Strategy<Value = Transport> {
 
 fn stream(lite: bool) -> impl Strategy<Value = Stream> {
     let kind = prop_oneof![Just(Kind::Audio), Just(Kind::Video), Just(Kind::Other("text".into()))];
-    let numbers = (option::of(1u64..10_000_000), option::of(any::<u32>()), vec(any::<u32>(), 0..3));
+    let numbers = (option::of(1u64..10_000_000), option::of(any::<u32>()), lines());
     let codecs = (vec(codec(), 0..5), Just((0u8..128).collect::<Vec<_>>()).prop_shuffle());
     let rest = (any::<bool>(), any::<bool>(), direction(), vec(extra(), 0..3), any::<bool>());
     (kind, codecs, transport(lite), numbers, rest).prop_map(
-        |(kind, (mut codecs, payload_types), mut transport, (ptime, bandwidth_kbps, mut ssrcs), rest)| {
+        |(kind, (mut codecs, payload_types), mut transport, (ptime, bandwidth_kbps, lines), rest)| {
             let (accepted, rtcp_mux, direction, mut extras, named) = rest;
             codecs.iter_mut().zip(payload_types).for_each(|(codec, p)| codec.payload_type = p);
-            ssrcs.sort_unstable();
-            ssrcs.dedup();
+            let (sources, source_groups, msid, header_extensions, mixed_extensions, reduced_rtcp) = lines;
             if !accepted {
                 transport.address = None;
             }
@@ -137,12 +169,12 @@ fn stream(lite: bool) -> impl Strategy<Value = Stream> {
                 codecs,
                 transport,
                 rtcp_mux,
-                sources: ssrcs.into_iter().map(patchcord::model::RtpSource::new).collect(),
-                source_groups: Vec::new(),
-                msid: None,
-                header_extensions: Vec::new(),
-                mixed_extensions: false,
-                reduced_rtcp: false,
+                sources,
+                source_groups,
+                msid,
+                header_extensions,
+                mixed_extensions,
+                reduced_rtcp,
                 ptime: ptime.map(Duration::from_micros),
                 bandwidth_kbps,
                 extras,
@@ -167,8 +199,8 @@ fn description() -> impl Strategy<Value = Description> {
 fn line() -> impl Strategy<Value = String> {
     let media = "m=(audio|video|image) (0|9|4000|5000/2) (RTP/AVP|RTP/SAVP|RTP/SAVPF|UDP/TLS/RTP/SAVPF|udptl|UDP/DTLS/SCTP) (0|8 0|97|97 8 128|t38|wb)\r\n";
     let session = "(c=IN IP4 (0\\.0\\.0\\.0|192\\.0\\.2\\.[1-9]|here\\.example)|b=(AS|TIAS):[0-9]{1,4}|k=x|t=0 0)\r\n";
-    let flag = "a=(sendrecv|sendonly|inactive|rtcp-mux|bundle-only|ice-lite|end-of-candidates|crypto:1 a b|ice-options:(ice2 )?trickle|x|m=:y|=)\r\n";
-    let value = "a=(mid:[ab]|ptime:(20|0|2\\.50)|ssrc:[12] (cname:a|b)|rtcp:(9|4001|4003 IN IP4 192\\.0\\.2\\.9)|setup:(active|actpass)|fingerprint:MD5 0a:FF|ice-ufrag:abcd|ice-pwd:abcdefghijklmnopqrstuv|candidate:1 1 (udp|tcp) 7 192\\.0\\.2\\.1 (7|x) typ host( tcptype so)?|rtcp-fb:(\\*|0|97) nack|rtpmap:97 (a/8000/1|b/90000|c/0|d)|fmtp:(0|97|98) x=1|group:(LS|DUP) a b)\r\n";
+    let flag = "a=(sendrecv|sendonly|inactive|rtcp-mux|bundle-only|ice-lite|rtcp-rsize|extmap-allow-mixed|end-of-candidates|crypto:1 a b|ice-options:(ice2 )?trickle|x|m=:y|=)\r\n";
+    let value = "a=(mid:[ab]|ptime:(20|0|2\\.50)|ssrc:[12]( (cname:a|b|msid:| :x))?|ssrc-group:(FID 1 2|FID|SIM x)|msid:(a b|-|)|extmap:([01]|4(/sendonly|/odd)?) urn:x( y  z)?|rtcp:(9|4001|4003 IN IP4 192\\.0\\.2\\.9)|setup:(active|actpass)|fingerprint:MD5 0a:FF|ice-ufrag:abcd|ice-pwd:abcdefghijklmnopqrstuv|candidate:1 1 (udp|tcp) 7 192\\.0\\.2\\.1 (7|x) typ host( tcptype so)?|rtcp-fb:(\\*|0|97) nack|rtpmap:97 (a/8000/1|b/90000|c/0|d)|fmtp:(0|97|98) x=1|group:(LS|DUP) a b)\r\n";
     prop_oneof![3 => media, 2 => session, 4 => flag, 8 => value]
 }
 

@@ -50,7 +50,7 @@ fn formats(text: &str) -> Vec<BTreeMap<String, Vec<String>>> {
             continue;
         }
         let Some(stream) = streams.last_mut() else { continue };
-        for name in ["rtpmap", "fmtp", "ptime", "mid", "crypto", "candidate"] {
+        for name in ["rtpmap", "fmtp", "ptime", "mid", "crypto", "candidate", "extmap", "msid", "ssrc", "ssrc-group"] {
             if let Some(value) = line.strip_prefix("a=").and_then(|l| l.strip_prefix(name)?.strip_prefix(':')) {
                 let value = value.trim().strip_suffix("/1").unwrap_or(value.trim());
                 let values = stream.entry(name.to_owned()).or_default();
