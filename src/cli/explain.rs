@@ -6,6 +6,7 @@ use jiff::Zoned;
 use jiff::civil::{DateTime, Weekday};
 
 use crate::model::{Address, Entry};
+use crate::route::expected::usual_adapter;
 use crate::route::{self, Minute, Request};
 use crate::switch::config::Config;
 
@@ -21,7 +22,8 @@ pub struct Arguments {
     /// When: 2026-11-22T10:00 in the dialplan's time zone, or "Mo 10:00"; otherwise now
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     at: Option<Minute>,
-    /// By which door: web, sip (the user --from), trunk:NAME, open; otherwise what --from suggests
+    /// By which door: web, sip, xmpp (the user --from), trunk:NAME, account:NAME@DOMAIN, open; otherwise what --from
+    /// suggests
     #[arg(long, value_name = "DOOR", value_parser = read_door)]
     entry: Option<Door>,
 }
@@ -39,9 +41,10 @@ fn read_door(text: &str) -> Result<Door, String> {
     match text {
         "web" => Ok(Door::User("web")),
         "sip" => Ok(Door::User("sip")),
+        "xmpp" => Ok(Door::User("xmpp")),
         other => route::expected::read_entry(other)
             .map(Door::Entry)
-            .ok_or_else(|| "write web, sip, user:NAME, trunk:NAME or open".to_owned()),
+            .ok_or_else(|| "write web, sip, xmpp, user:NAME, trunk:NAME, account:NAME@DOMAIN or open".to_owned()),
     }
 }
 
@@ -66,9 +69,11 @@ pub fn explain(file: Option<&Path>, call: &Arguments) -> Result<(), String> {
 fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
     let routing = &config.routing;
     let (entry, adapter) = match &call.entry {
-        Some(Door::User(adapter)) => (Entry::User(call.from.user.clone()), *adapter),
-        Some(Door::Entry(entry @ Entry::User(_))) => (entry.clone(), "web"),
-        Some(Door::Entry(entry)) => (entry.clone(), "sip"),
+        Some(Door::User(adapter)) => {
+            let user = owner(config, &call.from).unwrap_or_else(|| call.from.user.clone());
+            (Entry::User(user), *adapter)
+        }
+        Some(Door::Entry(entry)) => (entry.clone(), usual_adapter(entry)),
         None => suggested(config, &call.from),
     };
     let request = Request::gather(
@@ -82,10 +87,21 @@ fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
     route::explain(&routing.dialplan, &request, &route::decide(&routing.dialplan, &request))
 }
 
-/// A user comes by the page, a number by the first trunk, anybody else by no door that knows them.
+/// The user whose XMPP account it is.
+fn owner(config: &Config, from: &Address) -> Option<String> {
+    let jid = from.bare().to_string();
+    let owns = |own: &String| from.domain.is_some() && own.eq_ignore_ascii_case(&jid);
+    config.directory.users.iter().find(|(_, user)| user.jid.as_ref().is_some_and(owns)).map(|(name, _)| name.clone())
+}
+
+/// A user comes by the page, or by the XMPP account, if that is said to call; a number by the first trunk, anybody
+/// else by no door that knows them.
 fn suggested(config: &Config, from: &Address) -> (Entry, &'static str) {
     if from.domain.is_none() && config.directory.users.contains_key(&from.user) {
         return (Entry::User(from.user.clone()), "web");
+    }
+    if let Some(user) = owner(config, from) {
+        return (Entry::User(user), "xmpp");
     }
     let trunk = config.trunk_names().into_iter().next();
     match trunk.filter(|_| from.is_number()) {
@@ -128,6 +144,19 @@ dial trunk:demo +15550100, for 1m each
         assert!(ask("stranger", "web", None).contains("(entry open, by sip)"));
         assert!(ask("stranger", "web", None).ends_with("reject forbidden: This call is not allowed.\n"));
         assert!(read_door("gate").is_err());
+    }
+
+    #[test]
+    fn an_account_is_a_stranger_unless_it_is_a_users_own() {
+        let romeo = "account:Romeo@Example.org";
+        assert!(ask("romeo@example.org", "web", Some(romeo)).contains("(entry account:romeo@example.org, by xmpp)"));
+        assert!(
+            ask("romeo@example.org", "web", Some(romeo)).ends_with("reject forbidden: This call is not allowed.\n")
+        );
+        let mut config = Config::embedded(&mut Dice::for_test(1)).unwrap();
+        config.directory.users.get_mut("web").unwrap().jid = Some("romeo@example.org".into());
+        let from: Address = "romeo@example.org/Orchard".parse().unwrap();
+        assert_eq!(suggested(&config, &from), (Entry::User("web".into()), "xmpp"));
     }
 
     #[test]

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Address {
     /// `alice`, `+15550100`, `600`.
     pub user: String,
-    /// The domain, in lower case and without a port; `None` means here.
+    /// The domain, in lower case and without a port; `None` means here. The full address of an XMPP client goes on
+    /// with `/` and its resource, in its own case (RFC 7622 §3.4): `example.org/Orchard`.
     pub domain: Option<String>,
 }
 
@@ -24,9 +25,29 @@ impl Address {
         Address { user: user.into(), domain: None }
     }
 
-    /// An address of a domain.
+    /// An address of a domain, perhaps with a resource.
     pub fn at(user: impl Into<String>, domain: impl AsRef<str>) -> Address {
-        Address { user: user.into(), domain: Some(domain.as_ref().to_ascii_lowercase()) }
+        let mut domain = domain.as_ref().to_owned();
+        let end = domain.find('/').unwrap_or(domain.len());
+        if let Some(host) = domain.get_mut(..end) {
+            host.make_ascii_lowercase();
+        }
+        Address { user: user.into(), domain: Some(domain) }
+    }
+
+    /// The domain without a resource.
+    pub fn host(&self) -> Option<&str> {
+        self.domain.as_deref().map(|d| d.split_once('/').map_or(d, |(host, _)| host))
+    }
+
+    /// The resource of an XMPP address.
+    pub fn resource(&self) -> Option<&str> {
+        self.domain.as_deref().and_then(|d| d.split_once('/')).map(|(_, resource)| resource)
+    }
+
+    /// The address without its resource.
+    pub fn bare(&self) -> Address {
+        Address { user: self.user.clone(), domain: self.host().map(str::to_owned) }
     }
 
     /// Whether the user part is a telephone number: an optional `+`, then two digits or more, with nothing
@@ -67,15 +88,20 @@ impl FromStr for Address {
             .find(|s| text.get(..s.len()).is_some_and(|t| t.eq_ignore_ascii_case(s)));
         let rest = scheme.map_or(text, |s| &text[s.len()..]);
         let rest = if scheme.is_some() { rest.split([';', '?']).next().unwrap_or(rest) } else { rest };
-        let (user, domain) = match rest.rsplit_once('@') {
-            Some((_, "")) => return Err(NoAddress),
-            Some((user, domain)) => (user, Some(domain.to_ascii_lowercase())),
-            None => (rest, None),
+        // What follows the first `/` behind an `@` is a resource, and may have an `@` itself.
+        let end = rest.find('@').and_then(|at| rest.get(at..)?.find('/').map(|slash| at + slash));
+        let (address, resource) = rest.split_at(end.unwrap_or(rest.len()));
+        let (user, host) = match address.rsplit_once('@') {
+            Some((user, host)) => (user, Some(host)),
+            None => (address, None),
         };
-        if user.is_empty() {
+        if user.is_empty() || host == Some("") || resource == "/" {
             return Err(NoAddress);
         }
-        Ok(Address { user: user.to_owned(), domain })
+        Ok(match host {
+            Some(host) => Address::at(user, format!("{host}{resource}")),
+            None => Address::here(user),
+        })
     }
 }
 
@@ -122,9 +148,21 @@ mod tests {
         assert_eq!(read("tel:+1-555-0100;phone-context=x"), Ok(Address::here("+1-555-0100")));
         assert_eq!(read(" sip:Bob@Example.ORG;transport=tcp "), Ok(Address::at("Bob", "example.org")));
         assert_eq!(read("alice"), Ok(Address::here("alice")));
-        for nobody in ["", "  ", "sip:", "@example.org", "bob@", "a\nb"] {
+        for nobody in ["", "  ", "sip:", "@example.org", "bob@", "bob@/x", "bob@example.org/", "a\nb"] {
             assert_eq!(read(nobody), Err(NoAddress), "{nobody:?}");
         }
+    }
+
+    #[test]
+    fn a_resource_stays_with_the_domain_in_its_own_case() {
+        let orchard: Address = "xmpp:romeo@Montague.LIT/Orchard@Home/1".parse().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(orchard, Address::at("romeo", "montague.lit/Orchard@Home/1"));
+        assert_eq!((orchard.host(), orchard.resource()), (Some("montague.lit"), Some("Orchard@Home/1")));
+        assert_eq!(orchard.to_string(), "romeo@montague.lit/Orchard@Home/1");
+        assert_eq!(orchard.bare(), Address::at("romeo", "MONTAGUE.lit"));
+        // A `/` between digits separates, and one before the `@` is a part of the name.
+        assert_eq!("030/123456".parse(), Ok(Address::here("030/123456")));
+        assert_eq!("a/b@example.org".parse(), Ok(Address::at("a/b", "example.org")));
     }
 
     #[test]

@@ -16,6 +16,25 @@ pub enum MediaPolicy {
     Relay,
 }
 
+impl MediaPolicy {
+    /// Every policy.
+    pub const ALL: [MediaPolicy; 3] = [MediaPolicy::Auto, MediaPolicy::Direct, MediaPolicy::Relay];
+
+    /// The name in the dialplan: `auto`.
+    pub fn name(self) -> &'static str {
+        match self {
+            MediaPolicy::Auto => "auto",
+            MediaPolicy::Direct => "direct",
+            MediaPolicy::Relay => "relay",
+        }
+    }
+
+    /// The policy of that name.
+    pub fn by_name(name: &str) -> Option<MediaPolicy> {
+        MediaPolicy::ALL.into_iter().find(|p| p.name() == name)
+    }
+}
+
 /// Which way the media of a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -10,20 +10,20 @@ use super::hours::Minute;
 use super::normalise::{Dialled, Numbering};
 use super::pattern::Pattern;
 use super::plan::{Dialplan, Rule, TargetName, Then, When};
-use crate::model::{Address, Cause, Directory, Entry};
+use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, User};
 
 /// Everything that a rule may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The door, with the identity that it has proven.
     pub entry: Entry,
-    /// The adapter that heard the call: `web`, `sip`.
+    /// The adapter that heard the call: `web`, `sip`, `xmpp`.
     pub adapter: String,
     /// Who calls.
     pub from: Dialled,
     /// Who was dialled.
     pub to: Dialled,
-    /// The user of the directory whom `to` names, by name or by number.
+    /// The user of the directory whom `to` names, by name, by number or by XMPP account.
     pub user: Option<String>,
     /// The local time of the dialplan.
     pub at: Minute,
@@ -62,6 +62,8 @@ pub struct Dial {
     pub parallel: bool,
     /// How long each target rings (all together, if parallel).
     pub ring: Duration,
+    /// Which way the media may go.
+    pub media: MediaPolicy,
 }
 
 /// One of those to ring.
@@ -76,6 +78,8 @@ pub enum Target {
         /// The number or name to ask it for, as the rule writes it.
         number: String,
     },
+    /// An XMPP account, or with a resource one of its clients. It always has a domain.
+    Xmpp(Address),
 }
 
 /// One rule that was looked at.
@@ -120,8 +124,13 @@ impl Request {
 
 /// The user of the directory whom an address names.
 fn callee(directory: &Directory, to: &Dialled) -> Option<String> {
-    if to.typed.domain.is_some() {
+    if to.typed.resource().is_some() {
         return None;
+    }
+    if to.typed.domain.is_some() {
+        let jid = to.typed.to_string();
+        let owns = |user: &User| user.jid.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&jid));
+        return directory.users.iter().find(|(_, user)| owns(user)).map(|(name, _)| name.clone());
     }
     let name = &to.typed.user;
     if let Some((name, _)) = directory.users.get_key_value(name) {
@@ -161,7 +170,7 @@ fn act(rule: &Rule, request: &Request) -> Action {
     match &rule.then {
         Then::Echo => Action::Echo,
         Then::Reject(cause) => Action::Reject(*cause),
-        Then::Dial { targets, number, parallel, ring } => {
+        Then::Dial { targets, number, parallel, ring, media } => {
             let rest = rule.when.to.as_ref().and_then(|to| fits(to, &request.to)).unwrap_or_default();
             let targets: Vec<Target> = targets
                 .iter()
@@ -171,21 +180,27 @@ fn act(rule: &Rule, request: &Request) -> Action {
                     TargetName::Trunk(name) => {
                         Some(Target::Trunk { name: name.clone(), number: number.fill(&request.to, rest) })
                     }
+                    TargetName::Xmpp(jid) => account(&jid.fill(&request.to, rest)).map(Target::Xmpp),
                 })
                 .collect();
             if targets.is_empty() {
                 Action::Reject(Cause::Unavailable)
             } else {
-                Action::Dial(Dial { targets, parallel: *parallel, ring: *ring })
+                Action::Dial(Dial { targets, parallel: *parallel, ring: *ring, media: *media })
             }
         }
     }
 }
 
+/// The account that a target names, if what was dialled made it one: a name alone is no account of any server.
+pub(super) fn account(jid: &str) -> Option<Address> {
+    jid.parse().ok().filter(|a: &Address| a.domain.is_some() && !a.user.contains('@'))
+}
+
 /// Whether a pattern fits an address in one of its forms: E.164, as it was dialled. If so, what the `*` stood for.
 fn fits<'d>(pattern: &Pattern, dialled: &'d Dialled) -> Option<&'d str> {
     let number = dialled.e164.as_deref().and_then(|n| pattern.fits(n, None));
-    number.or_else(|| pattern.fits(&dialled.typed.user, dialled.typed.domain.as_deref()))
+    number.or_else(|| pattern.fits(&dialled.typed.user, dialled.typed.host()))
 }
 
 impl When {
@@ -198,7 +213,7 @@ impl When {
         let from = |pattern: &Pattern| {
             let by_name = match &request.entry {
                 Entry::User(name) => pattern.fits(name, None).is_some(),
-                Entry::Account(jid) => pattern.fits(jid, None).is_some(),
+                Entry::Account(jid) => pattern.fits_jid(jid),
                 Entry::Trunk(_) | Entry::Open => false,
             };
             by_name || fits(pattern, &request.from).is_some()
@@ -238,6 +253,7 @@ impl fmt::Display for Target {
         match self {
             Target::User(name) => write!(f, "user:{name}"),
             Target::Trunk { name, number } => write!(f, "trunk:{name} {number}"),
+            Target::Xmpp(jid) => write!(f, "xmpp:{jid}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Patterns for doors: `user`, `user:alice|trunk:carrier-*`, `web`, `open`.
+//! Patterns for doors: `user`, `user:alice|trunk:carrier-*`, `account:*@example.org`, `web`, `open`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::base::settings::nearest;
 use crate::model::Entry;
 
 /// The adapters that callers come in by.
-const ADAPTERS: [&str; 2] = ["web", "sip"];
+pub const ADAPTERS: [&str; 3] = ["web", "sip", "xmpp"];
 
 /// A condition on the door of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,9 @@ enum Door {
     User(Option<Pattern>),
     /// `trunk`, `trunk:PATTERN`
     Trunk(Option<Pattern>),
-    /// `web`, `sip`: anybody whom the door knows.
+    /// `account`, `account:PATTERN`: an XMPP account that is no user of ours.
+    Account(Option<Pattern>),
+    /// `web`, `sip`, `xmpp`: anybody whom the door knows.
     Adapter(&'static str),
     /// Callers whom no door knows.
     Open,
@@ -46,7 +48,9 @@ impl EntryPattern {
             (Door::User(pattern), Entry::User(name)) | (Door::Trunk(pattern), Entry::Trunk(name)) => {
                 named(pattern, name)
             }
-            // An adapter lets in only whom it knows: a rule for phones must not open a trunk to strangers.
+            (Door::Account(pattern), Entry::Account(jid)) => pattern.as_ref().is_none_or(|p| p.fits_jid(jid)),
+            // An adapter lets in only whom it knows: a rule for phones must not open a trunk to strangers, nor one
+            // for our users' XMPP accounts to those of others.
             (Door::Adapter(own), Entry::User(_) | Entry::Trunk(_)) => *own == adapter,
             (Door::Open, Entry::Open) => true,
             _ => false,
@@ -65,16 +69,36 @@ fn read_door(text: &str) -> Result<Door, BadPattern> {
     match text.split_once(':') {
         Some(("user", name)) => return Ok(Door::User(pattern(name)?)),
         Some(("trunk", name)) => return Ok(Door::Trunk(pattern(name)?)),
+        Some(("account", jid)) => {
+            let pattern = pattern(jid)?;
+            if !pattern.as_ref().is_some_and(Pattern::has_domain) {
+                let advice = "write a pattern with a domain, such as `account:*@example.org`, or `account`";
+                return Err(BadPattern::new(format!("`{text}` fits no account: {advice}")));
+            }
+            return Ok(Door::Account(pattern));
+        }
         _ => {}
     }
     match text {
         "user" => Ok(Door::User(None)),
         "trunk" => Ok(Door::Trunk(None)),
+        "account" => Ok(Door::Account(None)),
         "open" => Ok(Door::Open),
         other => match ADAPTERS.into_iter().find(|a| *a == other) {
             Some(adapter) => Ok(Door::Adapter(adapter)),
             None => {
-                let known = ["user", "user:NAME", "trunk", "trunk:NAME", "web", "sip", "open"];
+                let known = [
+                    "user",
+                    "user:NAME",
+                    "trunk",
+                    "trunk:NAME",
+                    "account",
+                    "account:*@DOMAIN",
+                    "web",
+                    "sip",
+                    "xmpp",
+                    "open",
+                ];
                 let advice = match nearest(other, &known) {
                     Some(near) => format!("write `{near}`"),
                     None => format!("write one of {}", known.join(", ")),
@@ -105,10 +129,24 @@ mod tests {
 
     #[test]
     fn only_the_word_open_lets_strangers_in() {
-        for pattern in ["user", "user:*", "trunk:*", "sip", "web", "user|trunk|sip|web"] {
+        for pattern in ["user", "user:*", "trunk:*", "sip", "web", "user|trunk|sip|web|account"] {
             assert!(!EntryPattern::read(pattern).unwrap().fits(&Entry::Open, "sip"), "{pattern}");
         }
         assert!(EntryPattern::read("open").unwrap().fits(&Entry::Open, "sip"));
+    }
+
+    #[test]
+    fn only_the_word_account_lets_accounts_of_others_in() {
+        let romeo = Entry::Account("romeo@montague.lit".into());
+        let fits = |pattern: &str, entry: &Entry| EntryPattern::read(pattern).unwrap().fits(entry, "xmpp");
+        for pattern in ["xmpp", "user", "user:*", "trunk", "open", "account:*@example.org", "account:juliet@*"] {
+            assert!(!fits(pattern, &romeo), "{pattern}");
+        }
+        for pattern in ["account", "account:*@montague.lit", "account:Romeo@*", "user|account:*@*.lit"] {
+            assert!(fits(pattern, &romeo), "{pattern}");
+        }
+        assert!(fits("xmpp", &Entry::User("romeo".into())));
+        assert!(!fits("account", &Entry::User("romeo".into())));
     }
 
     #[test]
@@ -116,5 +154,7 @@ mod tests {
         assert_eq!(EntryPattern::read("users").unwrap_err().to_string(), "`users` is no door: write `user`");
         let said = EntryPattern::read("gate").unwrap_err().to_string();
         assert!(said.contains("write one of user, user:NAME, trunk"), "{said}");
+        let said = EntryPattern::read("account:*").unwrap_err().to_string();
+        assert!(said.contains("such as `account:*@example.org`"), "{said}");
     }
 }

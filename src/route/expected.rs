@@ -1,6 +1,7 @@
 //! The dialplan's own test: a table asked → decided.
 
-use super::decide::{Request, decide};
+use super::decide::{Request, account, decide};
+use super::entry::ADAPTERS;
 use super::hours::Minute;
 use super::normalise::Numbering;
 use super::plan::Dialplan;
@@ -70,8 +71,9 @@ fn read_row(row: &mut Section<'_>) -> Option<Expected> {
     let address = |text: &str| text.parse::<Address>().ok();
     let from = row.value("from", "who calls, such as \"alice\" or \"+15550100\"", address);
     let to = row.value("to", "who is dialled, such as \"bob\" or \"+15550100\"", address);
-    let entry = row.value("entry", "a door: \"user:NAME\", \"trunk:NAME\" or \"open\"", read_entry);
-    let adapter = row.value("adapter", "\"web\" or \"sip\"", |t| ["web", "sip"].contains(&t).then(|| t.to_owned()));
+    let doors = "a door: \"user:NAME\", \"trunk:NAME\", \"account:NAME@DOMAIN\" or \"open\"";
+    let entry = row.value("entry", doors, read_entry);
+    let adapter = row.value("adapter", "\"web\", \"sip\" or \"xmpp\"", |t| ADAPTERS.contains(&t).then(|| t.to_owned()));
     let at = row.value("at", "a minute of the week, such as \"Mo 10:00\"", Minute::read);
     let decided = row.text("decided", "a decision, such as \"echo\", \"dial user:bob\" or \"reject forbidden\"");
     let rule = row.text("rule", "the name of a rule, or \"none\"");
@@ -80,7 +82,7 @@ fn read_row(row: &mut Section<'_>) -> Option<Expected> {
         return None;
     };
     let entry = entry.map_or_else(|| Entry::User(from.value.user.clone()), |e| e.value);
-    let default_adapter = if matches!(entry, Entry::User(_)) { "web" } else { "sip" };
+    let default_adapter = usual_adapter(&entry);
     let sheet = row.sheet();
     Some(Expected {
         place: Problem { file: sheet.file().to_owned(), line: sheet.line(row.at()), text: String::new() },
@@ -94,11 +96,21 @@ fn read_row(row: &mut Section<'_>) -> Option<Expected> {
     })
 }
 
-/// Reads `user:alice`, `trunk:carrier`, `open`.
+/// The adapter that those come by whom this door lets in: users by the page, if nothing else is said.
+pub fn usual_adapter(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::User(_) => "web",
+        Entry::Account(_) => "xmpp",
+        Entry::Trunk(_) | Entry::Open => "sip",
+    }
+}
+
+/// Reads `user:alice`, `trunk:carrier`, `account:romeo@example.org`, `open`.
 pub fn read_entry(text: &str) -> Option<Entry> {
     match text.split_once(':') {
         Some(("user", name)) if !name.is_empty() => Some(Entry::User(name.to_owned())),
         Some(("trunk", name)) if !name.is_empty() => Some(Entry::Trunk(name.to_owned())),
+        Some(("account", jid)) => account(jid).map(|jid| Entry::Account(jid.bare().to_string().to_lowercase())),
         None if text == "open" => Some(Entry::Open),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::decide::{Action, Condition, Decision, Request};
 use super::plan::{Dialplan, Rule};
 use crate::base::settings::print_duration;
-use crate::model::Entry;
+use crate::model::{Entry, MediaPolicy};
 
 /// Tells how a decision came about, in lines of text.
 pub fn explain(plan: &Dialplan, request: &Request, decision: &Decision) -> String {
@@ -37,6 +37,11 @@ pub fn explain(plan: &Dialplan, request: &Request, decision: &Decision) -> Strin
             let _ = write!(text, ": {}", cause.sentence());
         }
         Action::Echo => {}
+    }
+    if let Action::Dial(dial) = &decision.action
+        && dial.media != MediaPolicy::default()
+    {
+        let _ = write!(text, ", media {}", dial.media.name());
     }
     if decision.emergency {
         text.push_str(" (emergency: whatever the limits)");
@@ -73,7 +78,10 @@ fn failure(rule: &Rule, condition: Condition, request: &Request) -> String {
     match condition {
         Condition::Entry => match &when.entry {
             Some(wanted) => format!("entry is {}, by {}, not \"{wanted}\"", door(request), request.adapter),
-            None => "the caller is not known, and the rule does not say entry = \"open\"".to_owned(),
+            None => {
+                let word = if matches!(request.entry, Entry::Account(_)) { "account" } else { "open" };
+                format!("the caller is not known, and the rule does not say entry = \"{word}\"")
+            }
         },
         Condition::From => {
             format!("from is {}, not \"{}\"", request.from.text(), shown(when.from.as_ref().map(ToString::to_string)))

@@ -22,7 +22,7 @@ const SHORTEST_WITHOUT_PREFIX: usize = 9;
 /// An address as it was dialled, and in the form that rules are written for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialled {
-    /// As it came, a number without visual separators.
+    /// As it came; a number of no domain without visual separators.
     pub typed: Address,
     /// A number in E.164 form (`+4930123456`), if it could be told from what was dialled.
     pub e164: Option<String>,
@@ -75,7 +75,9 @@ impl Numbering {
         };
         let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
         let e164 = self.e164(&digits);
-        Dialled { typed: Address { user: digits, domain: address.domain.clone() }, e164 }
+        // In the name of somebody elsewhere, a separator may be what tells them from others.
+        let typed = if address.domain.is_some() { address.clone() } else { Address::here(digits) };
+        Dialled { typed, e164 }
     }
 
     /// `digits`: digits only, perhaps with a `+` before them.
@@ -210,6 +212,7 @@ mod tests {
     fn names_and_addresses_of_other_services_stay_as_they_are() {
         assert_eq!(read("DE", "alice"), "alice");
         assert_eq!(read("DE", "sip:Bob@example.org"), "Bob@example.org");
+        assert_eq!(read("DE", "xmpp:19-84@example.org/Home"), "19-84@example.org/Home");
         let none = Numbering::default();
         assert_eq!(none.read(&Address::here("030 123456")).text(), "030123456");
         assert_eq!(none.read(&Address::here("+49 30 123456")).text(), "+4930123456");

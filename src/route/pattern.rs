@@ -81,6 +81,17 @@ impl Pattern {
         self.alternatives.iter().find_map(|a| a.fits(user, domain))
     }
 
+    /// Whether every alternative names a domain.
+    pub fn has_domain(&self) -> bool {
+        self.alternatives.iter().all(|a| matches!(a, Alternative::Glob { domain: Some(_), .. }))
+    }
+
+    /// Whether it fits a bare JID: `romeo@example.org`, or a domain alone.
+    pub fn fits_jid(&self, jid: &str) -> bool {
+        let (user, domain) = jid.split_once('@').unwrap_or(("", jid));
+        self.fits(user, Some(domain)).is_some()
+    }
+
     /// Whether every alternative has a `*` in the part before the `@`, so that there is something it stood for.
     pub fn has_rest(&self) -> bool {
         self.alternatives.iter().all(|a| matches!(a, Alternative::Glob { user, .. } if user.tail.is_some()))

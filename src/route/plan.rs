@@ -9,7 +9,7 @@ use super::hours::Hours;
 use super::pattern::Pattern;
 use super::template::Template;
 use crate::base::settings::{Located, Problems, Section, Sheet, nearest};
-use crate::model::Cause;
+use crate::model::{Cause, MediaPolicy};
 
 /// The most files of a plan.
 pub const MAX_FILES: usize = 64;
@@ -76,6 +76,8 @@ pub enum Then {
         parallel: bool,
         /// How long each rings.
         ring: Duration,
+        /// Which way the media may go.
+        media: MediaPolicy,
     },
     /// Lets the caller hear themselves.
     Echo,
@@ -92,6 +94,8 @@ pub enum TargetName {
     Callee,
     /// `trunk:carrier`
     Trunk(String),
+    /// `xmpp:romeo@example.org`, `xmpp:{dialled}`
+    Xmpp(Template),
 }
 
 /// The names that targets may use.
@@ -103,6 +107,8 @@ pub struct Names {
     pub trunks: Vec<String>,
     /// The trunk that only plays a telephone network: `trunk:*` does not mean it.
     pub demo: Option<String>,
+    /// Whether the gateway is connected to an XMPP server.
+    pub xmpp: bool,
 }
 
 impl Dialplan {
@@ -191,10 +197,17 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
     let number = section.text("number", "a number for the trunk, such as \"{e164}\" or \"0{rest}\"");
     let parallel = section.flag("parallel");
     let ring = section.duration("ring", Duration::from_secs(1)..=LONGEST_RING);
+    let wanted = "\"auto\", \"direct\" or \"relay\"";
+    let media = section.value("media", wanted, MediaPolicy::by_name);
     let echo = section.flag("echo");
     let causes = Cause::ALL.map(Cause::name).join(", ");
     let reject = section.value("reject", &format!("one of {causes}"), Cause::by_name);
-    let of_dial = [number.as_ref().map(|n| n.at), parallel.as_ref().map(|p| p.at), ring.as_ref().map(|r| r.at)];
+    let of_dial = [
+        number.as_ref().map(|n| n.at),
+        parallel.as_ref().map(|p| p.at),
+        ring.as_ref().map(|r| r.at),
+        media.as_ref().map(|m| m.at),
+    ];
     if dial.is_none()
         && let Some(at) = of_dial.into_iter().flatten().next()
     {
@@ -205,7 +218,8 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
     match (targets, echo, reject) {
         (Some(targets), None, None) => {
             let ring = ring.map_or(DEFAULT_RING, |r| r.value);
-            Some(Then::Dial { targets: targets?, number, parallel: parallel.is_some_and(|p| p.value), ring })
+            let media = media.map_or(MediaPolicy::default(), |m| m.value);
+            Some(Then::Dial { targets: targets?, number, parallel: parallel.is_some_and(|p| p.value), ring, media })
         }
         (None, Some(Located { value: true, .. }), None) => Some(Then::Echo),
         (None, None, Some(cause)) => Some(Then::Reject(cause.value)),
@@ -220,11 +234,15 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
 
 fn read_template(sheet: &Sheet<'_>, number: &Located<String>, when: &When) -> Option<Template> {
     let template = Template::read(&number.value).map_err(|e| sheet.complain(number.at, e.to_string())).ok()?;
-    if template.has_rest() && !when.to.as_ref().is_some_and(Pattern::has_rest) {
-        sheet.complain(number.at, "`{rest}` is what the `*` of `to` stood for: write `to` with a `*`, such as \"9*\"");
-        return None;
-    }
+    rest_is_known(&template, when).map_err(|advice| sheet.complain(number.at, advice)).ok()?;
     Some(template)
+}
+
+fn rest_is_known(template: &Template, when: &When) -> Result<(), &'static str> {
+    if template.has_rest() && !when.to.as_ref().is_some_and(Pattern::has_rest) {
+        return Err("`{rest}` is what the `*` of `to` stood for: write `to` with a `*`, such as \"9*\"");
+    }
+    Ok(())
 }
 
 fn read_targets(
@@ -276,8 +294,26 @@ fn read_target(text: &str, when: &When, names: &Names) -> Result<Vec<TargetName>
             let known: Vec<&str> = names.trunks.iter().map(String::as_str).collect();
             Err(unknown("trunk", name, &known))
         }
-        _ => Err("no such kind of target: write \"user:NAME\", \"user:{user}\" or \"trunk:NAME\"".to_owned()),
+        ("xmpp", _) if !names.xmpp => {
+            Err("there is no connection to an XMPP server: write an [[xmpp]] into the configuration".to_owned())
+        }
+        ("xmpp", jid) => read_account(jid, when).map(|template| vec![TargetName::Xmpp(template)]),
+        _ => {
+            let kinds = "\"user:NAME\", \"user:{user}\", \"trunk:NAME\" or \"xmpp:NAME@DOMAIN\"";
+            Err(format!("no such kind of target: write {kinds}"))
+        }
     }
+}
+
+fn read_account(jid: &str, when: &When) -> Result<Template, String> {
+    let wanted = || {
+        "write an account, such as \"xmpp:romeo@example.org\", \"xmpp:{rest}@example.org\" or, for what was \
+                     dialled with its domain, \"xmpp:{dialled}\""
+            .to_owned()
+    };
+    let template = Template::account(jid).ok_or_else(wanted)?;
+    rest_is_known(&template, when).map_err(str::to_owned)?;
+    Ok(template)
 }
 
 fn unknown(kind: &str, name: &str, known: &[&str]) -> String {

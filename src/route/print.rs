@@ -5,6 +5,7 @@ use std::fmt;
 use super::plan::{TargetName, Then, When};
 use super::template::{Piece, Template};
 use crate::base::settings::print_duration;
+use crate::model::MediaPolicy;
 
 impl When {
     /// The conditions, each with its key, in the order in which they are looked at.
@@ -29,7 +30,7 @@ impl Then {
         match self {
             Then::Echo => vec![("echo", "true".to_owned())],
             Then::Reject(cause) => vec![("reject", format!("\"{cause}\""))],
-            Then::Dial { targets, number, parallel, ring } => {
+            Then::Dial { targets, number, parallel, ring, media } => {
                 let names: Vec<String> = targets.iter().map(|t| format!("\"{t}\"")).collect();
                 let mut all = vec![("dial", format!("[{}]", names.join(", ")))];
                 if *number != Template::default() {
@@ -39,6 +40,9 @@ impl Then {
                     all.push(("parallel", "true".to_owned()));
                 }
                 all.push(("ring", format!("\"{}\"", print_duration(*ring))));
+                if *media != MediaPolicy::default() {
+                    all.push(("media", format!("\"{}\"", media.name())));
+                }
                 all
             }
         }
@@ -51,6 +55,7 @@ impl fmt::Display for TargetName {
             TargetName::User(name) => write!(f, "user:{name}"),
             TargetName::Callee => f.write_str("user:{user}"),
             TargetName::Trunk(name) => write!(f, "trunk:{name}"),
+            TargetName::Xmpp(jid) => write!(f, "xmpp:{jid}"),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The number that a trunk is asked for.
+//! The number that a trunk is asked for, and the account that is called.
 
+use super::decide::account;
 use super::normalise::{Dialled, national};
 use super::pattern::BadPattern;
+use crate::model::Address;
 
 /// The longest template, in characters.
 pub const MAX_TEMPLATE: usize = 100;
@@ -37,13 +39,25 @@ impl Template {
     /// # Errors
     /// [`BadPattern`], with what to write instead.
     pub fn read(text: &str) -> Result<Template, BadPattern> {
-        let bad = || {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "+*#-._".contains(c);
+        Template::with(text, legal).ok_or_else(|| {
             let names = NAMES.join(", ");
             let advice = format!("write digits and any of {names}, at most {MAX_TEMPLATE} characters");
             BadPattern::new(format!("`{text}` is no number for a trunk: {advice}"))
-        };
+        })
+    }
+
+    /// Reads the template of an XMPP account: it has a domain, or the domain is in what is dialled.
+    pub fn account(text: &str) -> Option<Template> {
+        let template = Template::with(text, |c| !c.is_whitespace() && !c.is_control())?;
+        let sample = Dialled { typed: Address::here("x"), e164: None };
+        let is_account = account(&template.fill(&sample, "x")).is_some();
+        (is_account || template.0 == [Piece::Dialled]).then_some(template)
+    }
+
+    fn with(text: &str, legal: impl Fn(char) -> bool) -> Option<Template> {
         if text.is_empty() || text.chars().count() > MAX_TEMPLATE {
-            return Err(bad());
+            return None;
         }
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -51,8 +65,8 @@ impl Template {
             let literal = rest.find('{').unwrap_or(rest.len());
             let (before, after) = rest.split_at(literal);
             if !before.is_empty() {
-                if !before.chars().all(|c| c.is_ascii_alphanumeric() || "+*#-._".contains(c)) {
-                    return Err(bad());
+                if !before.chars().all(|c| c != '}' && legal(c)) {
+                    return None;
                 }
                 pieces.push(Piece::Literal(before.to_owned()));
             }
@@ -65,14 +79,14 @@ impl Template {
                     "{national}" => Piece::National,
                     "{dialled}" => Piece::Dialled,
                     "{rest}" => Piece::Rest,
-                    _ => return Err(bad()),
+                    _ => return None,
                 });
                 rest = after;
             } else if !after.is_empty() {
-                return Err(bad());
+                return None;
             }
         }
-        Ok(Template(pieces))
+        Some(Template(pieces))
     }
 
     pub(super) fn pieces(&self) -> &[Piece] {
@@ -108,7 +122,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::model::Address;
     use crate::route::Numbering;
 
     #[test]
@@ -129,6 +142,18 @@ mod tests {
         let dialled = Numbering::of_region("DE").unwrap().read(&Address::here("112"));
         for template in ["{e164}", "{digits}", "{national}", "{dialled}"] {
             assert_eq!(Template::read(template).unwrap().fill(&dialled, ""), "112", "{template}");
+        }
+    }
+
+    #[test]
+    fn an_account_has_a_domain_or_takes_it_from_what_is_dialled() {
+        let dialled = Numbering::default().read(&Address::at("Romeo", "montague.lit/Orchard"));
+        let fill = |template: &str| Template::account(template).unwrap().fill(&dialled, "romeo");
+        assert_eq!(fill("{dialled}"), "Romeo@montague.lit/Orchard");
+        assert_eq!(fill("{rest}@example.org"), "romeo@example.org");
+        assert_eq!(fill("juliet@capulet.lit/Balcony"), "juliet@capulet.lit/Balcony");
+        for wrong in ["", "{rest}", "romeo", "@example.org", "romeo@", "{rest}@a@b", "romeo @x", "{user}@x", "a}@b"] {
+            assert_eq!(Template::account(wrong), None, "{wrong}");
         }
     }
 

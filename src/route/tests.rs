@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::Secret;
-use crate::model::{Address, Cause, Directory, Entry, User};
+use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, User};
 
 fn directory(users: &[(&str, Option<&str>)]) -> Directory {
     let user = |number: &Option<&str>| User {
@@ -19,6 +19,7 @@ fn names(users: &[&str], trunks: &[&str]) -> Names {
         users: users.iter().map(|u| (*u).to_owned()).collect(),
         trunks: trunks.iter().map(|t| (*t).to_owned()).collect(),
         demo: Some("demo".to_owned()),
+        xmpp: true,
     }
 }
 
@@ -143,6 +144,106 @@ fn a_rule_without_entry_does_not_hold_for_strangers() {
     assert_eq!(decided(&plan, Entry::Open, "x"), "reject forbidden");
 }
 
+fn romeo() -> Entry {
+    Entry::Account("romeo@montague.lit".into())
+}
+
+#[test]
+fn an_account_is_denied_until_a_rule_says_account() {
+    let plan = plan(
+        r#"
+        rule = [
+          { when = { to = "anybody" }, dial = "user:alice" },
+          { when = { entry = "user|trunk|xmpp|sip|web|open", to = "known" }, dial = "user:alice" },
+          { when = { entry = "account:*@montague.lit", to = "house" }, dial = "user:bob" },
+          { when = { entry = "account", from = "romeo@*", to = "alice" }, dial = "user:alice" },
+          { when = { entry = "account", from = "*@capulet.lit", to = "bob" }, dial = "user:bob" },
+        ]"#,
+    );
+    for to in ["anybody", "known", "112", "bob", "nobody"] {
+        assert_eq!(decided(&plan, romeo(), to), "reject forbidden", "{to}");
+    }
+    assert_eq!(decided(&plan, romeo(), "house"), "dial user:bob");
+    assert_eq!(decided(&plan, romeo(), "alice"), "dial user:alice");
+    let juliet = || Entry::Account("juliet@capulet.lit".into());
+    assert_eq!(decided(&plan, juliet(), "house"), "reject forbidden");
+    assert_eq!(decided(&plan, juliet(), "bob"), "dial user:bob");
+    let request = ask(romeo(), "anybody", "Mo 10:00");
+    let text = explain(&plan, &request, &decide(&plan, &request));
+    assert!(text.contains("(entry account:romeo@montague.lit, by web)"), "{text}");
+    assert!(text.contains("the rule does not say entry = \"account\""), "{text}");
+}
+
+#[test]
+fn an_account_is_called_as_it_was_dialled_or_as_the_rule_makes_it() {
+    let plan = plan(
+        r#"
+        rule = [
+          { when = { to = "*@montague.lit" }, dial = "xmpp:{dialled}", media = "direct" },
+          { when = { to = "im-*" }, dial = ["xmpp:{rest}@example.org", "user:bob"], media = "relay" },
+          { when = { to = "juliet" }, dial = "xmpp:juliet@capulet.lit/Balcony" },
+          { when = { to = "*" }, dial = "xmpp:{dialled}" },
+        ]"#,
+    );
+    assert_eq!(decided(&plan, bob(), "Romeo@Montague.lit/Orchard"), "dial xmpp:Romeo@montague.lit/Orchard");
+    assert_eq!(decided(&plan, bob(), "19-84@montague.lit"), "dial xmpp:19-84@montague.lit");
+    assert_eq!(decided(&plan, bob(), "im-romeo"), "dial xmpp:romeo@example.org, user:bob");
+    assert_eq!(decided(&plan, bob(), "juliet"), "dial xmpp:juliet@capulet.lit/Balcony");
+    assert_eq!(decided(&plan, bob(), "nurse"), "reject unavailable", "a name alone is no account");
+    let request = ask(bob(), "im-romeo", "Mo 10:00");
+    let text = explain(&plan, &request, &decide(&plan, &request));
+    assert!(text.ends_with("dial xmpp:romeo@example.org, user:bob, for 1m each, media relay\n"), "{text}");
+    let Action::Dial(dial) = decide(&plan, &ask(bob(), "romeo@montague.lit", "Mo 10:00")).action else { panic!() };
+    assert_eq!(dial.media, MediaPolicy::Direct);
+    let printed: Vec<_> = plan.rules()[1].then.settings();
+    let keys = printed.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join("; ");
+    assert_eq!(keys, r#"dial = ["xmpp:{rest}@example.org", "user:bob"]; ring = "1m"; media = "relay""#);
+}
+
+#[test]
+fn a_user_is_found_by_the_account_too_but_not_by_one_of_its_clients() {
+    let mut directory = directory(&[("alice", None), ("bob", None)]);
+    directory.users.get_mut("alice").unwrap().jid = Some("alice@montague.lit".into());
+    for (to, user) in
+        [("Alice@Montague.lit", Some("alice")), ("alice@montague.lit/Orchard", None), ("bob@montague.lit", None)]
+    {
+        let to: Address = to.parse().unwrap();
+        let at = Minute::of(0, 10, 0);
+        let request =
+            Request::gather(&Numbering::default(), &directory, bob(), "web", (&Address::here("bob"), &to), at);
+        assert_eq!(request.user.as_deref(), user, "{to}");
+    }
+}
+
+#[test]
+fn with_a_connection_users_call_accounts_and_accounts_still_nobody() {
+    let files = defaults::FILES.into_iter().chain([defaults::IM_FILE, defaults::DEMO_FILE]);
+    let plan = Dialplan::read(files, &names(&["alice", "bob"], &["demo"])).unwrap();
+    assert_eq!(decided(&plan, bob(), "romeo@montague.lit"), "dial xmpp:romeo@montague.lit");
+    assert_eq!(decided(&plan, bob(), "alice"), "dial user:alice");
+    for (entry, to) in [(romeo(), "alice"), (romeo(), "juliet@capulet.lit"), (Entry::Open, "romeo@montague.lit")] {
+        assert_eq!(decided(&plan, entry, to), "reject forbidden");
+    }
+    assert_eq!(decided(&plan, carrier(), "romeo@montague.lit"), "reject not-found");
+    let three_lines = "[[rule]]\nwhen = { entry = \"account:*@montague.lit\", user = \"*\" }\ndial = \"user:{user}\"\n";
+    let files = defaults::FILES.into_iter().chain([("mine.toml", three_lines)]);
+    let plan = Dialplan::read(files, &names(&["alice", "bob"], &[])).unwrap();
+    assert_eq!(decided(&plan, romeo(), "alice"), "dial user:alice");
+    assert_eq!(decided(&plan, romeo(), "112"), "reject forbidden");
+    assert_eq!(decided(&plan, Entry::Account("tybalt@capulet.lit".into()), "alice"), "reject forbidden");
+}
+
+#[test]
+fn a_target_of_another_world_needs_a_connection_to_it() {
+    let said = |dial: &str, xmpp: bool| {
+        let text = format!("[[rule]]\nwhen = {{ to = \"1\" }}\ndial = \"{dial}\"\n");
+        Dialplan::read([("a.toml", text.as_str())], &Names { xmpp, ..Names::default() }).unwrap_err().to_string()
+    };
+    assert!(said("xmpp:romeo@montague.lit", false).contains("write an [[xmpp]] into the configuration"));
+    assert!(said("xmpp:romeo", true).contains("such as \"xmpp:romeo@example.org\""));
+    assert!(said("xmpp:{rest}@example.org", true).contains("write `to` with a `*`"));
+}
+
 #[test]
 fn every_mistake_of_every_file_is_said_with_what_to_write() {
     let first = r#"
@@ -181,7 +282,8 @@ ring = "2h"
         "a.toml:5: `hours` is \"9-5\": write hours, such as \"Mo-Fr 08:00-18:00, Sa 09:00-12:00\"",
         "a.toml:5: `tel:1` has a scheme: write it without `tel:`",
         "a.toml:5: unknown key `too` in `when`: write `to`",
-        "a.toml:6: `room:1`: no such kind of target: write \"user:NAME\", \"user:{user}\" or \"trunk:NAME\"",
+        "a.toml:6: `room:1`: no such kind of target: write \"user:NAME\", \"user:{user}\", \"trunk:NAME\" or \
+         \"xmpp:NAME@DOMAIN\"",
         "a.toml:6: `trunk:c`: calls through a trunk cost money, so a rule must say who may: \
          write `entry` in `when`, such as entry = \"user\"",
         "a.toml:6: `user:alise`: there is no user `alise`: write \"user:alice\"",

@@ -76,7 +76,7 @@ impl Resolver {
     }
 
     fn attempts(&mut self, dial: Dial, start: &Start, bindings: &Bindings, adapters: &Adapters) -> Vec<Attempt> {
-        let Dial { targets, parallel, ring } = dial;
+        let Dial { targets, parallel, ring, media: _ } = dial;
         let mut attempts: Vec<Attempt> = targets
             .into_iter()
             .map(|target| {
@@ -85,6 +85,7 @@ impl Resolver {
                     Target::Trunk { name, number } => {
                         (format!("trunk:{name}"), self.trunk(name, number, start, adapters).into_iter().collect())
                     }
+                    Target::Xmpp(jid) => (format!("xmpp:{jid}"), Vec::new()),
                 };
                 Attempt { target: name, media: MediaPolicy::Auto, ring, branches }
             })

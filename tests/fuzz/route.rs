@@ -11,7 +11,7 @@ pub fn dialplan(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let middle = (0..=text.len() / 2).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     let (file, dialled) = text.split_at(middle);
-    let names = Names { users: ["web".into()].into(), trunks: vec!["demo".into()], demo: None };
+    let names = Names { users: ["web".into()].into(), trunks: vec!["demo".into()], demo: None, xmpp: true };
     let plan = Dialplan::read([("fuzz.toml", file)], &names).unwrap_or_default();
     let _ = Expected::read("fuzz.toml", file);
     let address = dialled.parse().unwrap_or_else(|_| Address::here(dialled));
@@ -32,6 +32,7 @@ fn no_mutation_of_the_embedded_files_panics() {
         defaults::FILES[0].1,
         defaults::FILES[1].1,
         defaults::DEMO_FILE.1,
+        defaults::IM_FILE.1,
         "[[rule]]\nwhen = { to = \"9*|600..699|[*#]?@*.example\" }\ndial = \"user:web\"\n0049 (0)30/12-3.4",
     ];
     for round in 0..2_000 {

@@ -7,16 +7,19 @@ use patchcord::route::{
 };
 use proptest::prelude::*;
 
-const ENTRIES: [&str; 7] = ["user", "user:alice", "trunk", "trunk:a", "web", "sip|open", "open"];
+const ENTRIES: [&str; 9] =
+    ["user", "user:alice", "trunk", "trunk:a", "web", "sip|open", "open", "xmpp|account:*@*.example", "account:bob@*"];
 const PATTERNS: [&str; 8] = ["*", "+49*", "alice|bob", "1*", "*@*.example", "600..699", "11?", "[0-9]*"];
 const HOURS: [&str; 4] = ["Mo-Fr 08:00-18:00", "22:00-06:00", "Sa-Su", "Mo 00:00-24:00"];
-const ACTIONS: [&str; 6] = [
+const ACTIONS: [&str; 8] = [
     "echo = true",
     "reject = \"busy\"",
     "dial = \"user:alice\"",
     "dial = [\"user:alice\", \"user:bob\"], parallel = true",
     "dial = \"user:bob\", ring = \"25s\"",
     "reject = \"not-found\"",
+    "dial = \"xmpp:{dialled}\"",
+    "dial = \"xmpp:bob@x.example\", media = \"direct\"",
 ];
 
 fn some(of: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {
@@ -39,9 +42,15 @@ fn request() -> impl Strategy<Value = Request> {
         Entry::User("alice".into()),
         Entry::User("bob".into()),
         Entry::Trunk("a".into()),
+        Entry::Account("bob@x.example".into()),
         Entry::Open,
     ]);
-    let address = prop_oneof!["[+]?[0-9 ]{1,24}", "alice|bob|carol|echo", "[a-z*#日]{0,8}", "bob@[a-z]{1,4}.example"];
+    let address = prop_oneof![
+        "[+]?[0-9 ]{1,24}",
+        "alice|bob|carol|echo",
+        "[a-z*#日]{0,8}",
+        "bob@[a-z]{1,4}.example(/[A-Z@/]{1,3})?"
+    ];
     let region = prop::sample::select(vec!["DE", "US", "RU", "IT"]);
     (entry, address.clone(), address, 0_u8..7, 0_u8..24, 0_u8..60, region).prop_map(
         |(entry, from, to, day, hour, minute, region)| {
@@ -58,7 +67,8 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn plan(rules: &[String]) -> Dialplan {
     let text = format!("rule = [\n{}\n]\n", rules.join(",\n"));
-    let names = Names { users: ["alice".into(), "bob".into()].into(), trunks: vec!["a".into()], demo: None };
+    let names =
+        Names { users: ["alice".into(), "bob".into()].into(), trunks: vec!["a".into()], demo: None, xmpp: true };
     Dialplan::read([("plan.toml", text.as_str())], &names).unwrap_or_else(|p| panic!("{p}\n{text}"))
 }
 
@@ -100,11 +110,16 @@ proptest! {
     }
 
     #[test]
-    fn strangers_get_nowhere_unless_a_rule_says_open(rules in prop::collection::vec(rule(), 0..8), mut request in request()) {
-        request.entry = Entry::Open;
-        let decision = decide(&plan(&rules), &request);
-        if let Some(rule) = decision.rule {
-            prop_assert!(rules[rule].contains("open"), "{}", rules[rule]);
+    fn strangers_get_nowhere_unless_a_rule_says_their_door(
+        rules in prop::collection::vec(rule(), 0..8),
+        mut request in request(),
+    ) {
+        for (entry, word) in [(Entry::Open, "open"), (Entry::Account("bob@x.example".into()), "account")] {
+            request.entry = entry;
+            let decision = decide(&plan(&rules), &request);
+            if let Some(rule) = decision.rule {
+                prop_assert!(rules[rule].contains(word), "{}", rules[rule]);
+            }
         }
     }
 

@@ -60,7 +60,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         trunk_names.push(DEMO_TRUNK.to_owned());
     }
     check_guest(root.sheet(), guest.as_ref(), &page, &users);
-    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()) };
+    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()), xmpp: root.has("xmpp") };
     planning.read_rules(root, &names, demo, others);
 
     let records = read_records(&mut root.section("records"), folder, &state_directory);

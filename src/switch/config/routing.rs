@@ -70,7 +70,8 @@ impl Planning {
                 }
             },
             None => {
-                let files = defaults::FILES.into_iter().chain(demo.then_some(defaults::DEMO_FILE));
+                let im = names.xmpp.then_some(defaults::IM_FILE);
+                let files = defaults::FILES.into_iter().chain(im).chain(demo.then_some(defaults::DEMO_FILE));
                 files.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
             }
         };
