@@ -11,5 +11,6 @@
 //!   contents: Description ⇄ contents        stanza: the elements as types, one file a XEP
 //! ```
 
+pub mod address;
 pub mod config;
 pub mod endpoint;
