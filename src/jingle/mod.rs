@@ -14,3 +14,4 @@
 pub mod address;
 pub mod config;
 pub mod endpoint;
+pub mod stanza;
