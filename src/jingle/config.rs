@@ -1,5 +1,6 @@
 //! What the XMPP connections of a gateway are told.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use xmpp_parsers::jid::BareJid;
@@ -29,8 +30,15 @@ pub struct Connection {
     pub server: Option<(String, u16)>,
     /// How the stream is protected.
     pub security: Security,
+    /// A PEM file of further certificates to trust, for a server whose own stands in no public list.
+    pub ca: Option<PathBuf>,
     /// The domains of the accounts that are called through this connection; empty: all.
     pub domains: Vec<String>,
+    /// Whoever subscribes to the presence of one of ours is subscribed to in return, so that we know their devices.
+    /// A client also takes nobody's subscription without it.
+    pub subscribe: bool,
+    /// Whether the users of the directory (never telephone numbers) are shown as able to see and show.
+    pub video: bool,
 }
 
 /// Who we are on a connection.
