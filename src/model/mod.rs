@@ -35,4 +35,4 @@ pub use path::{MediaPath, MediaPolicy};
 pub use ports::{Adapter, Overflow, Relay, Switchboard};
 pub use record::{MediaRecord, Record};
 pub use signal::{Answer, CallStats, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};
-pub use text::{Text, TextId, Undelivered};
+pub use text::{LONGEST_TEXT, Text, TextId, Undelivered};

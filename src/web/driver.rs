@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Config, ConnId, Endpoint, Output};
 use crate::base::{AdapterId, Dice, LegId, Secret};
-use crate::model::{Abilities, Adapter, Directory, Overflow, Signal, Switchboard};
+use crate::model::{Abilities, Adapter, Directory, Overflow, Signal, Switchboard, Text, TextId, Undelivered};
 
 /// Frames and events of the sockets that wait for the task.
 const INPUTS: usize = 256;
-/// Signals of the calls that wait for the task.
+/// Signals of the calls, and messages of the switch, that wait for the task.
 const SIGNALS: usize = 1024;
 /// Frames that wait for one socket to take them.
 const FRAMES: usize = 64;
@@ -42,9 +42,10 @@ enum Input {
     Mint { user: String, reply: oneshot::Sender<Option<Secret>> },
 }
 
-struct Said {
-    leg: LegId,
-    signal: Signal,
+enum Said {
+    Signal { leg: LegId, signal: Signal },
+    Deliver(Box<Text>),
+    Delivered { id: TextId, result: Result<(), Undelivered> },
 }
 
 /// The browsers' endpoint, for those who talk to its task. The task ends when the last handle is gone.
@@ -85,7 +86,16 @@ impl Adapter for WebHandle {
     }
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
-        self.signals.try_send(Said { leg, signal }).map_err(|_| Overflow)
+        self.signals.try_send(Said::Signal { leg, signal }).map_err(|_| Overflow)
+    }
+
+    fn deliver(&self, text: Text) -> Result<(), Overflow> {
+        self.signals.try_send(Said::Deliver(Box::new(text))).map_err(|_| Overflow)
+    }
+
+    fn delivered(&self, id: TextId, result: Result<(), Undelivered>) {
+        // Where there is no room for it, the endpoint itself gives the message up in time.
+        let _ = self.signals.try_send(Said::Delivered { id, result });
     }
 }
 
@@ -167,7 +177,7 @@ impl Task {
                 }
             };
             tokio::select! {
-                Some(Said { leg, signal }) = said.recv() => self.endpoint.say(Instant::now(), leg, signal),
+                Some(said) = said.recv() => self.say(said),
                 () = sleep => self.endpoint.handle_timeout(Instant::now()),
                 input = heard.recv() => match input {
                     Some(input) => self.input(input),
@@ -180,6 +190,14 @@ impl Task {
 }
 
 impl Task {
+    fn say(&mut self, said: Said) {
+        match said {
+            Said::Signal { leg, signal } => self.endpoint.say(Instant::now(), leg, signal),
+            Said::Deliver(text) => self.endpoint.deliver(*text),
+            Said::Delivered { id, result } => self.endpoint.delivered(id, result),
+        }
+    }
+
     fn input(&mut self, input: Input) {
         let now = Instant::now();
         let directory = self.directory.load();
@@ -219,6 +237,13 @@ impl Task {
                         self.endpoint.handle_overflow(leg, opens);
                     }
                 }
+                Output::Written(text) => {
+                    let id = text.id;
+                    if self.switchboard.text(text).is_err() {
+                        self.endpoint.handle_text_overflow(id);
+                    }
+                }
+                Output::Delivered { id, result } => self.switchboard.delivered(id, result),
                 Output::Bind(binding) => self.switchboard.bind(binding),
                 Output::Unbind(binding) => self.switchboard.unbind(&binding),
             }

@@ -1,6 +1,9 @@
 //! The core that owns the browsers' sessions.
 //!
 //! It finds the connection, the session and the leg that an input is for; what happens there is theirs.
+//! `endpoint/texts.rs` has the messages between people.
+
+mod texts;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,12 +15,13 @@ use serde_json::json;
 use super::config::{Config, IceServer};
 use super::connection::{Connection, Pace, State};
 use super::error::{FrameError, FrameErrorCode};
-use super::frame::{CallName, FromClient, Hello, NewCall, ToPage, VERSION, Welcome};
+use super::frame::{CallName, FromClient, Hello, NewCall, VERSION};
 use super::resume::Tokens;
 use super::session::{RESUME_WITHIN, Session, SessionId, Wants};
+use super::to_page::{ToPage, Welcome};
 use super::wakes::Wakes;
 use crate::base::{AdapterId, Dice, LegId, LegMint, Pii, Secret};
-use crate::model::{Address, Binding, Cause, Directory, Hangup, Party, Signal};
+use crate::model::{Address, Binding, Cause, Directory, Hangup, Party, Signal, Text, TextId, Undelivered};
 
 /// One WebSocket, by a number that is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +50,15 @@ pub enum Output {
         leg: LegId,
         /// What it said.
         signal: Signal,
+    },
+    /// Give the switch a message that a page wrote.
+    Written(Text),
+    /// Tell the switch what became of a message that it gave.
+    Delivered {
+        /// The message.
+        id: TextId,
+        /// Whether it was delivered, or why not.
+        result: Result<(), Undelivered>,
     },
     /// A page can be rung from now on.
     Bind(Binding),
@@ -81,6 +94,9 @@ pub struct Endpoint {
     conns: HashMap<ConnId, Connection>,
     sessions: HashMap<SessionId, Owned>,
     legs: HashMap<LegId, (SessionId, CallName)>,
+    /// Whose the messages are whose fate is not known.
+    texts: HashMap<u64, SessionId>,
+    next_text: u64,
     next_session: u64,
     wakes: Wakes<Due>,
     outputs: VecDeque<Output>,
@@ -108,6 +124,8 @@ impl Endpoint {
             conns: HashMap::new(),
             sessions: HashMap::new(),
             legs: HashMap::new(),
+            texts: HashMap::new(),
+            next_text: 0,
             next_session: 0,
             wakes: Wakes::new(),
             outputs: VecDeque::new(),
@@ -266,6 +284,7 @@ impl Endpoint {
                 Err(FrameError::new(FrameErrorCode::WrongState, "hello is said once").about(kind))
             }
             (State::Open(session), FromClient::Call(wish)) => self.call(now, session, wish),
+            (State::Open(session), FromClient::Text(wish)) => self.write(now, session, wish),
             (State::Open(session), FromClient::InCall(name, verb)) => {
                 self.in_session(session, |s, _, wants| s.hear(now, &name, verb, wants)).unwrap_or(Ok(()))
             }
@@ -391,6 +410,9 @@ impl Endpoint {
     fn forget(&mut self, id: SessionId) {
         if let Some(owned) = self.sessions.remove(&id) {
             self.resumes.remove(&owned.resume);
+            for text in owned.session.texts() {
+                self.texts.remove(&text);
+            }
         }
         self.wakes.set(Due::Session(id), None);
     }
@@ -407,6 +429,9 @@ impl Endpoint {
         self.wakes.set(Due::Session(id), owned.session.deadline());
         for leg in wants.over {
             self.legs.remove(&leg);
+        }
+        for text in wants.told {
+            self.texts.remove(&text);
         }
         for (leg, signal) in wants.signals {
             self.outputs.push_back(Output::Signal { leg, signal });

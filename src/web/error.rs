@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::frame::CallName;
+use super::frame::{CallName, TextName};
 
 /// The codes of the table of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -36,7 +36,7 @@ pub enum FrameErrorCode {
     BadNumber,
     /// Over [`super::session::MAX_CALLS`].
     TooManyCalls,
-    /// Over [`super::connection::FRAMES_A_SECOND`], or too many digits.
+    /// Over [`super::connection::FRAMES_A_SECOND`], or too many digits or messages.
     TooFast,
     /// The gateway has no room for another call.
     Congestion,
@@ -86,6 +86,9 @@ pub struct FrameError {
     /// The call that the frame was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<CallName>,
+    /// The message that the frame was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<TextName>,
     /// The type of the frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -97,12 +100,17 @@ impl FrameError {
 
     /// An error of which nothing more is known.
     pub fn new(code: FrameErrorCode, text: impl Into<String>) -> FrameError {
-        FrameError { code, text: text.into(), call: None, about: None }
+        FrameError { code, text: text.into(), call: None, id: None, about: None }
     }
 
     /// The same, in a call.
     pub fn in_call(self, call: Option<CallName>) -> FrameError {
         FrameError { call, ..self }
+    }
+
+    /// The same, of a message.
+    pub fn in_text(self, id: Option<TextName>) -> FrameError {
+        FrameError { id, ..self }
     }
 
     /// The same, about a frame of that type.

@@ -1,4 +1,4 @@
-//! The frames of `docs/browser-protocol.md`, version 1, as types.
+//! The frames of `docs/browser-protocol.md`, version 1, as types; those to a page are in `to_page.rs`.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{FrameError, FrameErrorCode};
-use crate::model::{Cause, Detail, Stage};
+use crate::model::LONGEST_TEXT;
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;
@@ -40,9 +40,30 @@ impl TryFrom<String> for CallName {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<CallName, Self::Error> {
-        let fits = (1..=Self::LONGEST).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if fits { Ok(CallName(text)) } else { Err("the name of a call is 1 to 32 characters of a-zA-Z0-9_-") }
+        if is_name(&text) { Ok(CallName(text)) } else { Err("the name of a call is 1 to 32 characters of a-zA-Z0-9_-") }
+    }
+}
+
+/// Whether the text can name a call or a message.
+fn is_name(text: &str) -> bool {
+    (1..=CallName::LONGEST).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// The client's name of a message that it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TextName(String);
+
+impl TryFrom<String> for TextName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<TextName, Self::Error> {
+        if is_name(&text) {
+            Ok(TextName(text))
+        } else {
+            Err("the id of a message is 1 to 32 characters of a-zA-Z0-9_-")
+        }
     }
 }
 
@@ -65,6 +86,8 @@ pub enum FromClient {
     Hello(Hello),
     /// Opens a call.
     Call(NewCall),
+    /// Writes a message.
+    Text(NewText),
     /// Says something in a call.
     InCall(CallName, Verb),
 }
@@ -89,6 +112,17 @@ pub struct NewCall {
     pub to: String,
     /// The offer.
     pub sdp: String,
+}
+
+/// `text`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct NewText {
+    /// The name that the client gives it.
+    pub id: TextName,
+    /// What the person typed.
+    pub to: String,
+    /// What was written.
+    pub body: String,
 }
 
 /// What a client says in a call.
@@ -198,13 +232,16 @@ impl FromClient {
         let Some(kind) = fields.get("type").and_then(Value::as_str).map(str::to_owned) else {
             return Err(FrameError::new(FrameErrorCode::BadJson, "the frame has no type").in_call(call));
         };
-        Self::of_type(&kind, fields).map_err(|e| e.in_call(call).about(&kind))
+        let id = fields.get("id").and_then(Value::as_str).and_then(|n| TextName::try_from(n.to_owned()).ok());
+        let id = id.filter(|_| kind == "text");
+        Self::of_type(&kind, fields).map_err(|e| e.in_call(call).in_text(id).about(&kind))
     }
 
     fn of_type(kind: &str, fields: Map<String, Value>) -> Result<FromClient, FrameError> {
         let verb = match kind {
             "hello" => return Ok(FromClient::Hello(typed(fields)?)),
             "call" => return Ok(FromClient::Call(NewCall::checked(typed(fields)?)?)),
+            "text" => return Ok(FromClient::Text(NewText::checked(typed(fields)?)?)),
             "ringing" => |_| Ok(Verb::Ringing),
             "answer" => |f| typed(f).map(Verb::Answer),
             "offer" => |f| typed(f).map(Verb::Offer),
@@ -230,6 +267,7 @@ impl FromClient {
         match self {
             FromClient::Hello(_) => "hello",
             FromClient::Call(_) => "call",
+            FromClient::Text(_) => "text",
             FromClient::InCall(_, verb) => verb.kind(),
         }
     }
@@ -266,157 +304,20 @@ impl NewCall {
     }
 }
 
+impl NewText {
+    fn checked(self) -> Result<NewText, FrameError> {
+        if !(1..=LONGEST_TEXT).contains(&self.body.len()) {
+            return Err(FrameError::new(FrameErrorCode::BadJson, "a message has 1 to 8192 bytes of UTF-8"));
+        }
+        Ok(self)
+    }
+}
+
 impl CandidateLines {
     fn checked(self) -> Result<CandidateLines, FrameError> {
         if self.candidates.len() > MAX_CANDIDATES {
             return Err(FrameError::new(FrameErrorCode::BadJson, "a frame has at most 64 candidates"));
         }
         Ok(self)
-    }
-}
-
-/// A frame to a client.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-#[allow(missing_docs)] // The fields are those of docs/browser-protocol.md, word for word.
-pub enum ToPage {
-    /// The connection is open.
-    Welcome(Box<Welcome>),
-    /// Somebody calls.
-    Incoming {
-        call: CallName,
-        from: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        display: Option<String>,
-        to: String,
-        sdp: String,
-    },
-    /// The callee's side is getting on.
-    Progress { call: CallName, stage: Stage, early_media: bool },
-    /// The gateway's answer.
-    Answer { call: CallName, sdp: String, r#final: bool },
-    /// The other side picked up.
-    Accepted { call: CallName },
-    /// The gateway's candidates.
-    Candidates {
-        call: CallName,
-        #[serde(flatten)]
-        lines: CandidateLines,
-    },
-    /// The gateway's offer.
-    Offer { call: CallName, sdp: String },
-    /// The other put this side on hold, or took it off.
-    Hold { call: CallName, on: bool },
-    /// The other muted its microphone, or opened it.
-    Mute { call: CallName, on: bool },
-    /// The other pressed a key.
-    Dtmf { call: CallName, digit: char, duration_ms: u64 },
-    /// Figures.
-    Stats { call: CallName, legs: Sides },
-    /// The call is over.
-    Ended {
-        call: CallName,
-        cause: Cause,
-        text: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<EndDetail>,
-    },
-    /// A word to the person.
-    Notice { call: CallName, text: String },
-    /// Something was wrong with a frame.
-    Error(FrameError),
-}
-
-/// `welcome`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
-pub struct Welcome {
-    pub version: u64,
-    pub user: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display: Option<String>,
-    pub resume: String,
-    pub resume_within: u64,
-    pub ice_servers: Vec<Value>,
-    pub calls: Vec<LiveCall>,
-}
-
-/// A call that lives on, in a `welcome`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
-pub struct LiveCall {
-    pub call: CallName,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    pub state: LiveState,
-    pub held: bool,
-    pub on_hold: bool,
-    pub since_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sdp: Option<String>,
-}
-
-/// How far a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum LiveState {
-    Calling,
-    Ringing,
-    Incoming,
-    Connected,
-}
-
-/// What a telephone network said, in `ended`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
-pub struct EndDetail {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sip_status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub q850: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-}
-
-impl From<Detail> for EndDetail {
-    fn from(detail: Detail) -> EndDetail {
-        EndDetail { sip_status: detail.sip_status, q850: detail.q850, text: detail.text }
-    }
-}
-
-/// The figures of both sides, in `stats`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
-pub struct Sides {
-    pub you: Figures,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub them: Option<Figures>,
-}
-
-/// The figures of one side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[allow(missing_docs)]
-pub struct Figures {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub codec: Option<String>,
-    pub packets_in: u64,
-    pub packets_out: u64,
-    pub lost_in: u64,
-    pub lost_out: u64,
-    pub jitter_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rtt_ms: Option<f64>,
-}
-
-impl ToPage {
-    /// The frame as text.
-    pub fn write(&self) -> String {
-        // Maps with string keys and plain values always have a JSON form.
-        serde_json::to_string(self).unwrap_or_default()
     }
 }

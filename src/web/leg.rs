@@ -15,10 +15,11 @@ use std::time::Instant;
 use super::describe::Describer;
 use super::error::FrameErrorCode;
 use super::exchange::Exchange;
-use super::frame::{CallName, EndDetail, LiveCall, LiveState, ToPage};
+use super::frame::CallName;
 use super::keypad::Keypad;
+use super::to_page::{EndDetail, LiveCall, LiveState, ToPage};
 use crate::base::{ExchangeId, LegId};
-use crate::model::{self, Cause, Hangup, Party, Progress, Signal};
+use crate::model::{self, Cause, Hangup, MediaPath, Party, Progress, Signal};
 
 /// How far the call is.
 #[derive(Debug)]
@@ -60,15 +61,15 @@ pub enum Whom {
     },
 }
 
-/// Who calls, as far as a page is told.
+/// Who calls or writes, as far as a page is told.
 #[derive(Debug)]
 pub struct Caller {
-    address: String,
-    display: Option<String>,
+    pub(super) address: String,
+    pub(super) display: Option<String>,
 }
 
 impl Caller {
-    fn of(party: Party) -> Caller {
+    pub(super) fn of(party: Party) -> Caller {
         if party.private {
             // RFC 3323 §4.1.1.3: the name of somebody who does not want to be named.
             return Caller { address: "anonymous".to_owned(), display: None };
@@ -118,6 +119,8 @@ pub struct Leg {
     pub(super) held: bool,
     /// The other put this client on hold.
     pub(super) on_hold: bool,
+    /// Which way the media go, once the client was told.
+    pub(super) media: Option<MediaPath>,
     whom: Whom,
 }
 
@@ -152,7 +155,8 @@ impl Leg {
     }
 
     fn new(id: LegId, name: CallName, stage: Stage, exchange: Exchange, describer: Describer, whom: Whom) -> Leg {
-        Leg { id, name, stage, exchange, describer, keypad: Keypad::default(), held: false, on_hold: false, whom }
+        let keypad = Keypad::default();
+        Leg { id, name, stage, exchange, describer, keypad, held: false, on_hold: false, media: None, whom }
     }
 
     /// The leg.
@@ -243,6 +247,7 @@ impl Leg {
             state,
             held: self.held,
             on_hold: self.on_hold,
+            media: self.media,
             since_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
             sdp,
         })

@@ -20,6 +20,8 @@ mod resume;
 mod say;
 pub mod session;
 pub mod softphone;
+pub mod texts;
+pub mod to_page;
 mod wakes;
 
 pub use config::{Config, IceServer};

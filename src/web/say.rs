@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::error::{FrameError, FrameErrorCode};
 use super::exchange::State;
-use super::frame::{CandidateLines, Figures, Sides, ToPage};
+use super::frame::CandidateLines;
 use super::leg::{Leg, Said, Stage};
+use super::to_page::{Figures, Sides, ToPage};
 use crate::model::{Answer, CallStats, Candidates, Cause, LegStats, Offer, Progress, Signal};
 use crate::sdp;
 
@@ -41,16 +42,15 @@ impl Leg {
                 let duration_ms = u64::try_from(dtmf.duration.as_millis()).unwrap_or(u64::MAX);
                 out.frames.push(ToPage::Dtmf { call, digit: dtmf.digit, duration_ms });
             }
+            Signal::Path(path) => {
+                self.media = Some(path);
+                out.frames.push(ToPage::Media { call, path });
+            }
             Signal::Notice(text) => out.frames.push(ToPage::Notice { call, text }),
             Signal::Stats(stats) => out.frames.push(ToPage::Stats { call, legs: sides(&stats) }),
             Signal::Hangup(hangup) => self.end(hangup, out),
             // A leg is opened once; a page has no word for the rest.
-            Signal::Path(_)
-            | Signal::Start(_)
-            | Signal::Redirect(_)
-            | Signal::AskStats
-            | Signal::Lost
-            | Signal::Back => {}
+            Signal::Start(_) | Signal::Redirect(_) | Signal::AskStats | Signal::Lost | Signal::Back => {}
         }
     }
 

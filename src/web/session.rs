@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 use super::describe::Describer;
 use super::endpoint::ConnId;
 use super::error::{FrameError, FrameErrorCode};
-use super::frame::{CallName, LiveCall, NewCall, ToPage, Verb};
+use super::frame::{CallName, NewCall, TextName, Verb};
 use super::leg::{Leg, Said, Wrong};
+use super::texts::Texts;
+use super::to_page::{LiveCall, ToPage};
 use crate::base::{Dice, LegId};
-use crate::model::{Address, Cause, Contact, Entry, Hangup, Offer, Party, Signal, Start};
+use crate::model::{Address, Cause, Contact, Entry, Hangup, Offer, Party, Signal, Start, Undelivered};
 use crate::sdp;
 
 /// How long the calls of a lost browser live on.
@@ -57,9 +59,9 @@ enum State {
     Attached(ConnId),
     Lost {
         until: Instant,
-        /// The `ended` frames of calls that ended meanwhile; no call can begin, so they are at most
-        /// [`MAX_CALLS`].
-        ended: Vec<ToPage>,
+        /// The `ended` frames of calls that ended meanwhile, and the `text-status` of messages; none can begin, so
+        /// they are at most [`MAX_CALLS`] and [`texts::MAX_WAITING`](super::texts::MAX_WAITING).
+        waiting: Vec<ToPage>,
     },
 }
 
@@ -72,6 +74,8 @@ pub struct Wants {
     pub signals: Vec<(LegId, Signal)>,
     /// Legs that are over.
     pub over: Vec<LegId>,
+    /// Messages whose fate the browser was told.
+    pub told: Vec<u64>,
 }
 
 /// One browser.
@@ -80,6 +84,7 @@ pub struct Session {
     user: String,
     state: State,
     calls: BTreeMap<CallName, Leg>,
+    texts: Texts,
     /// How many calls to it the gateway has named.
     named: u64,
 }
@@ -87,7 +92,7 @@ pub struct Session {
 impl Session {
     /// A browser that has just signed in.
     pub fn new(user: String, conn: ConnId) -> Session {
-        Session { user, state: State::Attached(conn), calls: BTreeMap::new(), named: 0 }
+        Session { user, state: State::Attached(conn), calls: BTreeMap::new(), texts: Texts::new(), named: 0 }
     }
 
     /// Whose it is.
@@ -205,6 +210,34 @@ impl Session {
         self.with(name, wants, |leg, said| leg.say(now, signal, said));
     }
 
+    /// The client writes a message.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn write(&mut self, now: Instant, number: u64, name: TextName) -> Result<(), FrameError> {
+        self.texts.write(now, number, name)
+    }
+
+    /// What became of a message of the client's.
+    pub fn delivered(&mut self, number: u64, result: Result<(), Undelivered>, wants: &mut Wants) {
+        if let Some(name) = self.texts.settle(number) {
+            self.tell_status(number, name, result, wants);
+        }
+    }
+
+    /// The numbers of the messages whose fate is not known.
+    pub fn texts(&self) -> impl Iterator<Item = u64> {
+        self.texts.numbers()
+    }
+
+    fn tell_status(&mut self, number: u64, id: TextName, result: Result<(), Undelivered>, wants: &mut Wants) {
+        let failed = result.err();
+        let text = failed.as_ref().map(|f| f.sentence().to_owned());
+        let cause = failed.as_ref().map(|f| f.cause);
+        wants.told.push(number);
+        self.tell(ToPage::TextStatus { id, delivered: failed.is_none(), cause, text }, wants);
+    }
+
     /// The calls have no room for what was said in a call.
     pub fn overflow(&mut self, name: &CallName, opens: bool, wants: &mut Wants) {
         if opens {
@@ -219,7 +252,7 @@ impl Session {
 
     /// The socket is gone.
     pub fn lose(&mut self, now: Instant, wants: &mut Wants) {
-        self.state = State::Lost { until: now + RESUME_WITHIN, ended: Vec::new() };
+        self.state = State::Lost { until: now + RESUME_WITHIN, waiting: Vec::new() };
         self.each(wants, Leg::lose);
     }
 
@@ -228,7 +261,7 @@ impl Session {
         let before = std::mem::replace(&mut self.state, State::Attached(conn));
         self.each(wants, |_, said| said.signals.push(Signal::Back));
         match before {
-            State::Lost { ended, .. } => ended,
+            State::Lost { waiting, .. } => waiting,
             State::Attached(_) => Vec::new(),
         }
     }
@@ -243,8 +276,11 @@ impl Session {
         self.each(wants, |leg, said| leg.abandon(up, said));
     }
 
-    /// Does what is due in the calls.
+    /// Does what is due in the calls, and for messages of which nothing was heard.
     pub fn handle_timeout(&mut self, now: Instant, wants: &mut Wants) {
+        while let Some((number, name)) = self.texts.late(now) {
+            self.tell_status(number, name, Err(Undelivered::new(Cause::Timeout)), wants);
+        }
         self.each(wants, |leg, said| leg.handle_timeout(now, said));
     }
 
@@ -254,7 +290,7 @@ impl Session {
             State::Lost { until, .. } => Some(until),
             State::Attached(_) => None,
         };
-        self.calls.values().filter_map(Leg::deadline).chain(grace).min()
+        self.calls.values().filter_map(Leg::deadline).chain(grace).chain(self.texts.deadline()).min()
     }
 
     fn each(&mut self, wants: &mut Wants, mut what: impl FnMut(&mut Leg, &mut Said)) {
@@ -287,7 +323,9 @@ impl Session {
     fn tell(&mut self, frame: ToPage, wants: &mut Wants) {
         match &mut self.state {
             State::Attached(conn) => wants.frames.push((*conn, frame)),
-            State::Lost { ended, .. } if matches!(frame, ToPage::Ended { .. }) => ended.push(frame),
+            State::Lost { waiting, .. } if matches!(frame, ToPage::Ended { .. } | ToPage::TextStatus { .. }) => {
+                waiting.push(frame);
+            }
             State::Lost { .. } => {}
         }
     }

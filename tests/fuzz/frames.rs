@@ -90,7 +90,8 @@ impl Rig {
                 Output::Signal { leg, signal: Signal::Start(_) } => self.mine.push(leg),
                 Output::Signal { leg, .. } => assert!(self.mine.contains(&leg)),
                 Output::Close { conn, .. } => assert_eq!(conn, ATTACKER),
-                Output::Bind(_) | Output::Unbind(_) => {}
+                Output::Written(text) => assert_eq!(text.from.address, Address::here("web")),
+                Output::Delivered { .. } | Output::Bind(_) | Output::Unbind(_) => {}
             }
         }
         assert!(outputs <= 16, "{outputs} outputs of one frame");
@@ -116,6 +117,7 @@ fn run(rig: &mut Rig, data: &[u8]) {
 fn seeds() -> Vec<String> {
     let mut seeds = vec![
         json!({"type": "hello", "version": 1, "token": "x", "resume": "y"}).to_string(),
+        json!({"type": "text", "id": "t1", "to": "bob@example.org", "body": "Good evening"}).to_string(),
         json!({"type": "call", "call": "new", "to": "+1 555 0100", "sdp": SDP}).to_string(),
     ];
     let candidate = "candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host generation 0";

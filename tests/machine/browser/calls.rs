@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use patchcord::base::ExchangeId;
 use patchcord::model::{
-    Address, CallStats, Candidates, Cause, Contact, Detail, Dtmf, Entry, Hangup, LegStats, Mid, Progress, Signal, Stage,
+    Address, Answer, CallStats, Candidates, Cause, Contact, Description, Detail, Dtmf, Entry, Hangup, LegStats,
+    MediaPath, Mid, Progress, Signal, Stage,
 };
 use patchcord::sdp;
 use serde_json::json;
@@ -308,4 +309,74 @@ fn every_cause_has_its_name_and_sentence_on_the_wire() {
         let frame = rig.frame(alice);
         assert_eq!(frame, json!({"type": "ended", "call": "1", "cause": cause.name(), "text": cause.sentence()}));
     }
+}
+
+#[test]
+fn a_page_is_told_which_way_the_media_go_and_a_page_that_comes_back_again() {
+    for (path, word) in [(MediaPath::Direct, "direct"), (MediaPath::Relayed, "relayed")] {
+        let mut rig = Rig::new();
+        let (alice, welcome) = rig.sign_in("alice");
+        let (leg, _) = rig.call(alice, "1");
+        rig.say(leg, Signal::Path(path));
+        assert_eq!(rig.frame(alice), json!({"type": "media", "call": "1", "path": word}));
+        rig.close(alice);
+        let (_, second) = rig.come_back(&welcome);
+        assert_eq!(second["calls"][0]["media"], word);
+    }
+}
+
+/// The same description as Chromium's, with pictures on a transport of their own.
+fn with_video() -> String {
+    let (session, audio) = OFFER.split_at(OFFER.find("m=audio").expect("a stream"));
+    let transport: String = audio
+        .split_inclusive("\r\n")
+        .filter(|l| ["c=", "a=ice", "a=fingerprint", "a=setup", "a=rtcp-mux"].iter().any(|name| l.starts_with(name)))
+        .collect();
+    let session = session.replace("a=group:BUNDLE 0\r\n", "");
+    let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+    format!(
+        "{session}{audio}{video}{}a=mid:1\r\na=sendrecv\r\na=rtpmap:96 VP8/90000\r\n",
+        transport.replace("4ZcD", "5YdE")
+    )
+}
+
+#[test]
+fn offers_and_answers_with_several_streams_pass_whole_in_both_directions() {
+    let mut rig = Rig::new();
+    let (alice, _) = rig.sign_in("alice");
+    rig.send(alice, &json!({"type": "call", "call": "1", "to": "bob", "sdp": with_video()}));
+    let (leg, Signal::Start(start)) = rig.signal() else { panic!("no start") };
+    let offer = start.offer.expect("an offer");
+    let ufrags = |d: &Description| -> Vec<String> {
+        d.streams.iter().filter_map(|s| s.transport.ice.as_ref().map(|i| i.ufrag.clone())).collect()
+    };
+    assert_eq!(ufrags(&offer.description), ["4ZcD", "5YdE"]);
+    let answer = Answer { exchange: offer.exchange, description: offer.description.clone(), provisional: false };
+    rig.say(leg, Signal::Answer(answer));
+    let said = sdp::read(rig.frame(alice)["sdp"].as_str().expect("a description")).expect("a description");
+    assert_eq!(ufrags(&said), ["4ZcD", "5YdE"]);
+    assert_eq!(said.streams[0].header_extensions, offer.description.streams[0].header_extensions);
+    assert_eq!(said.streams[0].sources, offer.description.streams[0].sources);
+    assert!(said.groups.is_empty());
+}
+
+#[test]
+fn candidates_of_the_other_side_pass_before_its_answer() {
+    let mut rig = Rig::new();
+    let (alice, _) = rig.sign_in("alice");
+    let (leg, _) = rig.call(alice, "1");
+    let line = "candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host generation 0";
+    rig.say(
+        leg,
+        Signal::Candidates(Candidates {
+            mid: Some(Mid("1".into())),
+            ufrag: Some("5YdE".into()),
+            candidates: vec![sdp::candidate::read(line).expect("a candidate")],
+            more: true,
+        }),
+    );
+    assert_eq!(
+        rig.frame(alice),
+        json!({"type": "candidates", "call": "1", "candidates": [line], "mid": "1", "ufrag": "5YdE"})
+    );
 }

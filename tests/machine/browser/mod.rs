@@ -4,13 +4,15 @@ mod calls;
 mod errors;
 mod exchange;
 mod resume;
+mod texts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, Dice, ExchangeId, LegId, LegMint, Secret};
 use patchcord::model::{
-    Address, Answer, Binding, Contact, Description, Directory, Entry, Offer, Party, Signal, Start, User,
+    Address, Answer, Binding, Contact, Description, Directory, Entry, Offer, Party, Signal, Start, Text, TextId,
+    Undelivered, User,
 };
 use patchcord::sdp;
 use patchcord::web::{Config, ConnId, Endpoint, Output};
@@ -52,6 +54,8 @@ pub struct Rig {
     pub closed: Vec<(ConnId, u16)>,
     pub signals: Vec<(LegId, Signal)>,
     pub bound: Vec<Binding>,
+    pub written: Vec<Text>,
+    pub delivered: Vec<(TextId, Result<(), Undelivered>)>,
 }
 
 impl Rig {
@@ -69,6 +73,8 @@ impl Rig {
             closed: Vec::new(),
             signals: Vec::new(),
             bound: Vec::new(),
+            written: Vec::new(),
+            delivered: Vec::new(),
         }
     }
 
@@ -147,6 +153,8 @@ impl Rig {
                 Output::Text { conn, text } => self.frames.push((conn, text)),
                 Output::Close { conn, code } => self.closed.push((conn, code)),
                 Output::Signal { leg, signal } => self.signals.push((leg, signal)),
+                Output::Written(text) => self.written.push(text),
+                Output::Delivered { id, result } => self.delivered.push((id, result)),
                 Output::Bind(binding) => self.bound.push(binding),
                 Output::Unbind(binding) => self.bound.retain(|b| *b != binding),
             }
