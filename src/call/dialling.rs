@@ -6,10 +6,13 @@ use tracing::info;
 
 use super::leg::Leg;
 use super::negotiate;
-use super::plan::Branch;
+use super::path::{self, Path};
+use super::plan::{Attempt, Branch};
 use super::two_party::{Call, State};
 use crate::base::LegId;
-use crate::model::{Abilities, Answer, Cause, Hangup, LegSpec, Offer, Progress, Signal, Stage, Start};
+use crate::model::{
+    Abilities, Answer, Cause, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
+};
 
 /// How long the caller rings at most whatever the dialplan says: below ISUP's T9 of 120 to 180 s
 /// (Q.764), after which a telephone network gives up by itself.
@@ -41,6 +44,38 @@ impl Call {
             info!(call = %self.id, target = attempt.target, "nobody is signed in there");
             return self.next_attempt(now, Hangup::new(Cause::Unavailable));
         }
+        let branches: Vec<Abilities> = attempt.branches.iter().map(|b| b.abilities).collect();
+        let caller = path::Caller {
+            abilities: &self.caller.abilities,
+            offer: self.caller.offered(),
+            is_relayed: self.revision > 0,
+        };
+        match path::choose(attempt.media, caller, &branches) {
+            Ok(Path::Direct) => self.ring_directly(now, attempt),
+            Ok(Path::Relayed { why }) => {
+                info!(call = %self.id, target = attempt.target, why, "the media go through the relay");
+                self.ledger.path(MediaPath::Relayed, Some(why));
+                self.ring_all(now, attempt);
+            }
+            Err(why) => {
+                let text = Some(format!("the dialplan wants the media to go directly, but {why}"));
+                let detail = Some(Detail { text, ..Detail::default() });
+                self.next_attempt(now, Hangup { cause: Cause::MediaIncompatible, detail });
+            }
+        }
+    }
+
+    fn ring_directly(&mut self, now: Instant, attempt: Attempt) {
+        self.ledger.path(MediaPath::Direct, None);
+        self.tell(Progress { stage: Stage::Trying, early_media: false });
+        let deadline = now + attempt.ring.min(LONGEST_RING);
+        for branch in attempt.branches.into_iter().take(1) {
+            self.dial_direct(branch, deadline);
+        }
+    }
+
+    /// Rings every branch once the relay has laid a leg for it.
+    fn ring_all(&mut self, now: Instant, attempt: Attempt) {
         let mut waiting = Vec::new();
         let mut mismatch = None;
         for branch in attempt.branches {
@@ -80,7 +115,7 @@ impl Call {
     fn prepare_caller(&mut self) {
         if !self.late_offer && self.caller.codecs.is_empty() {
             let offered_on = self.callees.first().map(|c| c.codecs.clone()).unwrap_or_default();
-            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &offered_on);
+            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &offered_on, false);
         }
     }
 
@@ -111,6 +146,7 @@ impl Call {
         }
         info!(call = %self.id, %leg, "calls");
         self.say(leg, Signal::Start(Box::new(start)));
+        self.say(leg, Signal::Path(MediaPath::Relayed));
     }
 
     pub(super) fn hear_branch(&mut self, now: Instant, leg: LegId, signal: Signal) {
@@ -145,16 +181,21 @@ impl Call {
             return self.branch_ended(now, leg, hangup);
         }
         let taken = branch.remote.as_ref().map(|r| r.codecs.clone()).unwrap_or_default();
-        if !self.late_offer {
-            let codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken);
-            if codecs.is_empty() {
-                self.ledger.why(negotiate::mismatch(self.caller.offered_codecs(), &taken));
-                let hangup = Hangup::new(Cause::MediaIncompatible);
-                self.say(leg, Signal::Hangup(hangup.clone()));
-                return self.branch_ended(now, leg, hangup);
-            }
-            self.caller.codecs = codecs;
+        let (speaks, digits_by_word) = (branch.speaks(), branch.abilities.dtmf);
+        let codecs = match self.late_offer {
+            true => self.caller.codecs.clone(),
+            false => negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_by_word),
+        };
+        if !speaks || codecs.is_empty() {
+            let theirs = answer.description.audio().map_or(&[][..], |s| &s.codecs);
+            let ours = if self.late_offer { &self.caller.codecs } else { self.caller.offered_codecs() };
+            let text = Some(negotiate::mismatch(ours, theirs));
+            let detail = Some(Detail { text, ..Detail::default() });
+            let hangup = Hangup { cause: Cause::MediaIncompatible, detail };
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            return self.branch_ended(now, leg, hangup);
         }
+        self.caller.codecs = codecs;
         self.ledger.codec(taken.iter().find(|c| c.is_speech()));
         self.apply();
         // With one branch its answer is the caller's; with several, it is the winner's that counts.
@@ -189,11 +230,16 @@ impl Call {
             dialling.best = Some(better);
             return self.apply();
         }
-        if better.cause.is_retryable() {
-            self.next_attempt(now, better);
+        self.attempt_failed(now, better);
+    }
+
+    /// Nobody of the attempt is left.
+    pub(super) fn attempt_failed(&mut self, now: Instant, hangup: Hangup) {
+        if hangup.cause.is_retryable() {
+            self.next_attempt(now, hangup);
         } else {
-            self.ledger.explain_failure(&better);
-            self.finish(now, better);
+            self.ledger.explain_failure(&hangup);
+            self.finish(now, hangup);
         }
     }
 

@@ -2,11 +2,14 @@
 
 use crate::base::{ExchangeId, LegId};
 use crate::model::{
-    Abilities, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, RtpSource, Seal,
-    SealKind, Stream, Transport,
+    Abilities, Candidates, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, RtpSource,
+    Seal, SealKind, Stream, Transport,
 };
 
 use super::negotiate;
+
+/// The name of the stream in offers of our own making.
+const OUR_MID: &str = "0";
 
 /// Offer and answer on one leg (RFC 3264), in JSEP's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct Leg {
     pub said_direction: Direction,
     /// The party said in words that it put the other on hold.
     pub holds_by_word: bool,
+    /// The party has been told that the digits it presses reach nobody.
+    pub knows_digits_are_lost: bool,
     /// The peer has been told of the leg, or told us: until then nothing else may be said on it.
     pub is_open: bool,
     /// Packets can flow.
@@ -62,6 +67,7 @@ impl Leg {
             local: None,
             said_direction: Direction::SendRecv,
             holds_by_word: false,
+            knows_digits_are_lost: false,
             is_open: false,
             connected: false,
             heard: false,
@@ -72,6 +78,16 @@ impl Leg {
     /// Whether the party put the other on hold: by a word, or by a direction in which it does not listen.
     pub fn holds(&self) -> bool {
         self.holds_by_word || !self.remote_direction.receives()
+    }
+
+    /// Whether the party holds by a word that means that it is not to be heard either.
+    pub fn is_silenced(&self) -> bool {
+        self.holds_by_word && !self.abilities.plays_on_hold
+    }
+
+    /// Whether there is speech that the peer takes and we said.
+    pub fn speaks(&self) -> bool {
+        self.remote.as_ref().is_some_and(|r| r.codecs.iter().any(Codec::is_speech))
     }
 
     /// Takes in an offer of the peer. Returns whether our own transport changes with it, so that the relay
@@ -110,6 +126,41 @@ impl Leg {
         true
     }
 
+    /// The peer's last offer.
+    pub fn offered(&self) -> Option<&Description> {
+        self.offered.as_ref()
+    }
+
+    /// The peer's offer that waits for an answer.
+    pub fn open_offer(&self) -> Option<(ExchangeId, &Description)> {
+        match self.exchange {
+            Exchange::HaveRemoteOffer(exchange) => self.offered.as_ref().map(|offered| (exchange, offered)),
+            Exchange::Stable | Exchange::HaveLocalOffer(_) => None,
+        }
+    }
+
+    /// Names an exchange of ours.
+    pub fn next_exchange(&mut self) -> ExchangeId {
+        self.exchanges_said += 1;
+        ExchangeId::said(self.exchanges_said)
+    }
+
+    /// Whether the party can be told of a digit: in the media, or by a word.
+    pub fn takes_digits(&self) -> bool {
+        let in_media = self.remote.as_ref().is_some_and(|r| r.codecs.iter().any(Codec::is_telephone_event));
+        in_media || self.abilities.dtmf
+    }
+
+    /// Whether candidates are for the audio, the only stream of a relayed call. Without a name they are.
+    pub fn is_for_audio(&self, candidates: &Candidates) -> bool {
+        let ours = Mid(OUR_MID.into());
+        let audio = match &self.offered {
+            Some(offered) => offered.audio().and_then(|s| s.mid.as_ref()),
+            None => Some(&ours),
+        };
+        candidates.mid.is_none() || audio.is_none() || candidates.mid.as_ref() == audio
+    }
+
     /// What the peer offered to receive, before anybody agreed to it.
     pub fn offered_codecs(&self) -> &[Codec] {
         self.offered.as_ref().and_then(Description::audio).map_or(&[], |s| &s.codecs)
@@ -130,34 +181,35 @@ impl Leg {
         if self.exchange != Exchange::Stable {
             return None;
         }
-        let is_browser = self.spec.seal == SealKind::Dtls;
-        let mid = is_browser.then(|| Mid("0".into()));
+        let has_dtls = self.spec.seal == SealKind::Dtls;
         let mut transport = local.transport.clone();
         if self.remote.is_none() {
             set_actpass(&mut transport);
         }
-        let stream = Stream {
+        // Slots never vanish (RFC 3264 §8): what the peer once offered and we do not speak stays refused.
+        let before = self.offered.as_ref().map_or(&[][..], |o| &o.streams);
+        let slot = before.iter().position(|s| s.kind == Kind::Audio && s.accepted);
+        let mid = match slot {
+            Some(slot) => before[slot].mid.clone(),
+            None => has_dtls.then(|| Mid(OUR_MID.into())),
+        };
+        let audio = Stream {
             mid: mid.clone(),
-            kind: Kind::Audio,
-            accepted: true,
             direction,
             codecs: self.codecs.clone(),
-            transport,
-            rtcp_mux: is_browser,
-            sources: if is_browser { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
-            source_groups: Vec::new(),
-            msid: None,
-            header_extensions: Vec::new(),
-            mixed_extensions: false,
-            reduced_rtcp: false,
-            ptime: None,
-            bandwidth_kbps: None,
-            extras: Vec::new(),
+            rtcp_mux: has_dtls,
+            sources: if has_dtls { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
+            ..Stream::new(Kind::Audio, transport)
         };
+        let mut streams: Vec<Stream> = before.iter().map(refused).collect();
+        match slot {
+            Some(slot) => streams[slot] = audio,
+            None => streams.push(audio),
+        }
         let groups = mid.map(|m| Group { semantics: "BUNDLE".into(), mids: vec![m] }).into_iter().collect();
         self.exchange = Exchange::HaveLocalOffer(exchange);
         self.said_direction = direction;
-        Some(Description { streams: vec![stream], groups, extras: Vec::new() })
+        Some(Description { streams, groups, extras: Vec::new() })
     }
 
     /// The answer to the peer's open offer with the formats in [`Leg::codecs`]; `None` while our end is not
@@ -224,21 +276,11 @@ fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Dir
     let names_sources = offered.mid.is_some();
     Stream {
         mid: offered.mid.clone(),
-        kind: offered.kind.clone(),
-        accepted: true,
         direction,
         codecs: codecs.to_vec(),
-        transport,
         rtcp_mux: offered.rtcp_mux,
         sources: if names_sources { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
-        source_groups: Vec::new(),
-        msid: None,
-        header_extensions: Vec::new(),
-        mixed_extensions: false,
-        reduced_rtcp: false,
-        ptime: None,
-        bandwidth_kbps: None,
-        extras: Vec::new(),
+        ..Stream::new(offered.kind.clone(), transport)
     }
 }
 
@@ -248,19 +290,11 @@ fn refused(offered: &Stream) -> Stream {
     transport.address = None;
     transport.rtcp_address = None;
     Stream {
+        mid: offered.mid.clone(),
         accepted: false,
         direction: Direction::Inactive,
         codecs: offered.codecs.first().cloned().into_iter().collect(),
-        transport,
-        sources: Vec::new(),
-        source_groups: Vec::new(),
-        msid: None,
-        header_extensions: Vec::new(),
-        mixed_extensions: false,
-        reduced_rtcp: false,
-        extras: Vec::new(),
-        ptime: None,
-        bandwidth_kbps: None,
-        ..offered.clone()
+        rtcp_mux: offered.rtcp_mux,
+        ..Stream::new(offered.kind.clone(), transport)
     }
 }

@@ -6,13 +6,19 @@
 //! to be ordered of the relay, and at the end one record. It knows no protocol and no codec library; what a
 //! leg's wire has no words for is in its [`Abilities`](crate::model::Abilities).
 
+mod candidates;
 mod dialling;
+mod direct;
 mod leg;
 mod negotiate;
+mod opening;
+mod path;
 mod plan;
 mod record;
 mod talking;
 mod two_party;
+mod wiring;
 
+pub use opening::Opening;
 pub use plan::{Action, Attempt, Branch, Plan};
-pub use two_party::{Call, Opening, Output};
+pub use two_party::{Call, Output};

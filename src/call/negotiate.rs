@@ -68,8 +68,9 @@ fn our_payload_type(codec: &Codec) -> u8 {
 /// took; before the callee has spoken, all that were offered on.
 ///
 /// The first format that both have stays first, so that the caller speaks what the callee hears. Empty if
-/// there is nothing in common.
-pub fn for_caller(offered: &[Codec], taken: &[Codec]) -> Vec<Codec> {
+/// there is nothing in common. Digits of a keypad are agreed to only if they reach the callee: in its media, or,
+/// with `digits_by_word`, in its signalling.
+pub fn for_caller(offered: &[Codec], taken: &[Codec], digits_by_word: bool) -> Vec<Codec> {
     let mut ours: Vec<Codec> = Vec::new();
     for codec in taken.iter().filter(|c| c.is_speech()) {
         if let Some(same) = offered.iter().find(|o| o.is_same_format(codec)) {
@@ -80,6 +81,9 @@ pub fn for_caller(offered: &[Codec], taken: &[Codec]) -> Vec<Codec> {
         ours.extend(offered.iter().filter(|c| is_g711(c)).map(answered));
     }
     if ours.is_empty() {
+        return ours;
+    }
+    if !digits_by_word && !taken.iter().any(Codec::is_telephone_event) {
         return ours;
     }
     let clocks: Vec<u32> = ours.iter().map(|c| c.clock_hz).collect();
@@ -117,6 +121,14 @@ pub fn spec_of(offer: &Description) -> Result<LegSpec, String> {
             Err("the offer has SRTP with keys in the description (SDES); DTLS-SRTP or plain RTP are spoken here".into())
         }
     }
+}
+
+/// The leg that an offer asks for on a wire whose own offers are of this kind: one that must check
+/// candidates when it offers must do so when it answers.
+pub fn caller_spec(offer: &Description, offers: LegSpec) -> Result<LegSpec, String> {
+    let spec = spec_of(offer)?;
+    let checks = spec.ice == IceMode::Lite && offers.ice == IceMode::Full;
+    Ok(LegSpec { ice: if checks { IceMode::Full } else { spec.ice }, ..spec })
 }
 
 fn is_ipv6(stream: &Stream) -> bool {
@@ -192,7 +204,15 @@ mod tests {
     #[test]
     fn the_caller_is_answered_with_what_the_callee_took_in_the_callers_numbers() {
         let taken = [Codec::pcma(), Codec::telephone_event(101, 8000)];
-        assert_eq!(names(&for_caller(&chromium(), &taken)), ["8 PCMA/8000", "126 telephone-event/8000"]);
+        assert_eq!(names(&for_caller(&chromium(), &taken, false)), ["8 PCMA/8000", "126 telephone-event/8000"]);
+    }
+
+    #[test]
+    fn digits_are_agreed_to_only_if_they_reach_the_callee() {
+        let taken = [Codec::new(111, "opus", 48_000, 2)];
+        assert_eq!(names(&for_caller(&chromium(), &taken, false)), ["111 opus/48000"]);
+        let by_word = names(&for_caller(&chromium(), &taken, true));
+        assert_eq!(by_word, ["111 opus/48000", "110 telephone-event/48000"]);
     }
 
     #[test]
@@ -200,7 +220,7 @@ mod tests {
         let caller = [Codec::pcmu()];
         let offer = for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE);
         assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
-        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()])), ["0 PCMU/8000"]);
+        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()], false)), ["0 PCMU/8000"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::base::{CallId, LegId};
-use crate::model::{Cause, Codec, Entry, Hangup, LegStats, MediaRecord, Record, Start};
+use crate::model::{Cause, Codec, Entry, Hangup, LegStats, MediaPath, MediaRecord, Record, Start};
 
 /// What is noted of a call while it goes.
 #[derive(Debug)]
@@ -59,6 +59,12 @@ impl Ledger {
         if let Some(codec) = codec {
             self.record.codec = Some(format!("{}/{}", codec.name, codec.clock_hz));
         }
+    }
+
+    /// Notes which way the media of the attempt goes, and why not directly.
+    pub fn path(&mut self, path: MediaPath, relayed_because: Option<&str>) {
+        self.record.path = Some(path);
+        self.record.relayed_because = relayed_because.map(str::to_owned);
     }
 
     pub fn answered(&mut self, now: Instant) {

@@ -7,7 +7,12 @@ use tracing::{info, warn};
 use super::negotiate;
 use super::two_party::{Call, State};
 use crate::base::LegId;
-use crate::model::{Answer, CallStats, Cause, Detail, Direction, Dtmf, Hangup, LegStats, Offer, RelayCommand, Signal};
+use crate::model::{
+    Answer, CallStats, Candidates, Cause, Direction, Dtmf, Hangup, LegStats, Offer, RelayCommand, Signal,
+};
+
+/// What somebody is told who presses a key that nobody can hear.
+const NO_DIGITS: &str = "The other side takes no digits of a keypad: what you press is not passed on.";
 
 impl Call {
     /// A signal that may come at any time of the session, from either side.
@@ -17,10 +22,7 @@ impl Call {
             Signal::Answer(answer) => self.hear_answer(now, leg, answer),
             Signal::Refuse { exchange, cause } => self.hear_refusal(leg, exchange, cause),
             Signal::Solicit(exchange) => self.hear_solicit(leg, exchange),
-            Signal::Candidates(candidates) => {
-                let call = self.id;
-                self.order(RelayCommand::Candidates { call, leg, candidates: candidates.candidates });
-            }
+            Signal::Candidates(candidates) => self.order_candidates(leg, candidates),
             Signal::Hold(on) => self.hear_hold(leg, on),
             Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
             Signal::Dtmf(dtmf) => self.hear_digit(leg, dtmf),
@@ -36,13 +38,22 @@ impl Call {
         }
     }
 
+    /// Gives the relay candidates of its stream; there is nothing else to check with them.
+    pub(super) fn order_candidates(&mut self, leg: LegId, candidates: Candidates) {
+        let is_for_audio = self.leg_mut(leg).is_some_and(|l| l.is_for_audio(&candidates));
+        if is_for_audio && !candidates.candidates.is_empty() {
+            let call = self.id;
+            self.order(RelayCommand::Candidates { call, leg, candidates: candidates.candidates });
+        }
+    }
+
     fn hear_offer(&mut self, now: Instant, leg: LegId, offer: Offer) {
         let Offer { exchange, description } = offer;
         let acceptable = negotiate::spec_of(&description);
         let Some(known) = self.leg_mut(leg) else { return };
         let is_same_kind = acceptable.as_ref().is_ok_and(|s| s.seal == known.spec.seal);
         let offered = description.audio().map(|s| s.codecs.clone()).unwrap_or_default();
-        let ours = negotiate::for_caller(&offered, &known.codecs);
+        let ours = negotiate::for_caller(&offered, &known.codecs, false);
         if !is_same_kind || ours.is_empty() {
             let why = acceptable.err().unwrap_or_else(|| negotiate::mismatch(&offered, &known.codecs));
             warn!(call = %self.id, %leg, why, "refuses a new offer");
@@ -79,8 +90,12 @@ impl Call {
         let Some(known) = self.leg_mut(leg) else { return };
         let was_holding = known.holds();
         if !known.take_answer(&answer.description, answer.provisional) {
-            let detail = Some(Detail { text: Some("the answer has no audio".into()), ..Detail::default() });
-            return self.finish(now, Hangup { cause: Cause::MediaIncompatible, detail });
+            return self.refuse_media(now, "the answer has no audio".into());
+        }
+        if !known.speaks() {
+            let theirs = answer.description.audio().map_or(&[][..], |s| &s.codecs);
+            let why = negotiate::mismatch(&known.codecs, theirs);
+            return self.refuse_media(now, why);
         }
         self.apply();
         self.hold_changed(leg, was_holding);
@@ -174,9 +189,28 @@ impl Call {
     /// A digit said by signalling: into the media of the other side, and in words where it has them.
     fn hear_digit(&mut self, leg: LegId, dtmf: Dtmf) {
         let Some(other) = self.other(leg) else { return };
+        let is_deaf = self.leg_mut(other).is_some_and(|l| l.remote.is_some() && !l.takes_digits());
+        if is_deaf {
+            return self.digit_is_lost(leg);
+        }
         let call = self.id;
         self.order(RelayCommand::Dtmf { call, leg: other, digit: dtmf.digit, duration: dtmf.duration });
         self.pass_if(leg, Signal::Dtmf(dtmf), |a| a.dtmf);
+    }
+
+    /// Somebody presses keys that the other side cannot be told of, and hears so once.
+    pub(super) fn digit_is_lost(&mut self, presser: LegId) {
+        if self.leg_mut(presser).is_some_and(|l| !std::mem::replace(&mut l.knows_digits_are_lost, true)) {
+            info!(call = %self.id, leg = %presser, "pressed a key; the other side takes no digits");
+            self.notice(presser, NO_DIGITS.to_owned());
+        }
+    }
+
+    /// A word to the person, where the wire has words for people: the same that have one for hold.
+    fn notice(&mut self, leg: LegId, sentence: String) {
+        if self.leg_mut(leg).is_some_and(|l| l.abilities.hold) {
+            self.say(leg, Signal::Notice(sentence));
+        }
     }
 
     /// A digit in the media: the relay has passed it on; a side with a word for it is told.
@@ -188,9 +222,7 @@ impl Call {
         warn!(call = %self.id, %leg, why, "silent");
         self.ledger.why(why.clone());
         for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {
-            if self.leg_mut(told).is_some_and(|l| l.abilities.hold) {
-                self.say(told, Signal::Notice(why.clone()));
-            }
+            self.notice(told, why.clone());
         }
     }
 

@@ -3,12 +3,16 @@
 //! ```text
 //!            Start                      Accept of a branch
 //!  (opening) ─────▶ Dialling(attempt) ─────▶ Answering ─────▶ Talking
-//!      │                │  ▲ next attempt     (callee's         │
-//!      │ echo           ▼  │                   media comes up)  │
-//!      └───────────▶ Talking ◀──────────────────────────────────┘
-//!                       │ Hangup of either, or nobody answered
-//!                       ▼
-//!                    Ending (the relay's last figures) ─────▶ record, gone
+//!    │ ▲ │              │  ▲ next attempt     (callee's         │
+//!    │ │ │ echo         ▼  │                   media comes up)  │
+//!    │ │ └─────────▶ Talking ◀──────────────────────────────────┘
+//!    │ │                │ Hangup of either, or nobody answered
+//!    │ │                ▼
+//!    │ │             Ending (the relay's last figures) ─────▶ record, gone
+//!    ▼ │ Offer
+//!  Soliciting (the caller offers when asked)
+//!
+//!  an attempt whose media go directly: Direct, until it ends or the next attempt is due
 //! ```
 
 use std::collections::VecDeque;
@@ -16,19 +20,20 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info};
 
+use super::candidates::Kept;
 use super::dialling::Dialling;
+use super::direct::Direct;
 use super::leg::Leg;
-use super::negotiate;
-use super::plan::{Action, Attempt, Plan};
+use super::opening::Soliciting;
+use super::plan::Attempt;
 use super::record::Ledger;
 use crate::base::{CallId, LegId};
 use crate::model::{
-    Abilities, Answer, Cause, Detail, Direction, Graph, GraphLeg, Hangup, LegSpec, Progress, Record, RelayCommand,
-    RelayEvent, Signal, Source, Start,
+    Answer, Cause, Detail, Direction, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent, Signal,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
-const RELAY_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a callee's transport may take to come up after it answered, before the caller is told of the answer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -43,26 +48,13 @@ pub enum Output {
     Done(Box<Record>),
 }
 
-/// What a call begins with.
-#[derive(Debug)]
-pub struct Opening {
-    /// Its name.
-    pub call: CallId,
-    /// The caller's leg.
-    pub leg: LegId,
-    /// What the caller's wire can say.
-    pub abilities: Abilities,
-    /// What the caller said.
-    pub start: Start,
-    /// What the dialplan decided.
-    pub plan: Plan,
-    /// The time of day, in milliseconds since the Unix epoch.
-    pub wall_ms: u64,
-}
-
 #[derive(Debug)]
 pub(super) enum State {
+    /// The caller was asked for its offer.
+    Soliciting(Soliciting),
     Dialling(Dialling),
+    /// The media go from endpoint to endpoint: while the callee rings, and while they talk.
+    Direct(Direct),
     /// The callee picked up; its transport, or our end of the caller's, is still coming up.
     Answering {
         deadline: Instant,
@@ -87,7 +79,7 @@ pub struct Call {
     pub(super) attempts: VecDeque<Attempt>,
     pub(super) hops_left: u8,
     /// The caller's leg has had its hang-up.
-    caller_gone: bool,
+    pub(super) caller_gone: bool,
     pub(super) echo: bool,
     pub(super) late_offer: bool,
     /// The caller has been accepted.
@@ -100,81 +92,16 @@ pub struct Call {
     /// The party that asked for figures, until the relay says them.
     pub(super) stats_asked_by: Option<LegId>,
     pub(super) ledger: Ledger,
-    revision: u32,
-    graph: Vec<GraphLeg>,
-    outputs: VecDeque<Output>,
+    /// The caller's candidates, until somebody has them who stays: each attempt needs them anew.
+    pub(super) kept: Kept,
+    pub(super) revision: u32,
+    pub(super) graph: Vec<GraphLeg>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Call {
-    /// Begins a call. It may be over at once; [`Call::poll_output`] tells.
-    pub fn open(now: Instant, opening: Opening) -> Call {
-        let Opening { call, leg, abilities, start, plan, wall_ms } = opening;
-        let spec = start.offer.as_ref().map(|o| negotiate::spec_of(&o.description));
-        let ledger = Ledger::new(now, wall_ms, call, &start, plan.rule.clone());
-        let late_offer = start.offer.is_none();
-        let mut caller = Leg::new(leg, abilities, spec.clone().and_then(Result::ok).unwrap_or(LegSpec::PHONE));
-        caller.is_open = true;
-        if let Some(offer) = start.offer {
-            caller.take_offer(offer.exchange, offer.description);
-        } else {
-            caller.codecs = negotiate::everything();
-        }
-        let mut this = Call {
-            id: call,
-            state: State::Talking,
-            caller,
-            callees: Vec::new(),
-            attempts: VecDeque::new(),
-            hops_left: start.hops_left,
-            caller_gone: false,
-            echo: false,
-            late_offer,
-            answered: false,
-            owed: Vec::new(),
-            awaiting_ready: Vec::new(),
-            told: None,
-            stats_asked_by: None,
-            ledger,
-            revision: 0,
-            graph: Vec::new(),
-            outputs: VecDeque::new(),
-        };
-        match (spec, plan.action) {
-            (_, Action::Reject(cause)) => this.finish(now, Hangup::new(cause)),
-            (Some(Err(why)), _) => this.refuse_media(now, why),
-            (_, Action::Echo) => this.open_echo(now),
-            (_, Action::Dial(attempts)) => {
-                this.attempts = attempts.into();
-                this.next_attempt(now, Hangup::new(Cause::Unavailable));
-            }
-        }
-        this
-    }
-
-    fn open_echo(&mut self, now: Instant) {
-        self.echo = true;
-        self.ledger.target("echo");
-        if !self.late_offer {
-            let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, self.caller.spec);
-            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken);
-            if self.caller.codecs.is_empty() {
-                let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything());
-                return self.refuse_media(now, why);
-            }
-            self.ledger.codec(self.caller.codecs.iter().find(|c| c.is_speech()));
-        }
-        self.state = State::Answering { deadline: now + RELAY_PATIENCE, callee_is_up: true };
-        self.apply();
-    }
-
-    pub(super) fn refuse_media(&mut self, now: Instant, why: String) {
-        self.ledger.why(why.clone());
-        let detail = Detail { text: Some(why), ..Detail::default() };
-        self.finish(now, Hangup { cause: Cause::MediaIncompatible, detail: Some(detail) });
-    }
-
     /// Whether all that is left is the record.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.state, State::Ending { .. } | State::Gone)
     }
 
@@ -212,22 +139,28 @@ impl Call {
                 self.ledger.ended_by("the caller");
                 self.finish(now, Hangup { cause, detail: hangup.detail });
             }
-            other => self.hear_in_session(now, self.caller.id, other),
+            other => match &self.state {
+                State::Soliciting(_) => self.hear_solicited(now, other),
+                State::Direct(_) => self.hear_direct(now, self.caller.id, other),
+                _ => self.hear_in_session(now, self.caller.id, other),
+            },
         }
     }
 
     fn hear_callee(&mut self, now: Instant, leg: LegId, signal: Signal) {
         match &self.state {
             State::Dialling(_) => self.hear_branch(now, leg, signal),
-            State::Answering { .. } | State::Talking => match signal {
+            State::Direct(_) if !self.answered => self.hear_direct_branch(now, leg, signal),
+            State::Answering { .. } | State::Talking | State::Direct(_) => match signal {
                 Signal::Hangup(hangup) => {
                     self.callees.retain(|c| c.id != leg);
                     self.ledger.ended_by("the callee");
                     self.finish(now, hangup);
                 }
+                other if matches!(self.state, State::Direct(_)) => self.hear_direct(now, leg, other),
                 other => self.hear_in_session(now, leg, other),
             },
-            State::Ending { .. } | State::Gone => {}
+            State::Soliciting(_) | State::Ending { .. } | State::Gone => {}
         }
     }
 
@@ -278,7 +211,7 @@ impl Call {
         match &self.state {
             State::Dialling(_) => self.ready_while_dialling(leg),
             State::Answering { callee_is_up: true, .. } => self.accept_caller(now),
-            State::Answering { .. } | State::Talking | State::Ending { .. } | State::Gone => {}
+            _ => {}
         }
     }
 
@@ -296,7 +229,9 @@ impl Call {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.state {
+            State::Soliciting(soliciting) if soliciting.deadline <= now => self.nothing_was_offered(now),
             State::Dialling(dialling) if dialling.deadline <= now => self.ring_time_is_over(now),
+            State::Direct(direct) if direct.deadline().is_some_and(|at| at <= now) => self.direct_timeout(now),
             State::Answering { deadline, .. } if *deadline <= now => {
                 let why = "the callee answered, but its media did not come up: ICE or DTLS did not finish in 10 s";
                 self.ledger.why(if self.echo { "the relay did not lay the leg in time".into() } else { why.into() });
@@ -310,7 +245,9 @@ impl Call {
     /// When [`Call::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
+            State::Soliciting(soliciting) => Some(soliciting.deadline),
             State::Dialling(dialling) => Some(dialling.deadline),
+            State::Direct(direct) => direct.deadline(),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
             State::Talking | State::Gone => None,
         }
@@ -377,6 +314,7 @@ impl Call {
         self.state = State::Talking;
         self.answered = true;
         self.ledger.answered(now);
+        self.say(self.caller.id, Signal::Path(MediaPath::Relayed));
         if self.late_offer {
             let offer = self.caller.offer(Direction::SendRecv);
             if let Some((exchange, description)) = offer {
@@ -409,54 +347,6 @@ impl Call {
         self.apply();
         if is_up {
             self.accept_caller(now);
-        }
-    }
-
-    /// Wants of the relay what the call is like now, if that is not what it wanted before.
-    pub(super) fn apply(&mut self) {
-        if self.is_over() {
-            return;
-        }
-        let early = match &self.state {
-            State::Dialling(dialling) => dialling.early,
-            _ => self.callees.first().map(|c| c.id),
-        };
-        let mut legs = vec![self.graph_leg(&self.caller, early, early)];
-        legs.extend(self.callees.iter().map(|c| self.graph_leg(c, Some(self.caller.id), early)));
-        if legs == self.graph {
-            return;
-        }
-        self.revision += 1;
-        self.graph.clone_from(&legs);
-        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs }));
-    }
-
-    fn graph_leg(&self, leg: &Leg, other: Option<LegId>, early: Option<LegId>) -> GraphLeg {
-        let far = other.and_then(|o| {
-            if o == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == o) }
-        });
-        // Whoever said "hold" in words hears nothing and is not heard; whoever holds by direction says itself
-        // who may speak (PITFALLS of the field: `sendonly` still brings its music).
-        let spoken_hold = leg.holds_by_word || far.is_some_and(|f| f.holds_by_word);
-        let hears = match far {
-            _ if self.echo => Source::Echo,
-            Some(far) if !spoken_hold => Source::Leg(far.id),
-            _ => Source::Nothing,
-        };
-        // A callee that is still being rung hears nothing of the caller, but for the one whose announcements
-        // the caller hears: it may be a machine that wants digits.
-        let is_heard = self.answered || self.echo || leg.id == self.caller.id || early == Some(leg.id);
-        let hears = if is_heard { hears } else { Source::Nothing };
-        let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
-        GraphLeg {
-            leg: leg.id,
-            spec: leg.spec,
-            remote: leg.remote.clone(),
-            codecs: leg.codecs.clone(),
-            sends: leg.remote_direction.receives(),
-            receives: leg.remote_direction.sends() && !leg.holds_by_word,
-            hears,
-            answered: self.answered && !anybody_holds,
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Abilities {
     pub early_answer: bool,
     /// Has a word for hold; without one, hold is a re-offer with another direction.
     pub hold: bool,
+    /// Its word for hold says only that the party does not listen: what it plays meanwhile is still to be heard.
+    pub plays_on_hold: bool,
     /// Candidates may follow the description.
     pub trickle: bool,
     /// Takes a `Start` without an offer and makes one itself.
@@ -38,6 +40,7 @@ impl Abilities {
         offers: LegSpec::BROWSER,
         early_answer: true,
         hold: true,
+        plays_on_hold: false,
         trickle: true,
         late_offer: false,
         dtmf: true,
@@ -53,6 +56,7 @@ impl Abilities {
         offers: LegSpec::CLIENT,
         early_answer: false,
         hold: true,
+        plays_on_hold: true,
         trickle: true,
         late_offer: false,
         dtmf: false,
@@ -67,6 +71,7 @@ impl Abilities {
         offers: LegSpec::PHONE,
         early_answer: false,
         hold: false,
+        plays_on_hold: false,
         trickle: false,
         late_offer: true,
         dtmf: false,

@@ -37,6 +37,7 @@ fn the_browsers_transport_comes_up_at_once_and_its_format_follows_the_phones() {
         web:alice ◀─Trying─
         web:alice ◀─Answer for now PCMU sendrecv─
                                 ─Start─▶ sip:trunk
+                                ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk
         web:alice ◀─Ringing─
                                 ◀─Answer for now PCMA sendrecv─ sip:trunk
@@ -45,6 +46,7 @@ fn the_browsers_transport_comes_up_at_once_and_its_format_follows_the_phones() {
         web:alice ◀─Ringing with media─
                                 ◀─Answer PCMA sendrecv─ sip:trunk
                                 ◀─Accept─ sip:trunk
+        web:alice ◀─Path relayed─
         web:alice ◀─Answer PCMA sendrecv─
         web:alice ◀─Accept─
         web:alice ─Hangup normal─▶
@@ -66,6 +68,7 @@ fn a_phone_that_is_busy_is_told_to_the_caller_and_the_record_says_who_said_so() 
         web:alice ◀─Trying─
         web:alice ◀─Answer for now PCMU sendrecv─
                                 ─Start─▶ sip:trunk
+                                ─Path relayed─▶ sip:trunk
                                 ◀─Hangup busy─ sip:trunk
         web:alice ◀─Hangup busy─
         record busy
@@ -85,6 +88,7 @@ fn a_caller_that_gives_up_cancels_the_callee() {
         web:alice ◀─Trying─
         web:alice ◀─Answer for now PCMU sendrecv─
                                 ─Start─▶ sip:trunk
+                                ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk
         web:alice ◀─Ringing─
         web:alice ─Hangup normal─▶
@@ -105,6 +109,7 @@ fn nobody_answers_within_the_ring_time() {
         web:alice ◀─Trying─
         web:alice ◀─Answer for now PCMU sendrecv─
                                 ─Start─▶ sip:trunk
+                                ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk
         web:alice ◀─Ringing─
         ... 20 s
@@ -128,6 +133,7 @@ fn the_invite_leaves_before_the_browsers_own_leg_is_laid() {
         web:alice ─Start─▶
         web:alice ◀─Trying─
                                 ─Start─▶ sip:trunk
+                                ─Path relayed─▶ sip:trunk
         ",
     );
 }

@@ -12,8 +12,8 @@ use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Entry, Fingerprint, Graph, Group,
-    Hangup, Ice, Kind, LocalEnd, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal,
-    SealKind, Setup, Signal, Source, Stage, Start, Stream, Transport,
+    Hangup, Ice, Kind, LocalEnd, MediaPath, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent,
+    Seal, SealKind, Setup, Signal, Source, Stage, Start, Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -308,6 +308,9 @@ fn name_of(signal: &Signal) -> String {
         Signal::Mute(on) => format!("Mute {on}"),
         Signal::Dtmf(dtmf) => format!("Dtmf {}", dtmf.digit),
         Signal::Notice(_) => "Notice".into(),
+        Signal::Path(MediaPath::Direct) => "Path direct".into(),
+        Signal::Path(MediaPath::Relayed) => "Path relayed".into(),
+        Signal::Candidates(candidates) => format!("Candidates {}", candidates.candidates.len()),
         other => format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect(),
     }
 }

@@ -30,13 +30,16 @@ fn two_tabs_ring_the_first_to_answer_wins_and_the_other_is_told_where() {
         sip:phone ─Start─▶
         sip:phone ◀─Trying─
                                 ─Start─▶ web:tab1
+                                ─Path relayed─▶ web:tab1
                                 ─Start─▶ web:tab2
+                                ─Path relayed─▶ web:tab2
                                 ◀─Ringing─ web:tab1
         sip:phone ◀─Ringing─
                                 ◀─Ringing─ web:tab2
                                 ◀─Answer PCMU sendrecv─ web:tab2
                                 ◀─Accept─ web:tab2
                                 ─Hangup answered-elsewhere─▶ web:tab1
+        sip:phone ◀─Path relayed─
         sip:phone ◀─Answer PCMU sendrecv─
         sip:phone ◀─Accept─
                                 ◀─Hangup normal─ web:tab2
@@ -82,10 +85,13 @@ fn a_late_offer_is_ours_in_the_acceptance_and_answered_afterwards() {
         sip:phone ─Start─▶
         sip:phone ◀─Trying─
                                 ─Start─▶ web:tab1
+                                ─Path relayed─▶ web:tab1
                                 ─Start─▶ web:tab2
+                                ─Path relayed─▶ web:tab2
                                 ◀─Hangup declined─ web:tab1
                                 ◀─Answer PCMU sendrecv─ web:tab2
                                 ◀─Accept─ web:tab2
+        sip:phone ◀─Path relayed─
         sip:phone ◀─Offer sendrecv─
         sip:phone ◀─Accept─
         sip:phone ─Answer PCMA sendrecv─▶

@@ -22,10 +22,13 @@ fn first_trunk_is_congested_second_answers() {
         web:alice ◀─Trying─
         web:alice ◀─Answer for now PCMU sendrecv─
                                 ─Start─▶ sip:carrier-a
+                                ─Path relayed─▶ sip:carrier-a
                                 ◀─Hangup congestion─ sip:carrier-a
                                 ─Start─▶ sip:carrier-b
+                                ─Path relayed─▶ sip:carrier-b
                                 ◀─Answer PCMU sendrecv─ sip:carrier-b
                                 ◀─Accept─ sip:carrier-b
+        web:alice ◀─Path relayed─
         web:alice ◀─Answer PCMU sendrecv─
         web:alice ◀─Accept─
         ",
@@ -58,9 +61,11 @@ fn a_user_who_is_not_there_is_passed_over_and_ring_time_leads_to_the_next() {
         sip:phone ─Start─▶
         sip:phone ◀─Trying─
                                 ─Start─▶ sip:desk
+                                ─Path relayed─▶ sip:desk
         ... 20 s
                                 ─Hangup no-answer─▶ sip:desk
                                 ─Start─▶ sip:mobile
+                                ─Path relayed─▶ sip:mobile
         ... 20 s
                                 ─Hangup no-answer─▶ sip:mobile
         sip:phone ◀─Hangup no-answer─
@@ -91,6 +96,7 @@ fn the_echo_service_answers_with_the_callers_own_voice() {
     ladder.expect(
         "
         web:alice ─Start─▶
+        web:alice ◀─Path relayed─
         web:alice ◀─Answer opus sendrecv─
         web:alice ◀─Accept─
         ",
