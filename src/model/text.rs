@@ -54,6 +54,34 @@ impl Undelivered {
 
     /// What a person is told.
     pub fn sentence(&self) -> &str {
-        self.why.as_deref().unwrap_or_else(|| self.cause.sentence())
+        self.why.as_deref().unwrap_or(match self.cause {
+            Cause::Forbidden => "You may not write there.",
+            Cause::NotSupported | Cause::MediaIncompatible => "The other side takes no messages of this kind.",
+            Cause::Declined | Cause::Busy => "The message was declined.",
+            Cause::Congestion => "Too many messages at once; try again shortly.",
+            Cause::Normal | Cause::Cancelled | Cause::AnsweredElsewhere | Cause::NoAnswer | Cause::Glare => {
+                "The message could not be delivered."
+            }
+            Cause::MediaTimeout => "The other side did not respond.",
+            Cause::Loop => "The message was sent round in a circle.",
+            Cause::IdentityRejected => "The network did not accept the sender's identity.",
+            Cause::Network => "The network on the way failed.",
+            _ => self.cause.sentence(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_writer_is_told_is_about_messages_and_not_about_calls() {
+        for cause in Cause::ALL {
+            let said = Undelivered::new(cause);
+            assert!(said.sentence().ends_with('.') && !said.sentence().contains("call"), "{}", said.sentence());
+        }
+        let why = Undelivered { cause: Cause::NotFound, why: Some("No such account.".into()) };
+        assert_eq!(why.sentence(), "No such account.");
     }
 }

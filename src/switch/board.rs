@@ -3,11 +3,11 @@
 use tokio::sync::mpsc;
 
 use crate::base::LegId;
-use crate::model::{Binding, Overflow, RelayEvent, Signal, Switchboard};
+use crate::model::{Binding, Overflow, RelayEvent, Signal, Switchboard, Text, TextId, Undelivered};
 
 /// Letters that wait for the calls' task.
 const MAILBOX: usize = 16_384;
-/// New calls are refused once fewer places than this are left, so that those which are up can go on and end.
+/// New calls and messages are refused once fewer places than this are left, so that those which are up can go on and end.
 const RESERVED: usize = MAILBOX / 5;
 
 /// A letter to the calls' task.
@@ -15,6 +15,10 @@ const RESERVED: usize = MAILBOX / 5;
 pub enum Letter {
     /// A peer said something.
     Heard(LegId, Signal),
+    /// A peer wrote a message.
+    Text(Box<Text>),
+    /// What became of a copy that was given to an adapter.
+    Delivered(TextId, Result<(), Undelivered>),
     /// The relay told something.
     Relay(RelayEvent),
     /// A device can be rung.
@@ -51,6 +55,19 @@ impl Switchboard for Board {
             return Err(Overflow);
         }
         self.letters.try_send(Letter::Heard(leg, signal)).map_err(|_| Overflow)
+    }
+
+    fn text(&self, text: Text) -> Result<(), Overflow> {
+        if self.letters.capacity() < RESERVED {
+            return Err(Overflow);
+        }
+        self.letters.try_send(Letter::Text(Box::new(text))).map_err(|_| Overflow)
+    }
+
+    fn delivered(&self, id: TextId, result: Result<(), Undelivered>) {
+        if self.letters.try_send(Letter::Delivered(id, result)).is_err() {
+            tracing::warn!("the calls are too busy: what became of a message is lost, and its time will run out");
+        }
     }
 
     fn bind(&self, binding: Binding) {

@@ -11,9 +11,10 @@ use super::bindings::Bindings;
 use super::board::Letter;
 use super::config::Routing;
 use super::resolve::{self, Resolver};
+use super::texts::{self, Texts};
 use crate::base::{AdapterId, CallId, LegId, Pii};
 use crate::call::{self, Call, Opening, Plan};
-use crate::model::{Adapter, Cause, Detail, Directory, Hangup, Record, Relay, RelayCommand, Signal, Start};
+use crate::model::{Adapter, Cause, Detail, Directory, Hangup, Record, Relay, RelayCommand, Signal, Start, Text};
 
 /// The protocols, by their number.
 pub type Adapters = HashMap<AdapterId, Arc<dyn Adapter>>;
@@ -34,6 +35,7 @@ pub struct Calls {
     calls: HashMap<CallId, Entry>,
     legs: HashMap<LegId, CallId>,
     due: BTreeSet<(Instant, CallId)>,
+    texts: Texts,
     most_calls: usize,
     next_call: u64,
     is_draining: bool,
@@ -65,6 +67,7 @@ impl Calls {
             calls: HashMap::new(),
             legs: HashMap::new(),
             due: BTreeSet::new(),
+            texts: Texts::default(),
             most_calls,
             next_call: first_call,
             is_draining: false,
@@ -80,6 +83,8 @@ impl Calls {
                     self.with(now, id, |call| call.hear(now, leg, signal));
                 }
             }
+            Letter::Text(text) => self.write(now, wall_ms, *text),
+            Letter::Delivered(id, result) => self.texts.delivered(now, id, result, &self.adapters),
             Letter::Relay(event) => {
                 let id = event.call();
                 self.with(now, id, |call| call.relay(now, event));
@@ -91,11 +96,13 @@ impl Calls {
 
     /// When [`Calls::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let call = self.due.first().map(|(at, _)| *at);
+        [call, self.texts.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.texts.handle_timeout(now, &self.adapters);
         while let Some((at, id)) = self.due.first().copied() {
             if at > now {
                 return;
@@ -128,12 +135,20 @@ impl Calls {
         self.is_draining = true;
     }
 
-    /// Ends all calls.
+    /// Ends all calls, and gives up the messages that are under way.
     pub fn hang_up_all(&mut self, now: Instant) {
+        self.texts.give_up_all(Cause::Maintenance, &self.adapters);
         let ids: Vec<CallId> = self.calls.keys().copied().collect();
         for id in ids {
             self.with(now, id, |call| call.hang_up(now, Cause::Maintenance));
         }
+    }
+
+    fn write(&mut self, now: Instant, wall_ms: u64, text: Text) {
+        let (rule, targets) = self.resolver.resolve_text(&text, &self.bindings, &self.adapters, wall_ms);
+        texts::log(&text, rule.as_deref());
+        let targets = if self.is_draining { Err(Cause::Maintenance) } else { targets };
+        self.texts.take(now, text, targets, &self.adapters);
     }
 
     fn open(&mut self, now: Instant, wall_ms: u64, leg: LegId, start: Start) {

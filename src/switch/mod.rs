@@ -8,6 +8,10 @@ pub mod bindings;
 pub mod board;
 pub mod calls;
 pub mod driver;
+pub mod places;
 pub mod records;
 pub mod resolve;
+#[cfg(test)]
+mod stub;
 pub mod supervisor;
+pub mod texts;

@@ -9,15 +9,18 @@ use tracing::debug;
 use super::bindings::Bindings;
 use super::calls::Adapters;
 use super::config::Routing;
+use super::places::{Asking, Place, Places};
 use crate::base::{AdapterId, LegId, LegMint};
 use crate::call::{self, Attempt, Branch, Plan};
-use crate::model::{Address, Directory, Entry, MediaPolicy, Party, Start};
-use crate::route::{self, Dial, Minute, Request, Target};
+use crate::model::{Cause, Directory, Start, Text};
+use crate::route::{self, Decision, Dial, Minute, Request, Target};
 
 /// The adapter of SIP.
 pub const SIP: AdapterId = AdapterId(1);
 /// The adapter of browsers.
 pub const WEB: AdapterId = AdapterId(2);
+/// The adapter of IM clients.
+pub const XMPP: AdapterId = AdapterId(3);
 
 /// Turns calls that come in into plans.
 pub struct Resolver {
@@ -37,7 +40,7 @@ pub struct Resolved {
 impl Resolver {
     /// By this dialplan and for these users.
     pub fn new(routing: Arc<Routing>, directory: Arc<Directory>) -> Resolver {
-        let mints = [SIP, WEB].map(|a| (a, LegMint::said(a))).into();
+        let mints = [SIP, WEB, XMPP].map(|a| (a, LegMint::said(a))).into();
         Resolver { routing, directory, mints }
     }
 
@@ -56,99 +59,99 @@ impl Resolver {
         adapters: &Adapters,
         wall_ms: u64,
     ) -> Resolved {
-        let request = Request::gather(
-            &self.routing.numbering,
-            &self.directory,
-            start.entry.clone(),
-            if adapter == WEB { "web" } else { "sip" },
-            (&start.from.address, &start.to),
-            minute(wall_ms, &self.routing.time_zone),
-        );
-        let decision = route::decide(&self.routing.dialplan, &request);
-        debug!(?request, ?decision, "decided");
-        let rule = decision.rule.and_then(|r| self.routing.dialplan.name_of(r)).map(str::to_owned);
+        let asking = Asking { adapter, entry: &start.entry, from: &start.from, to: &start.to };
+        let decision = self.decide(asking, wall_ms);
+        let rule = self.rule_of(&decision);
         let action = match decision.action {
             route::Action::Echo => call::Action::Echo,
             route::Action::Reject(cause) => call::Action::Reject(cause),
-            route::Action::Dial(dial) => call::Action::Dial(self.attempts(dial, start, bindings, adapters)),
+            route::Action::Dial(dial) => call::Action::Dial(self.attempts(dial, asking, bindings, adapters)),
         };
         Resolved { plan: Plan { rule, action }, emergency: decision.emergency }
     }
 
-    fn attempts(&mut self, dial: Dial, start: &Start, bindings: &Bindings, adapters: &Adapters) -> Vec<Attempt> {
-        let Dial { targets, parallel, ring, media: _ } = dial;
+    /// Asks the dialplan about a message, as about a call: the places of each target, one target after the other, and
+    /// the rule that decided.
+    ///
+    /// # Errors
+    /// Why it may not go anywhere.
+    pub fn resolve_text(
+        &self,
+        text: &Text,
+        bindings: &Bindings,
+        adapters: &Adapters,
+        wall_ms: u64,
+    ) -> (Option<String>, Result<Vec<Vec<Place>>, Cause>) {
+        let asking = Asking { adapter: text.id.adapter, entry: &text.entry, from: &text.from, to: &text.to };
+        let decision = self.decide(asking, wall_ms);
+        let places = Places { directory: &self.directory, bindings, adapters };
+        let found = match &decision.action {
+            route::Action::Echo => places.back(asking).map(|places| vec![places]).ok_or(Cause::NotSupported),
+            route::Action::Reject(cause) => Err(*cause),
+            route::Action::Dial(dial) => Ok(dial.targets.iter().map(|t| places.of(t, asking)).collect()),
+        };
+        (self.rule_of(&decision), found)
+    }
+
+    fn decide(&self, asking: Asking<'_>, wall_ms: u64) -> Decision {
+        let request = Request::gather(
+            &self.routing.numbering,
+            &self.directory,
+            asking.entry.clone(),
+            name_of(asking.adapter),
+            (&asking.from.address, asking.to),
+            minute(wall_ms, &self.routing.time_zone),
+        );
+        let decision = route::decide(&self.routing.dialplan, &request);
+        debug!(?request, ?decision, "decided");
+        decision
+    }
+
+    fn rule_of(&self, decision: &Decision) -> Option<String> {
+        decision.rule.and_then(|r| self.routing.dialplan.name_of(r)).map(str::to_owned)
+    }
+
+    fn attempts(&mut self, dial: Dial, asking: Asking<'_>, bindings: &Bindings, adapters: &Adapters) -> Vec<Attempt> {
+        let Dial { targets, parallel, ring, media } = dial;
+        let places = Places { directory: &self.directory, bindings, adapters };
+        let mints = &mut self.mints;
         let mut attempts: Vec<Attempt> = targets
-            .into_iter()
+            .iter()
             .map(|target| {
-                let (name, branches) = match &target {
-                    Target::User(user) => (format!("user:{user}"), self.devices(user, start, bindings, adapters)),
-                    Target::Trunk { name, number } => {
-                        (format!("trunk:{name}"), self.trunk(name, number, start, adapters).into_iter().collect())
-                    }
-                    Target::Xmpp(jid) => (format!("xmpp:{jid}"), Vec::new()),
-                };
-                Attempt { target: name, media: MediaPolicy::Auto, ring, branches }
+                let branches = places.of(target, asking).into_iter().filter_map(|place| branch(mints, adapters, place));
+                Attempt { target: named(target), ring, media, branches: branches.collect() }
             })
             .collect();
         if parallel && attempts.len() > 1 {
             let target = attempts.iter().map(|a| a.target.as_str()).collect::<Vec<_>>().join("+");
             let branches = attempts.drain(..).flat_map(|a| a.branches).collect();
-            attempts = vec![Attempt { target, media: MediaPolicy::Auto, ring, branches }];
+            attempts = vec![Attempt { target, ring, media, branches }];
         }
         attempts
     }
+}
 
-    fn devices(&mut self, user: &str, start: &Start, bindings: &Bindings, adapters: &Adapters) -> Vec<Branch> {
-        let from = self.caller_for_users(start);
-        let devices = bindings.of(user).to_vec();
-        devices
-            .into_iter()
-            .filter_map(|device| {
-                Some(Branch {
-                    leg: self.mints.get_mut(&device.adapter)?.mint(),
-                    abilities: adapters.get(&device.adapter)?.abilities_towards(Some(&device.contact), None),
-                    from: from.clone(),
-                    to: Address::here(user),
-                    contact: Some(device.contact),
-                    trunk: None,
-                })
-            })
-            .collect()
+fn branch(mints: &mut HashMap<AdapterId, LegMint>, adapters: &Adapters, place: Place) -> Option<Branch> {
+    let Place { adapter, from, to, contact, trunk } = place;
+    let abilities = adapters.get(&adapter)?.abilities_towards(contact.as_ref(), trunk.as_deref());
+    Some(Branch { leg: mints.get_mut(&adapter)?.mint(), abilities, from, to, contact, trunk })
+}
+
+/// A target as records name it.
+fn named(target: &Target) -> String {
+    match target {
+        Target::User(user) => format!("user:{user}"),
+        Target::Trunk { name, .. } => format!("trunk:{name}"),
+        Target::Xmpp(jid) => format!("xmpp:{jid}"),
     }
+}
 
-    fn trunk(&mut self, trunk: &str, number: &str, start: &Start, adapters: &Adapters) -> Option<Branch> {
-        Some(Branch {
-            leg: self.mints.get_mut(&SIP)?.mint(),
-            abilities: adapters.get(&SIP)?.abilities_towards(None, Some(trunk)),
-            from: self.caller_for_trunks(start),
-            to: Address::here(number),
-            contact: None,
-            trunk: Some(trunk.to_owned()),
-        })
-    }
-
-    /// Our own users see each other by name.
-    fn caller_for_users(&self, start: &Start) -> Party {
-        match &start.entry {
-            Entry::User(name) => Party {
-                address: Address::here(name.clone()),
-                display: self.directory.users.get(name).and_then(|u| u.display.clone()).or(start.from.display.clone()),
-                private: start.from.private,
-            },
-            Entry::Trunk(_) | Entry::Account(_) | Entry::Open => start.from.clone(),
-        }
-    }
-
-    /// The telephone network sees the number of the user, if it has one.
-    fn caller_for_trunks(&self, start: &Start) -> Party {
-        let number = match &start.entry {
-            Entry::User(name) => self.directory.users.get(name).and_then(|u| u.number.clone()),
-            Entry::Trunk(_) | Entry::Account(_) | Entry::Open => None,
-        };
-        match number {
-            Some(number) => Party { address: Address::here(number), ..self.caller_for_users(start) },
-            None => self.caller_for_users(start),
-        }
+/// The name of an adapter in rules.
+fn name_of(adapter: AdapterId) -> &'static str {
+    match adapter {
+        WEB => "web",
+        XMPP => "xmpp",
+        _ => "sip",
     }
 }
 
