@@ -13,5 +13,6 @@
 
 pub mod address;
 pub mod config;
+pub mod contents;
 pub mod endpoint;
 pub mod stanza;

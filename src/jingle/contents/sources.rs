@@ -1,0 +1,54 @@
+//! Synchronisation sources, and the names of media streams and tracks.
+
+use super::Saying;
+use crate::jingle::stanza::rtp;
+use crate::jingle::stanza::ssma;
+use crate::model::{Extra, RtpSource, SourceGroup, Stream};
+
+/// Reads sources, groups of them and the names of stream and track into a stream.
+pub(super) fn read(said: &rtp::Description, stream: &mut Stream) {
+    for source in &said.sources {
+        let attributes = source.parameters.iter();
+        let attributes = attributes.map(|(name, value)| Extra { name: name.clone(), value: value.clone() });
+        match stream.sources.iter_mut().find(|s| s.ssrc == source.ssrc) {
+            Some(same) => same.attributes.extend(attributes),
+            None => stream.sources.push(RtpSource { ssrc: source.ssrc, attributes: attributes.collect() }),
+        }
+    }
+    // XEP-0167 has the number without anything else.
+    if stream.sources.is_empty() {
+        stream.sources.extend(said.ssrc.map(RtpSource::new));
+    }
+    let group = |g: &ssma::SourceGroup| SourceGroup { semantics: g.semantics.clone(), ssrcs: g.ssrcs.clone() };
+    stream.source_groups = said.source_groups.iter().map(group).collect();
+    let named = said.msid.as_ref().map(|(id, track)| format!("{id} {track}").trim().to_owned());
+    stream.msid = named.or_else(|| of_source(stream)).filter(|m| !m.is_empty());
+}
+
+/// The names that the first source with any has as its parameter `msid`.
+fn of_source(stream: &Stream) -> Option<String> {
+    stream.sources.iter().flat_map(|s| &s.attributes).find(|a| a.name == "msid").and_then(|a| a.value.clone())
+}
+
+/// Writes them into a description.
+pub(super) fn write(stream: &Stream, saying: &Saying<'_>, description: &mut rtp::Description) {
+    description.ssrc = stream.sources.first().map(|s| s.ssrc);
+    let sources = stream.sources.iter().take(rtp::MAX_SOURCES);
+    description.sources = sources.map(|source| self::source(source, stream.msid.as_deref(), saying.cname)).collect();
+    let group = |g: &SourceGroup| ssma::SourceGroup { semantics: g.semantics.clone(), ssrcs: g.ssrcs.clone() };
+    description.source_groups = stream.source_groups.iter().take(rtp::MAX_SOURCES).map(group).collect();
+    let msid = stream.msid.as_deref().map(str::trim).filter(|m| !m.is_empty());
+    let split = |msid: &str| msid.split_once(' ').map(|(id, track)| (id.to_owned(), track.trim().to_owned()));
+    description.msid = msid.map(|msid| split(msid).unwrap_or_else(|| (msid.to_owned(), String::new())));
+}
+
+/// A source with what was said of it; if that is nothing, with our name, and with the names of its stream and track.
+fn source(source: &RtpSource, msid: Option<&str>, cname: &str) -> ssma::Source {
+    if source.attributes.is_empty() {
+        let mut parameters = vec![("cname".to_owned(), Some(cname.to_owned()))];
+        parameters.extend(msid.map(|msid| ("msid".to_owned(), Some(msid.to_owned()))));
+        return ssma::Source { ssrc: source.ssrc, parameters };
+    }
+    let parameters = source.attributes.iter().map(|a| (a.name.clone(), a.value.clone()));
+    ssma::Source { ssrc: source.ssrc, parameters: parameters.collect() }
+}
