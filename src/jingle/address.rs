@@ -13,7 +13,7 @@
 use xmpp_parsers::jid::{BareJid, DomainPart, DomainRef, Jid, NodePart, NodeRef, ResourcePart};
 
 use super::config::Login;
-use crate::model::{Address, Directory};
+use crate::model::{Address, Directory, Entry, User};
 
 /// The resource of all our JIDs on a component.
 pub const RESOURCE: &str = "patchcord";
@@ -217,6 +217,16 @@ pub fn spelled(address: Address, directory: &Directory) -> Address {
     match (same.next(), same.next()) {
         (Some(name), None) => Address::here(name.clone()),
         _ => address,
+    }
+}
+
+/// By which door somebody comes in whose account was vouched for by the peer's own server: as the user of the directory
+/// that has it, or as the account.
+pub fn entry(account: &BareJid, directory: &Directory) -> Entry {
+    let is_theirs = |user: &User| user.jid.as_deref() == Some(account.as_str());
+    match directory.users.iter().find(|(_, user)| is_theirs(user)) {
+        Some((name, _)) => Entry::User(name.clone()),
+        None => Entry::Account(account.to_string()),
     }
 }
 

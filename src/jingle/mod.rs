@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod config;
+pub mod contact;
 pub mod contents;
 pub mod endpoint;
 pub mod stanza;

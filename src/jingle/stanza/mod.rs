@@ -17,7 +17,7 @@ pub mod rtcp_fb;
 pub mod rtp;
 pub mod rtp_hdrext;
 pub mod ssma;
-mod xml;
+pub(super) mod xml;
 
 pub use error::{DefinedCondition, ErrorType, JingleCondition, StanzaError};
 pub use iq::{Iq, IqKind};

@@ -7,12 +7,12 @@ use xmpp_parsers::minidom::Element;
 use xmpp_parsers::minidom::rxml::{Namespace, NcName};
 
 /// An attribute that is a number, a name or an address; `None` if it is absent or ill-formed.
-pub(super) fn attr<T: FromStr>(element: &Element, name: &str) -> Option<T> {
+pub(in crate::jingle) fn attr<T: FromStr>(element: &Element, name: &str) -> Option<T> {
     element.attr(name)?.trim().parse().ok()
 }
 
 /// An attribute as text.
-pub(super) fn text_attr(element: &Element, name: &str) -> Option<String> {
+pub(in crate::jingle) fn text_attr(element: &Element, name: &str) -> Option<String> {
     element.attr(name).map(str::to_owned)
 }
 
@@ -27,16 +27,16 @@ pub fn allowed(text: &str) -> Cow<'_, str> {
 }
 
 /// An element in the making.
-pub(super) struct Tag(Element);
+pub(in crate::jingle) struct Tag(Element);
 
 impl Tag {
     /// An empty element.
-    pub(super) fn new(name: &'static str, namespace: &str) -> Tag {
+    pub(in crate::jingle) fn new(name: &'static str, namespace: &str) -> Tag {
         Tag(Element::bare(name, namespace))
     }
 
     /// With an attribute.
-    pub(super) fn with(mut self, name: &'static str, value: impl AsRef<str>) -> Tag {
+    pub(in crate::jingle) fn with(mut self, name: &'static str, value: impl AsRef<str>) -> Tag {
         if let Ok(name) = NcName::try_from(name) {
             self.0.set_attr(Namespace::NONE, name, allowed(value.as_ref()).into_owned());
         }
@@ -44,7 +44,7 @@ impl Tag {
     }
 
     /// With an attribute, if there is a value.
-    pub(super) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Tag {
+    pub(in crate::jingle) fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Tag {
         match value {
             Some(value) => self.with(name, value.to_string()),
             None => self,
@@ -52,7 +52,7 @@ impl Tag {
     }
 
     /// With a text.
-    pub(super) fn text(mut self, text: &str) -> Tag {
+    pub(in crate::jingle) fn text(mut self, text: &str) -> Tag {
         if !text.is_empty() {
             self.0.append_text(allowed(text).into_owned());
         }
@@ -60,7 +60,7 @@ impl Tag {
     }
 
     /// With children.
-    pub(super) fn children(mut self, children: impl IntoIterator<Item = Element>) -> Tag {
+    pub(in crate::jingle) fn children(mut self, children: impl IntoIterator<Item = Element>) -> Tag {
         for child in children {
             self.0.append_child(child);
         }
@@ -68,12 +68,12 @@ impl Tag {
     }
 
     /// With an empty child, if `say`.
-    pub(super) fn flag(self, say: bool, name: &'static str, namespace: &str) -> Tag {
+    pub(in crate::jingle) fn flag(self, say: bool, name: &'static str, namespace: &str) -> Tag {
         self.children(say.then(|| Element::bare(name, namespace)))
     }
 
     /// The element.
-    pub(super) fn build(self) -> Element {
+    pub(in crate::jingle) fn build(self) -> Element {
         self.0
     }
 }
