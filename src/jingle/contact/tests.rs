@@ -326,7 +326,7 @@ fn nobody_asks_who_the_users_are() {
 #[test]
 fn whoever_calls_or_is_called_gets_the_presence_and_is_asked_what_it_can() {
     let mut scene = Scene::component();
-    let mut call = |to: &str, scene: &mut Scene| {
+    let call = |to: &str, scene: &mut Scene| {
         let ours = Address::here("+15550100");
         scene.contacts.called(LINE, &ours, &Jid::new(to).unwrap(), &scene.directory, &mut scene.out);
         scene.said()
