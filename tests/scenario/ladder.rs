@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
-    Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Entry, Fingerprint, Graph, Group,
-    Hangup, Ice, Kind, LocalEnd, MediaPath, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent,
-    Seal, SealKind, Setup, Signal, Source, Stage, Start, Stream, Transport,
+    Abilities, Address, Answer, Candidate, CandidateHost, CandidateKind, CandidateProtocol, Candidates, Cause, Codec,
+    Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, Kind, LocalEnd, MediaPath, MediaPolicy, Mid,
+    Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal, SealKind, Setup, Signal, Source, Stage, Start,
+    Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -27,6 +28,7 @@ pub struct Ladder {
     caller: LegId,
     web: LegMint,
     sip: LegMint,
+    im: LegMint,
     pub now: Instant,
     pub graph: Option<Graph>,
     pub records: Vec<Record>,
@@ -55,6 +57,21 @@ impl Ladder {
         Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE, offer)
     }
 
+    /// An IM client that calls: it makes its offer when it is asked.
+    pub fn from_client() -> Ladder {
+        Ladder::from_client_with(None)
+    }
+
+    /// An IM client that calls with its offer at once.
+    pub fn from_client_with(offer: Option<Description>) -> Ladder {
+        Ladder::new("im:romeo", AdapterId(3), Abilities::CLIENT, offer)
+    }
+
+    /// A browser that calls with sound and pictures.
+    pub fn from_browser_with(offer: Description) -> Ladder {
+        Ladder::new("web:alice", AdapterId(2), Abilities::BROWSER, Some(offer))
+    }
+
     fn new(name: &str, adapter: AdapterId, abilities: Abilities, offer: Option<Description>) -> Ladder {
         let caller = LegMint::heard(adapter).mint();
         let start = Start {
@@ -73,6 +90,7 @@ impl Ladder {
             caller,
             web: LegMint::said(AdapterId(2)),
             sip: LegMint::said(AdapterId(1)),
+            im: LegMint::said(AdapterId(3)),
             now: Instant::now(),
             graph: None,
             records: Vec::new(),
@@ -111,6 +129,17 @@ impl Ladder {
     pub fn page(&mut self, name: &str) -> Branch {
         let leg = self.web.mint();
         self.branch(name, Abilities::BROWSER, leg)
+    }
+
+    /// An IM client to be called.
+    pub fn client(&mut self, name: &str) -> Branch {
+        let leg = self.im.mint();
+        self.branch(name, Abilities::CLIENT, leg)
+    }
+
+    /// One target whose media go as the policy says.
+    pub fn attempt_by(media: MediaPolicy, target: &str, branches: Vec<Branch>) -> Attempt {
+        Attempt { media, ..Ladder::attempt(target, branches) }
     }
 
     /// One target that rings all these at once.
@@ -188,6 +217,17 @@ impl Ladder {
         (offer.exchange, is_browser)
     }
 
+    /// A party's answer to what it was last offered, in these words.
+    pub fn answer_with(&self, leg: LegId, description: Description) -> Signal {
+        let (exchange, _) = self.last_offer_to(leg);
+        Signal::Answer(Answer { exchange, description, provisional: false })
+    }
+
+    /// The offer that a party was asked for.
+    pub fn solicited(&mut self, description: Description) -> Signal {
+        Signal::Offer(Offer { exchange: ExchangeId::heard(1), description })
+    }
+
     /// A new offer of a party's.
     pub fn offer(&mut self, description: Description) -> Signal {
         self.exchanges += 1;
@@ -207,6 +247,16 @@ impl Ladder {
                 _ => None,
             })
             .expect("a description was said on the leg")
+    }
+
+    /// What was said on a leg, after so many signals on any.
+    pub fn said_on(&self, leg: LegId, after: usize) -> Vec<String> {
+        self.said[after..].iter().filter(|(l, _)| *l == leg).map(|(_, s)| name_of(s)).collect()
+    }
+
+    /// Nothing has ever been ordered of the relay.
+    pub fn expect_no_relay(&self) {
+        assert!(self.graph.is_none() && self.ordered.is_empty(), "{:?} {:?}", self.graph, self.ordered);
     }
 
     /// What the relay was last told that a leg hears.
@@ -361,6 +411,36 @@ fn stream(mid: Option<Mid>, codecs: Vec<Codec>, transport: Transport, rtcp_mux: 
         bandwidth_kbps: None,
         extras: Vec::new(),
     }
+}
+
+/// What an IM client or a page describes that wants pictures too: a transport for each stream, as IM clients
+/// have it.
+pub fn film_description(ufrag: &str) -> Description {
+    let opus = Codec::new(111, "opus", 48_000, 2);
+    let vp8 = Codec { feedback: vec!["nack pli".into()], ..Codec::new(98, "VP8", 90_000, 1) };
+    let named =
+        |name: &str, codec: Codec, transport: Transport| stream(Some(Mid(name.into())), vec![codec], transport, true);
+    let mut video = named("video", vp8, browser_transport(&format!("{ufrag}-video")));
+    video.kind = Kind::Video;
+    video.msid = Some("a film".into());
+    Description { streams: vec![named("audio", opus, browser_transport(ufrag)), video], ..Description::default() }
+}
+
+/// Candidates for the stream of this name, with ports from the given one.
+pub fn candidates(mid: &str, ports: std::ops::Range<u16>, more: bool) -> Signal {
+    let candidate = |port| Candidate {
+        foundation: "1".into(),
+        component: 1,
+        protocol: CandidateProtocol::Udp,
+        priority: u32::from(port),
+        host: CandidateHost::Ip([198, 51, 100, 7].into()),
+        port,
+        kind: CandidateKind::Host,
+        related: None,
+        rest: "generation 0".into(),
+    };
+    let candidates = ports.map(candidate).collect();
+    Signal::Candidates(Candidates { mid: Some(Mid(mid.into())), ufrag: None, candidates, more })
 }
 
 fn phone_transport(port: u16) -> Transport {

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod browser_to_phone;
+mod direct;
+mod direct_failures;
 mod hold;
+mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
+mod pitfalls;
 mod targets;
