@@ -8,5 +8,4 @@ mod hold;
 mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
-mod pitfalls;
 mod targets;
