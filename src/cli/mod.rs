@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! Floor 5. May import: base, model, route, switch, http, demo, sip, web, media, call.
+//! Floor 5. May import: base, model, route, switch, http, demo, sip, web, jingle, media, call.
 
 mod check;
 mod dialplan;

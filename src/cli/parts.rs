@@ -17,11 +17,13 @@ pub fn of(config: &Config, demo: Option<SocketAddr>) -> Parts {
     Parts {
         sip,
         web: config.web.clone(),
+        xmpp: config.xmpp.clone(),
         relay: config.media.clone(),
         routing: config.routing.clone(),
         directory: config.directory.clone(),
         most_calls: config.limits.calls,
         records: config.records.clone(),
+        state: config.state_directory.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,7 @@ use crate::route::{Dialplan, Names, Numbering};
 use crate::sip::config::{HostPort, Listen, Trunk};
 use crate::switch::config::{Log, LogFormat, Routing};
 use crate::switch::supervisor::{Gateway, Parts};
-use crate::{sip, web};
+use crate::{jingle, sip, web};
 
 /// The trunk that all calls go to.
 const TARGET: &str = "target";
@@ -97,11 +98,13 @@ fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
     Ok(Parts {
         sip,
         web: web::Config::default(),
+        xmpp: jingle::config::Config::default(),
         relay,
         routing,
         directory: Directory::default(),
         most_calls: MOST_CALLS,
         records: None,
+        state: PathBuf::new(),
     })
 }
 

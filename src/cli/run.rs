@@ -89,7 +89,9 @@ async fn start(mut config: Config) -> io::Result<Running> {
         tries += 1;
     };
     let http = loop {
-        match http::start(parts::http(&config), gateway.web.clone(), gateway.directory.clone()).await {
+        match http::start(parts::http(&config), gateway.web.clone(), gateway.xmpp.clone(), gateway.directory.clone())
+            .await
+        {
             Err(taken) if may_move && taken.kind() == io::ErrorKind::AddrInUse && tries < 2 * OTHER_PORTS => {
                 config.page.listen.set_port(config.page.listen.port() + 1);
             }
@@ -107,6 +109,9 @@ impl Running {
         text += &format!("  Softphone   {}\n", self.http.url);
         let sip: Vec<String> = self.gateway.sip_listens.iter().map(|l| String::from(*l)).collect();
         text += &format!("  SIP         {}\n", sip.join("  "));
+        for connection in &self.config.xmpp.connections {
+            text += &format!("  XMPP        {connection}\n");
+        }
         if self.config.file.is_none() {
             self.greet_phone(&mut text);
         }
@@ -153,6 +158,9 @@ impl Running {
                 if config.sip != self.config.sip || config.media != self.config.media || config.page != self.config.page
                 {
                     warn!("sockets and trunks stay as they are until the gateway is started anew");
+                }
+                if config.xmpp != self.config.xmpp {
+                    warn!("XMPP connections stay as they are until the gateway is started anew");
                 }
                 self.gateway.replan(config.routing, config.directory).await;
             }

@@ -1,6 +1,6 @@
 //! HTTP: the page, its assets, sign-in and the WebSocket upgrade.
 //!
-//! Floor 5. May import: base, model, web, switch.
+//! Floor 5. May import: base, model, web, jingle, switch.
 
 mod assets;
 mod attempts;
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 pub use config::{DialHint, HttpConfig, Tls};
 
+use crate::jingle::driver::XmppHandle;
 use crate::model::Directory;
 use crate::web::WebHandle;
 
@@ -66,7 +67,12 @@ impl Drop for HttpHandle {
 ///
 /// # Errors
 /// The address cannot be bound, or the certificate cannot be read or made; the text says which.
-pub async fn start(config: HttpConfig, web: WebHandle, directory: Arc<ArcSwap<Directory>>) -> io::Result<HttpHandle> {
+pub async fn start(
+    config: HttpConfig,
+    web: WebHandle,
+    xmpp: Option<XmppHandle>,
+    directory: Arc<ArcSwap<Directory>>,
+) -> io::Result<HttpHandle> {
     let tls = tls::acceptor(&config.tls, config.listen.ip())?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -75,7 +81,7 @@ pub async fn start(config: HttpConfig, web: WebHandle, directory: Arc<ArcSwap<Di
     let url = url(address, tls.is_some());
     let (draining, is_draining) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
-    let shared = server::Shared::new(config, web, directory, is_draining, stopped.clone());
+    let shared = server::Shared::new(config, web, xmpp, directory, is_draining, stopped.clone());
     tokio::spawn(server::run(listener, tls, server::router(shared), stopped));
     Ok(HttpHandle { address, url, draining, stop })
 }

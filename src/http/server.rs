@@ -25,6 +25,7 @@ use tower_service::Service;
 use super::attempts::Attempts;
 use super::config::HttpConfig;
 use super::{assets, headers, sign_in, socket};
+use crate::jingle::driver::XmppHandle;
 use crate::model::Directory;
 use crate::web::WebHandle;
 
@@ -46,6 +47,7 @@ pub struct Peer(pub SocketAddr);
 pub struct Shared {
     pub config: Arc<HttpConfig>,
     pub web: WebHandle,
+    pub xmpp: Option<XmppHandle>,
     pub directory: Arc<ArcSwap<Directory>>,
     pub draining: watch::Receiver<bool>,
     pub stop: watch::Receiver<bool>,
@@ -57,11 +59,12 @@ impl Shared {
     pub fn new(
         config: HttpConfig,
         web: WebHandle,
+        xmpp: Option<XmppHandle>,
         directory: Arc<ArcSwap<Directory>>,
         draining: watch::Receiver<bool>,
         stop: watch::Receiver<bool>,
     ) -> Shared {
-        Shared { config: Arc::new(config), web, directory, draining, stop, attempts: Arc::default() }
+        Shared { config: Arc::new(config), web, xmpp, directory, draining, stop, attempts: Arc::default() }
     }
 
     /// The attempts to sign in. Counting cannot fail half-way, so a poisoned lock is as good as another.
@@ -87,7 +90,12 @@ async fn health(State(shared): State<Shared>) -> Response {
     let draining = *shared.draining.borrow();
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let word = if draining { "draining" } else { "ok" };
-    (status, Json(json!({ "status": word, "version": env!("CARGO_PKG_VERSION") }))).into_response()
+    let mut body = json!({ "status": word, "version": env!("CARGO_PKG_VERSION") });
+    if let Some(xmpp) = &shared.xmpp {
+        let word = |is_up: bool| if is_up { "up" } else { "down" };
+        body["xmpp"] = xmpp.connections().into_iter().map(|(name, is_up)| (name, json!(word(is_up)))).collect();
+    }
+    (status, Json(body)).into_response()
 }
 
 async fn dial_hints(State(shared): State<Shared>) -> Response {

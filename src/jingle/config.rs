@@ -1,5 +1,6 @@
 //! What the XMPP connections of a gateway are told.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,19 @@ pub struct Connection {
     pub subscribe: bool,
     /// Whether the users of the directory (never telephone numbers) are shown as able to see and show.
     pub video: bool,
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.login {
+            Login::Component { domain, .. } => write!(f, "component {domain}")?,
+            Login::Client { jid, .. } => write!(f, "account {jid}")?,
+        }
+        match &self.server {
+            Some((host, port)) => write!(f, " at {host}:{port}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Who we are on a connection.

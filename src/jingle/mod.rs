@@ -15,5 +15,6 @@ pub mod address;
 pub mod config;
 pub mod contact;
 pub mod contents;
+pub mod driver;
 pub mod endpoint;
 pub mod stanza;

@@ -19,7 +19,7 @@ use crate::base::settings::{MAX_FILE_BYTES, Problem, Problems};
 use crate::media::config::RelayConfig;
 use crate::model::Directory;
 use crate::route::{Dialplan, Numbering};
-use crate::{sip, web};
+use crate::{jingle, sip, web};
 
 /// The name that rules use for the trunk inside the process.
 pub const DEMO_TRUNK: &str = "demo";
@@ -38,6 +38,8 @@ pub struct Config {
     pub page: Page,
     /// The browsers' endpoint.
     pub web: web::config::Config,
+    /// The connections to XMPP servers.
+    pub xmpp: jingle::config::Config,
     /// The media plane.
     pub media: RelayConfig,
     /// The users.

@@ -14,15 +14,16 @@ use super::calls::Calls;
 use super::config::Routing;
 use super::driver::{self, CallsHandle, wall_ms};
 use super::records;
-use super::resolve::{Resolver, SIP, WEB};
+use super::resolve::{Resolver, SIP, WEB, XMPP};
 use crate::base::Dice;
+use crate::jingle::driver::XmppHandle;
 use crate::media::config::RelayConfig;
 use crate::media::driver::RelayHandle;
 use crate::model::{Adapter, Directory};
 use crate::sip::config::Listen;
 use crate::sip::driver::SipHandle;
 use crate::web::WebHandle;
-use crate::{media, sip, web};
+use crate::{jingle, media, sip, web};
 
 /// How long the last words of SIP may take to leave once all calls have ended: a BYE and its answer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -33,6 +34,8 @@ pub struct Parts {
     pub sip: sip::config::Config,
     /// The browsers' endpoint.
     pub web: web::Config,
+    /// The connections to XMPP servers; with none there is no XMPP.
+    pub xmpp: jingle::config::Config,
     /// The relay.
     pub relay: RelayConfig,
     /// Who may call what.
@@ -43,6 +46,8 @@ pub struct Parts {
     pub most_calls: usize,
     /// Where records go.
     pub records: Option<PathBuf>,
+    /// Where rooms keep what outlives a restart.
+    pub state: PathBuf,
 }
 
 /// The running gateway.
@@ -54,6 +59,8 @@ pub struct Gateway {
     /// Where SIP listens, with the ports that the system chose.
     pub sip_listens: Vec<Listen>,
     sip: SipHandle,
+    /// XMPP, if there is a connection.
+    pub xmpp: Option<XmppHandle>,
     /// The users, shared with the adapters.
     pub directory: Arc<ArcSwap<Directory>>,
     relay: RelayHandle,
@@ -77,17 +84,27 @@ impl Gateway {
         let running = sip::driver::start(SIP, parts.sip, limits, users, switchboard.clone(), dice.split())
             .map_err(|e| io::Error::new(e.error.kind(), e.to_string()))?;
         let (sip, sip_listens) = (running.handle, running.listen);
-        let web = web::driver::start(WEB, parts.web, Arc::clone(&directory), switchboard, dice.split());
+        let web = web::driver::start(WEB, parts.web, Arc::clone(&directory), switchboard.clone(), dice.split());
+        let xmpp = match parts.xmpp.connections.is_empty() {
+            true => None,
+            false => {
+                let users = Arc::clone(&directory);
+                Some(jingle::driver::start(XMPP, parts.xmpp, parts.state, users, switchboard, dice.split())?)
+            }
+        };
         let (writer, written) = records::start(parts.records).await?;
-        let adapters: HashMap<_, Arc<dyn Adapter>> =
+        let mut adapters: HashMap<_, Arc<dyn Adapter>> =
             HashMap::from([(SIP, Arc::new(sip.clone()) as Arc<dyn Adapter>), (WEB, Arc::new(web.clone()) as _)]);
+        if let Some(xmpp) = &xmpp {
+            adapters.insert(XMPP, Arc::new(xmpp.clone()));
+        }
         let resolver = Resolver::new(Arc::new(parts.routing), directory.load_full());
         // Calls of another run are told apart by when the run began.
         let first_call = wall_ms() << 20;
         let calls =
             Calls::new(adapters, Arc::new(relay.clone()), Box::new(writer), resolver, parts.most_calls, first_call);
         let calls = driver::start(calls, letters);
-        Ok(Gateway { calls, web, sip_listens, sip, directory, relay, records: written })
+        Ok(Gateway { calls, web, sip_listens, sip, xmpp, directory, relay, records: written })
     }
 
     /// Goes by another dialplan and for other users; calls that are up notice nothing.
@@ -107,6 +124,9 @@ impl Gateway {
         }
         tokio::time::sleep(LAST_WORDS).await;
         self.sip.stop().await;
+        if let Some(xmpp) = &self.xmpp {
+            xmpp.stop().await;
+        }
         self.relay.stop();
         if let Some(records) = self.records
             && tokio::time::timeout(LAST_WORDS, records).await.is_err()

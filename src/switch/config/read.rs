@@ -75,6 +75,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         sip,
         page,
         web,
+        xmpp: crate::jingle::config::Config::default(),
         media,
         directory,
         routing: planned.routing,

@@ -70,7 +70,7 @@ pub async fn server(wish: Wish) -> Server {
         guest,
         dial_hints: vec![DialHint { to: "echo".into(), text: "Hear yourself".into() }],
     };
-    let http = patchcord::http::start(config, web.clone(), directory).await.unwrap();
+    let http = patchcord::http::start(config, web.clone(), None, directory).await.unwrap();
     Server { http, web, heard }
 }
 

@@ -306,6 +306,6 @@ async fn a_certificate_that_cannot_be_read_is_named() {
         dial_hints: vec![],
     };
     let server = server(Wish::default()).await;
-    let error = patchcord::http::start(config, server.web.clone(), Arc::default()).await.unwrap_err();
+    let error = patchcord::http::start(config, server.web.clone(), None, Arc::default()).await.unwrap_err();
     assert!(error.to_string().contains("certificate.pem"), "{error}");
 }
