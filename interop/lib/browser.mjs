@@ -40,7 +40,7 @@ export class Browser {
   #permissions;
 
   /** @param directory is removed at the end @param hz what its microphone hears @param permissions of each page */
-  constructor(browser, directory, hz, permissions = ["microphone"]) {
+  constructor(browser, directory, hz, permissions = ["microphone", "camera"]) {
     this.#browser = browser;
     this.#directory = directory;
     this.#permissions = permissions;

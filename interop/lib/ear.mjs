@@ -102,6 +102,7 @@ export function rawMicrophone() {
   if (!devices) return;
   const open = devices.getUserMedia.bind(devices);
   devices.getUserMedia = constraints => {
+    if (!constraints.audio) return open(constraints);
     const audio = typeof constraints.audio === "object" ? constraints.audio : {};
     return open({ ...constraints, audio: { ...audio, echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   };

@@ -28,7 +28,7 @@ pub async fn add(State(shared): State<Shared>, request: Request, next: Next) -> 
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, value("nosniff"));
     headers.insert(REFERRER_POLICY, value("no-referrer"));
-    headers.insert(PERMISSIONS_POLICY, value("microphone=(self), camera=(), geolocation=()"));
+    headers.insert(PERMISSIONS_POLICY, value("microphone=(self), camera=(self), geolocation=()"));
     headers.entry(CACHE_CONTROL).or_insert(value("no-store"));
     headers.entry(RESOURCE_POLICY).or_insert(value("same-origin"));
     if !shared.config.origins.is_empty() {

@@ -27,13 +27,15 @@ macro_rules! asset {
 }
 
 /// Every file.
-pub const ASSETS: [Asset; 8] = [
+pub const ASSETS: [Asset; 10] = [
     asset!("/", "index.html", "text/html; charset=utf-8", false),
     asset!("/phone.js", "phone.js", JAVASCRIPT, false),
     asset!("/phone.css", "phone.css", "text/css; charset=utf-8", false),
+    asset!("/chat.js", "chat.js", JAVASCRIPT, false),
     asset!("/tones.js", "tones.js", JAVASCRIPT, false),
     asset!("/icon.svg", "icon.svg", "image/svg+xml", false),
     asset!("/patchcord.js", "patchcord.js", JAVASCRIPT, true),
     asset!("/patchcord-call.js", "patchcord-call.js", JAVASCRIPT, true),
+    asset!("/patchcord-tracks.js", "patchcord-tracks.js", JAVASCRIPT, true),
     asset!("/patchcord-base.js", "patchcord-base.js", JAVASCRIPT, true),
 ];

@@ -1,8 +1,12 @@
-/** What the module's classes share: errors, events, the microphone, codecs and figures. */
+/** What the module's classes share: errors, events, devices, codecs and figures. */
 
 const LOSS_WINDOW_MS = 5_000;
-/** What a gateway can be expected to speak; the rest would only make each offer longer. */
-const CODECS = ["audio/opus", "audio/pcmu", "audio/pcma", "audio/g722", "audio/telephone-event"];
+/** What a gateway and its peers can be expected to speak; the rest would only make each offer longer. */
+const CODECS = {
+  audio: ["audio/opus", "audio/pcmu", "audio/pcma", "audio/g722", "audio/telephone-event"],
+  video: ["video/vp8", "video/vp9", "video/h264", "video/rtx"],
+};
+const PICTURES = { width: { ideal: 640 }, height: { ideal: 480 } };
 const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 /** Every failure: `code` is a word of the protocol or of the browser, `message` a sentence for a person. */
@@ -51,7 +55,7 @@ export class Figures {
    * @returns {import("./patchcord-call.js").Stats}
    */
   read(report, { muted, held }) {
-    const of = type => [...report.values()].find(s => s.type === type && (s.kind ?? "audio") === "audio");
+    const of = (type, kind = "audio") => [...report.values()].find(s => s.type === type && (s.kind ?? kind) === kind);
     const [inbound, outbound, remote, source] = ["inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "media-source"].map(of);
     const pair = report.get(of("transport")?.selectedCandidatePairId);
     const ms = seconds => (seconds === undefined ? undefined : Math.round(seconds * 1000));
@@ -64,6 +68,7 @@ export class Figures {
       outputLevel: held ? 0 : (inbound?.audioLevel ?? 0),
       packetsIn: inbound?.packetsReceived ?? 0,
       packetsOut: outbound?.packetsSent ?? 0,
+      video: pictures(of("inbound-rtp", "video"), of("outbound-rtp", "video")),
     };
   }
 
@@ -78,10 +83,16 @@ export class Figures {
   }
 }
 
-/** Offers the codecs of telephony alone. @param {RTCRtpTransceiver} transceiver */
-export function preferCodecs(transceiver) {
-  const known = RTCRtpReceiver.getCapabilities?.("audio")?.codecs ?? [];
-  const wanted = CODECS.flatMap(type => known.filter(codec => codec.mimeType.toLowerCase() === type));
+function pictures(inbound, outbound) {
+  if (!inbound && !outbound) return undefined;
+  const { framesDecoded: framesIn = 0, frameWidth: width, frameHeight: height } = inbound ?? {};
+  return { framesIn, framesOut: outbound?.framesEncoded ?? 0, width, height };
+}
+
+/** Offers the codecs of telephony alone. @param {RTCRtpTransceiver} transceiver @param {"audio" | "video"} kind */
+export function preferCodecs(transceiver, kind) {
+  const known = RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [];
+  const wanted = CODECS[kind].flatMap(type => known.filter(codec => codec.mimeType.toLowerCase() === type));
   if (wanted.length) transceiver.setCodecPreferences?.(wanted);
 }
 
@@ -109,6 +120,22 @@ export async function openMicrophone(audio) {
       NotReadableError: "The microphone is in use by another program.",
     };
     throw new PatchcordError("no-microphone", texts[error.name] ?? `The microphone cannot be used: ${error.message}`);
+  }
+}
+
+/** @param {MediaTrackConstraints} video @returns {Promise<MediaStream>} @throws {PatchcordError} `no-camera` */
+export async function openCamera(video) {
+  if (!navigator.mediaDevices) throw new PatchcordError("no-camera", "A browser gives its camera to pages over HTTPS only.");
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { ...PICTURES, ...video } });
+  } catch (error) {
+    const texts = {
+      NotAllowedError: "The browser was not allowed to use the camera.",
+      NotFoundError: "No camera was found.",
+      OverconstrainedError: "No camera fits what was asked for.",
+      NotReadableError: "The camera is in use by another program.",
+    };
+    throw new PatchcordError("no-camera", texts[error.name] ?? `The camera cannot be used: ${error.message}`);
   }
 }
 

@@ -1,13 +1,16 @@
-import { Emitter, Figures, PatchcordError, lostEnd, openMicrophone, preferCodecs } from "./patchcord-base.js";
+import { Emitter, Figures, PatchcordError, lostEnd } from "./patchcord-base.js";
+import { Tracks, fingerprints, hasVideo, noVideo, transceiver } from "./patchcord-tracks.js";
 
 /**
  * @typedef {"calling" | "ringing" | "early" | "incoming" | "connected" | "held" | "ended"} CallState
  *   `early`: it rings, and the other side sends its own tones; `held`: connected, and this side put the other on hold.
  * @typedef {{cause: string, text: string, detail?: object}} End
  * @typedef {{rttMs?: number, jitterMs?: number, lossPercent?: number, codec?: string, inputLevel: number,
- *   outputLevel: number, packetsIn: number, packetsOut: number, gateway?: object}} Stats
+ *   outputLevel: number, packetsIn: number, packetsOut: number, gateway?: object,
+ *   video?: {framesIn: number, framesOut: number, width?: number, height?: number}}} Stats
  *   Levels are 0 to 1: `inputLevel` of the microphone, `outputLevel` of what is heard. Loss is over the last 5 seconds.
- * @typedef {{audio?: MediaTrackConstraints, stream?: MediaStream}} MediaOptions
+ * @typedef {{audio?: MediaTrackConstraints, video?: boolean | MediaTrackConstraints, stream?: MediaStream}} MediaOptions
+ *   `video`: with the own camera. `stream`: tracks of the page's own instead of the devices.
  */
 
 const CANDIDATE_BATCH_MS = 100;
@@ -16,6 +19,7 @@ const RESTART_MS = [0, 1_000, 2_000, 4_000, 8_000];
 const STATS_MS = 200;
 const DTMF_MS = 160;
 const DTMF_GAP_MS = 80;
+const MAX_EARLY_CANDIDATES = 64;
 /** What it means for the call when the gateway refuses its first frame. */
 const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", "too-many-calls": "congestion", congestion: "congestion" };
 
@@ -24,7 +28,8 @@ const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", 
  *
  * Events: `state` (CallState), `ended` (End; also told to a listener that comes late), `remotehold` (boolean),
  * `remotemute` (boolean), `digit` (string), `notice` (string), `stats` (Stats, five a second while somebody listens),
- * `track` (MediaStreamTrack), `error` (PatchcordError), `blocked` (the browser wants a click before it plays sound).
+ * `track` (MediaStreamTrack), `video` (`localVideo` or `remoteVideo` is another), `path` (MediaPath), `error`
+ * (PatchcordError), `blocked` (the browser wants a click before it plays sound).
  */
 export class Call extends Emitter {
   /** @type {"outgoing" | "incoming"} */
@@ -39,16 +44,14 @@ export class Call extends Emitter {
   remoteMuted = false;
   /** When the call was picked up, in milliseconds of `Date.now()`. */
   since = 0;
-  /** @type {MediaStream | null} what the other side says */
-  stream = null;
+  /** @type {"" | "relayed" | "direct"} which way the media go, once it is known; `direct`: encrypted end to end */
+  path = "";
   /** @type {End | null} */
   end = null;
   #phone;
   #phase;
-  #options;
   #pc = null;
-  #microphone = null;
-  #opening = null;
+  #tracks;
   #offered = "";
   #answered = "";
   /** The provisional answer that a browser without such things took for a final one. */
@@ -57,9 +60,10 @@ export class Call extends Emitter {
   #over = deferred();
   #early = [];
   #batch = { candidates: [], timer: 0 };
-  #pending = null;
   #restart = { timer: 0, attempt: 0 };
   #again = false;
+  /** An offer that waits for the one under way to be answered. */
+  #owed = false;
   #gatewayStats = [];
   #statsTimer = 0;
   #figures = new Figures();
@@ -73,23 +77,41 @@ export class Call extends Emitter {
     this.display = entry.display ?? "";
     this.held = entry.held ?? false;
     this.remoteHeld = entry.on_hold ?? false;
+    this.path = entry.media ?? "";
     this.#phone = phone;
     this.#phase = entry.state;
-    this.#options = options;
     this.#offered = entry.sdp ?? "";
     this.#told = this.state;
     if (entry.state === "connected") this.since = Date.now() - (entry.since_ms ?? 0);
+    this.#tracks = new Tracks(options, this.name);
     /** Plays the other side. */
-    this.audio = new Audio();
-    this.audio.autoplay = true;
-    this.audio.dataset.patchcordCall = this.name;
-    document.body?.append(this.audio);
+    this.audio = this.#tracks.audio;
     if (phone.speaker) this.audio.setSinkId?.(phone.speaker).catch(() => {});
   }
 
   /** @returns {CallState} */
   get state() {
     return this.#phase === "connected" && this.held ? "held" : this.#phase;
+  }
+
+  /** @returns {MediaStream | null} what the other side says */
+  get stream() {
+    return this.#tracks.sound;
+  }
+
+  /** @returns {MediaStream | null} what the own camera shows */
+  get localVideo() {
+    return this.#tracks.camera;
+  }
+
+  /** @returns {MediaStream | null} what the other side shows */
+  get remoteVideo() {
+    return this.#tracks.pictures;
+  }
+
+  /** Whether the other side of an incoming call offers to show itself. */
+  get offersVideo() {
+    return hasVideo(this.#offered);
   }
 
   on(event, listener) {
@@ -99,11 +121,15 @@ export class Call extends Emitter {
     return off;
   }
 
-  /** Picks up. @param {MediaOptions} [options] @throws {PatchcordError} `no-microphone`: it goes on ringing */
+  /**
+   * Picks up. Pictures of the other side are taken in any case, `video` says whether the own camera is shown.
+   * @param {MediaOptions} [options] @throws {PatchcordError} `no-microphone`, `no-camera`: it goes on ringing
+   */
   async answer(options = {}) {
     if (this.#phase !== "incoming") throw new PatchcordError("wrong-state", "There is nothing to answer.");
-    this.#options = options;
+    this.#tracks.options = options;
     await this._openMicrophone();
+    if (options.video && this.offersVideo) await this._openCamera();
     if (this.#phase !== "incoming") throw new PatchcordError("wrong-state", "The caller hung up.");
     try {
       await this.#queue(() => this.#answerOffer(this.#offered, this.#newConnection()));
@@ -142,13 +168,30 @@ export class Call extends Emitter {
     this.#send("mute", { on });
   }
 
-  /** Presses keys. @param {string} digits `0-9*#A-D` */
+  /**
+   * Shows the own camera to the other side, or stops. Only in a direct call; whether the other side takes it shows
+   * `localVideo`, and a `notice` if not.
+   * @param {MediaTrackConstraints} [constraints] @throws {PatchcordError} `no-video`, `no-camera`, `wrong-state`
+   */
+  async showCamera(on = true, constraints) {
+    if (this.#phase !== "connected") throw new PatchcordError("wrong-state", "Video begins when the call is answered.");
+    if (on === Boolean(this.localVideo)) return;
+    if (on && this.path !== "direct") throw noVideo(this.path);
+    if (on) await this._openCamera(constraints);
+    else this.#closeCamera();
+    this.#owed = this.#pc.signalingState !== "stable";
+    if (!this.#owed) await this._start("offer");
+  }
+
+  /** Presses keys. @param {string} digits `0-9*#A-D` @throws {PatchcordError} `bad-digits`, `no-keys` */
   dtmf(digits) {
     digits = digits.toUpperCase();
     if (!/^[0-9*#A-D]+$/.test(digits)) throw new PatchcordError("bad-digits", "Only 0-9, *, # and A-D can be sent.");
-    const sender = this.#sender?.dtmf;
+    const sender = transceiver(this.#pc, "audio")?.sender.dtmf;
     if (sender?.canInsertDTMF && this.#pc.connectionState === "connected") {
       sender.insertDTMF(sender.toneBuffer + digits, DTMF_MS, DTMF_GAP_MS);
+    } else if (this.path === "direct" && this.#phase === "connected") {
+      throw new PatchcordError("no-keys", "The other side takes no keys.");
     } else {
       for (const some of digits.match(/.{1,32}/g)) this.#send("dtmf", { digits: some });
     }
@@ -157,14 +200,9 @@ export class Call extends Emitter {
   /** Speaks into another microphone. @throws {PatchcordError} `no-microphone` */
   async setMicrophone(deviceId) {
     const audio = { ...this.#phone.audioConstraints, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
-    const old = this.#microphone;
-    this.#microphone = null;
-    this.#options = { ...this.#options, stream: undefined, audio };
-    await this._openMicrophone().catch(error => {
-      this.#microphone = old;
-      throw error;
-    });
-    if (old !== this.#microphone) old?.getTracks().forEach(track => track.stop());
+    const old = await this.#tracks.changeMicrophone(audio);
+    await this._openMicrophone();
+    old?.getAudioTracks().forEach(track => track.stop());
   }
 
   /** Finds a new way for the media, as after a change of network. */
@@ -189,11 +227,8 @@ export class Call extends Emitter {
       if (type === "call" && !this.#phone._canNegotiate) throw new PatchcordError("not-connected", "The gateway is not connected just now.");
       const pc = this.#pc ?? this.#newConnection();
       if (type === "offer" && (pc.signalingState !== "stable" || this.#standsIn)) return;
-      if (!pc.getTransceivers().length) {
-        const track = this.#microphone?.getAudioTracks()[0];
-        const way = { direction: "sendrecv", streams: this.#microphone ? [this.#microphone] : [] };
-        preferCodecs(pc.addTransceiver(track ?? "audio", way));
-      }
+      this.#tracks.addTo(pc);
+      if (type === "offer") await this.#tracks.attach(pc);
       const offer = await pc.createOffer({ iceRestart });
       const set = pc.setLocalDescription(offer);
       if (type === "call") this.#send("call", { to: this.peer, sdp: offer.sdp });
@@ -205,16 +240,29 @@ export class Call extends Emitter {
 
   /** Opens the microphone, unless that was done, and speaks into the call. */
   async _openMicrophone() {
-    const { stream, audio } = this.#options;
-    if (!this.#microphone && stream) this.#microphone = stream;
-    if (!this.#microphone) {
-      this.#opening ??= openMicrophone(audio ?? this.#phone.audioConstraints).finally(() => (this.#opening = null));
-      this.#microphone = await this.#opening;
-      if (this.end) return this.#stopMicrophone();
-    }
+    await this.#tracks.openMicrophone(this.#phone.audioConstraints);
+    if (this.end) return this.#tracks.stop();
     this.#applyMute();
-    const track = this.#microphone.getAudioTracks()[0];
-    if (this.#sender && this.#sender.track !== track) await this.#sender.replaceTrack(track);
+    const to = transceiver(this.#pc, "audio");
+    const track = this.#tracks.microphone.getAudioTracks()[0];
+    if (to && to.sender.track !== track) await to.sender.replaceTrack(track);
+  }
+
+  async _openCamera(constraints) {
+    await this.#tracks.openCamera(constraints);
+    if (this.end) return this.#tracks.stop();
+    this.#applyMute();
+    this.#tellVideo();
+  }
+
+  #closeCamera() {
+    this.#tracks.closeCamera();
+    this.#tracks.detachCamera(this.#pc);
+    this.#tellVideo();
+  }
+
+  #tellVideo() {
+    if (this.#tracks.changed) this.emit("video");
   }
 
   #withoutMicrophone(error, type) {
@@ -227,6 +275,7 @@ export class Call extends Emitter {
   _resume(entry) {
     this.#batch.candidates = [];
     this.remoteHeld = entry.on_hold ?? this.remoteHeld;
+    this.#takePath(entry.media ?? this.path);
     // The gateway may have missed the answer.
     if (entry.state === "incoming" && this.#phase === "connected") this.#send("answer", { sdp: this.#pc.localDescription.sdp });
     if (entry.state === "incoming") return;
@@ -240,7 +289,6 @@ export class Call extends Emitter {
   async _rebuild() {
     this.#pc?.close();
     this.#pc = null;
-    this.#pending = null;
     this.#standsIn = "";
     await this._start("offer").catch(error => this.emit("error", error));
   }
@@ -264,6 +312,7 @@ export class Call extends Emitter {
       hold: () => this.emit("remotehold", (this.remoteHeld = frame.on)),
       mute: () => this.emit("remotemute", (this.remoteMuted = frame.on)),
       dtmf: () => this.emit("digit", frame.digit),
+      media: () => this.#takePath(frame.path),
       notice: () => this.emit("notice", frame.text),
       stats: () => this.#gatewayStats.shift()?.resolve(frame.legs),
       ended: () => this._end({ cause: frame.cause, text: frame.text, detail: frame.detail }),
@@ -282,10 +331,9 @@ export class Call extends Emitter {
     clearInterval(this.#statsTimer);
     clearTimeout(this.#batch.timer);
     clearTimeout(this.#restart.timer);
-    this.#stopMicrophone();
+    this.#tracks.stop();
     this.#pc?.close();
-    this.audio.srcObject = null;
-    this.audio.remove();
+    this.#tellVideo();
     this.#tell();
     this.emit("ended", end);
   }
@@ -323,6 +371,19 @@ export class Call extends Emitter {
     this.since = since;
     this.#phase = "connected";
     this.#tell();
+  }
+
+  #takePath(path) {
+    if (path === this.path) return;
+    this.path = path;
+    this.emit("path", path);
+    if (path !== "direct" && this.localVideo) this.#withoutVideo();
+  }
+
+  /** Nobody takes what the own camera shows. */
+  #withoutVideo() {
+    this.#closeCamera();
+    this.emit("notice", noVideo(this.path).message);
   }
 
   async #accepted({ sdp }) {
@@ -369,12 +430,35 @@ export class Call extends Emitter {
   async #apply(type, sdp) {
     await this.#pc.setRemoteDescription({ type, sdp });
     for (const candidate of this.#early.splice(0)) await this.#pc.addIceCandidate(candidate).catch(() => {});
+    if (type === "answer") this.#settle();
+  }
+
+  /** After offer and answer: what there is to see, and, if the offer was this side's, whether its pictures are taken. */
+  #settle({ own = true } = {}) {
+    const taken = this.#tracks.settle(this.#pc) || !own;
+    if (taken) this.#tellVideo();
+    else this.#withoutVideo();
+    if (this.#owed) this._start("offer").catch(() => {});
+    this.#owed = false;
+  }
+
+  /** The other side has another certificate than before, as a page that was reloaded does. */
+  #isAnother(sdp) {
+    const known = fingerprints(this.#pc.currentRemoteDescription?.sdp ?? "");
+    return this.path === "direct" && known.size > 0 && [...fingerprints(sdp)].every(one => !known.has(one));
   }
 
   async #takeOffer({ sdp }) {
     try {
       if (await this.#rollBack()) this.#again = true;
+      const isAnother = this.#isAnother(sdp);
+      if (isAnother) {
+        // What was agreed with the old one binds nobody; its streams need not be in the offer.
+        this.#pc.close();
+        this.#newConnection();
+      }
       await this.#answerOffer(sdp, this.#pc);
+      if (isAnother && this.localVideo && !transceiver(this.#pc, "video")) this.#withoutVideo();
     } catch {
       this.#send("refuse");
     }
@@ -384,16 +468,14 @@ export class Call extends Emitter {
 
   async #answerOffer(sdp, pc) {
     await this.#apply("offer", sdp);
-    for (const transceiver of pc.getTransceivers()) {
-      if (transceiver.stopped || transceiver.receiver.track.kind !== "audio") continue;
-      transceiver.direction = "sendrecv";
-      if (!pc.currentRemoteDescription) preferCodecs(transceiver);
-    }
+    this.#tracks.answer(pc);
     await this._openMicrophone();
+    await this.#tracks.attach(pc);
     const answer = await pc.createAnswer();
     const set = pc.setLocalDescription(answer);
     this.#send("answer", { sdp: answer.sdp });
     await set;
+    this.#settle({ own: false });
   }
 
   /** Takes an unanswered offer of this side back. @returns {Promise<boolean>} whether there was one */
@@ -405,10 +487,16 @@ export class Call extends Emitter {
 
   async #takeCandidates({ candidates, mid, ufrag }) {
     for (const candidate of candidates ?? []) {
-      const one = { candidate, sdpMid: mid ?? "0", usernameFragment: ufrag ?? null };
-      if (!this.#pc?.remoteDescription) this.#early.push(one);
-      else await this.#pc.addIceCandidate(one).catch(() => {});
+      const place = mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
+      const one = { candidate, ...place, usernameFragment: ufrag ?? null };
+      if (this.#pc?.remoteDescription) await this.#pc.addIceCandidate(one).catch(() => this.#keep(one));
+      else this.#keep(one);
     }
+  }
+
+  /** A candidate of a description that is still to come. */
+  #keep(candidate) {
+    if (this.#early.length < MAX_EARLY_CANDIDATES) this.#early.push(candidate);
   }
 
   #heardError({ code, text, about }) {
@@ -420,8 +508,20 @@ export class Call extends Emitter {
     if (code === "no-such-call") return this._end(lostEnd());
     if (about === "answer" && this.#phase === "connected") return;
     if (about === "stats") this.#gatewayStats.shift()?.reject(error);
-    if (about === "offer") this.#queue(() => this.#rollBack()).catch(() => {});
+    if (about === "offer") this.#queue(() => this.#offerRefused()).catch(() => {});
     this.emit("error", error);
+  }
+
+  async #offerRefused() {
+    const { connectionState, currentRemoteDescription } = this.#pc ?? {};
+    if (!currentRemoteDescription && this.#phase === "connected") {
+      const text = "The other side cannot take the call back after the page was reloaded.";
+      return this._end({ cause: "network", text }, "hangup");
+    }
+    if (this.path === "direct" && connectionState === "failed") {
+      return this._end({ cause: "network", text: "The direct way to the other side was lost." }, "hangup");
+    }
+    if (await this.#rollBack()) this.#settle();
   }
 
   /** A description that the browser does not take: there is no media to be had. */
@@ -432,19 +532,13 @@ export class Call extends Emitter {
     }
   }
 
-  get #sender() {
-    return this.#pc?.getTransceivers().find(t => !t.stopped && t.receiver.track.kind === "audio")?.sender;
-  }
-
   #newConnection() {
-    const pc = new RTCPeerConnection({ iceServers: this.#phone.iceServers, bundlePolicy: "max-bundle" });
+    // An IM client may know no BUNDLE, and then has a transport for sound and another for pictures.
+    const pc = new RTCPeerConnection({ iceServers: this.#phone.iceServers, bundlePolicy: "balanced" });
     pc.onicecandidate = ({ candidate }) => this.#gathered(pc, candidate);
     pc.onconnectionstatechange = () => this.#transportChanged(pc);
     pc.ontrack = ({ track }) => {
-      if (track.kind !== "audio") return;
-      this.stream = new MediaStream([track]);
-      this.audio.srcObject = this.stream;
-      this.audio.play().catch(error => this.#blocked(error));
+      if (track.kind === "audio") this.#tracks.play(track).catch(error => this.#blocked(error));
       this.emit("track", track);
     };
     this.#pc = pc;
@@ -461,7 +555,7 @@ export class Call extends Emitter {
   #gathered(pc, candidate) {
     if (pc !== this.#pc || this.end) return;
     const batch = this.#batch;
-    // The gateway has no TCP candidates, so ours would find no partner.
+    // Neither the gateway nor IM clients have TCP candidates, so ours would find no partner.
     if (candidate?.candidate && candidate.protocol !== "tcp") batch.candidates.push(candidate);
     if (!candidate) this.#sendCandidates(true);
     else batch.timer ||= setTimeout(() => this.#sendCandidates(false), CANDIDATE_BATCH_MS);
@@ -472,10 +566,14 @@ export class Call extends Emitter {
     const waiting = this.#batch.candidates.splice(0);
     this.#batch.timer = 0;
     if (this.end || !this.#phone._canNegotiate || !waiting.length) return;
-    const last = waiting.at(-1);
-    const ufrag = last.usernameFragment ?? undefined;
-    const candidates = waiting.filter(c => c.usernameFragment === last.usernameFragment).map(c => c.candidate);
-    this.#send("candidates", { candidates, mid: last.sdpMid ?? "0", ufrag, done: done || undefined });
+    const frames = new Map();
+    for (const { candidate, sdpMid, usernameFragment } of waiting) {
+      const key = `${sdpMid} ${usernameFragment}`;
+      const frame = { candidates: [], mid: sdpMid ?? "0", ufrag: usernameFragment ?? undefined };
+      if (!frames.has(key)) frames.set(key, frame);
+      frames.get(key).candidates.push(candidate);
+    }
+    for (const frame of frames.values()) this.#send("candidates", { ...frame, done: done || undefined });
   }
 
   #transportChanged(pc) {
@@ -498,12 +596,7 @@ export class Call extends Emitter {
   }
 
   #applyMute() {
-    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !this.muted && !this.held;
-    this.audio.muted = this.held;
-  }
-
-  #stopMicrophone() {
-    if (this.#microphone && this.#microphone !== this.#options.stream) this.#microphone.getTracks().forEach(track => track.stop());
+    this.#tracks.apply(this);
   }
 
   async #tellStats() {

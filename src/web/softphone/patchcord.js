@@ -6,6 +6,8 @@
  *     phone.on("incoming", call => call.answer());
  *     const call = await phone.call("+15550100");
  *     call.on("ended", end => console.log(end.cause, end.text));
+ *     phone.on("text", ({ from, body }) => console.log(from, body));
+ *     await phone.text("bob", "Good evening");
  *
  * The module speaks the browser protocol, version 1 (docs/browser-protocol.md), takes a lost socket or a reloaded page
  * back to its calls, and plays what the other side says. It draws nothing and depends on nothing.
@@ -19,6 +21,8 @@ const SUBPROTOCOL = "patchcord.1";
 const SIGN_IN_MS = 10_000;
 const RECONNECT_MS = [50, 250, 500, 1_000, 2_000, 3_000];
 const MAX_WAITING_FRAMES = 64;
+/** What a gateway takes (RFC 3428 and others take less). */
+const LONGEST_TEXT_BYTES = 8_192;
 /** Refusals that may be over in a moment. */
 const TRY_AGAIN = ["unreachable", "too-many-attempts", "congestion"];
 
@@ -44,8 +48,9 @@ export async function connect(options = {}) {
 /**
  * One signed-in connection.
  *
- * Events: `incoming` (Call), `resumed` (Call: taken back after a reload), `call` (Call: any new one), `state`
- * (`"ready" | "lost" | "closed"`), `error` (PatchcordError), `devices` (something was plugged in or out).
+ * Events: `incoming` (Call), `resumed` (Call: taken back after a reload), `call` (Call: any new one), `text` ({from,
+ * display, body}: somebody wrote), `state` (`"ready" | "lost" | "closed"`), `error` (PatchcordError), `devices`
+ * (something was plugged in or out).
  */
 export class Phone extends Emitter {
   /** @type {"connecting" | "ready" | "lost" | "closed"} */
@@ -67,6 +72,8 @@ export class Phone extends Emitter {
   #waiting = [];
   /** Calls that were hung up while the connection was lost. */
   #hungUp = new Set();
+  /** Messages whose fate is not known, by their ids. */
+  #texts = new Map();
   #wake = () => {};
   #unhook = [];
 
@@ -99,7 +106,7 @@ export class Phone extends Emitter {
   /**
    * Calls a number or an address. The promise is kept as soon as the call is on its way.
    * @param {string} to @param {MediaOptions} [options] @returns {Promise<Call>}
-   * @throws {PatchcordError} `bad-number`, `not-connected`, `no-microphone`
+   * @throws {PatchcordError} `bad-number`, `not-connected`, `no-microphone`, `no-camera`
    */
   async call(to, options = {}) {
     to = to.trim();
@@ -107,13 +114,35 @@ export class Phone extends Emitter {
     if (this.state !== "ready") throw new PatchcordError("not-connected", "The gateway is not connected just now.");
     const call = new Call(this, { call: "c" + randomName(), to, state: "calling" }, options);
     // A question for the microphone is answered before somebody's phone rings; once answered, nothing is waited for.
-    if (!options.stream && !(await microphoneGranted())) await call._openMicrophone();
-    this.#add(call);
-    await call._start("call").catch(error => {
+    const devices = async () => {
+      if (options.video) await call._openCamera();
+      if (!options.stream && !(await microphoneGranted())) await call._openMicrophone();
+    };
+    const failed = error => {
       call._end({ cause: "cancelled", text: error.message });
       throw error;
-    });
+    };
+    await devices().catch(failed);
+    this.#add(call);
+    await call._start("call").catch(failed);
     return call;
+  }
+
+  /**
+   * Writes to somebody. The promise is kept when the message is delivered.
+   * @param {string} to a number or an address @param {string} body
+   * @throws {PatchcordError} why it is not delivered: `unavailable`, `not-found`, `not-supported`, `too-fast` …
+   */
+  async text(to, body) {
+    to = to.trim();
+    if (!to) throw new PatchcordError("bad-number", "There is nobody to write to.");
+    if (!body) throw new PatchcordError("bad-text", "There is nothing to send.");
+    if (new TextEncoder().encode(body).length > LONGEST_TEXT_BYTES) throw new PatchcordError("bad-text", "The message is too long.");
+    if (this.state !== "ready") throw new PatchcordError("not-connected", "The gateway is not connected just now.");
+    const id = "t" + randomName();
+    const fate = new Promise((resolve, reject) => this.#texts.set(id, { resolve, reject }));
+    this._send({ type: "text", id, to, body });
+    return fate;
   }
 
   /** @returns {Promise<{microphones: MediaDeviceInfo[], speakers: MediaDeviceInfo[]}>} */
@@ -242,9 +271,24 @@ export class Phone extends Emitter {
       this.emit("incoming", call);
       return;
     }
+    if (frame.type === "text") return this.emit("text", { from: frame.from, display: frame.display ?? "", body: frame.body });
+    if (this.#texts.has(frame.id)) return this.#hearOfText(frame);
     const call = this.#calls.get(frame.call);
     if (call) call._hear(frame);
     else if (frame.type === "error" && frame.code !== "no-such-call") this.emit("error", new PatchcordError(frame.code, frame.text));
+  }
+
+  #hearOfText({ type, id, delivered, cause, code, text }) {
+    const { resolve, reject } = this.#texts.get(id);
+    this.#texts.delete(id);
+    if (type === "text-status" && delivered) resolve();
+    else reject(new PatchcordError(cause ?? code, text));
+  }
+
+  #forgetTexts() {
+    const lost = new PatchcordError("network", "The connection was lost; nobody knows whether the message arrived.");
+    for (const { reject } of this.#texts.values()) reject(lost);
+    this.#texts.clear();
   }
 
   /** Sends now, or as soon as the connection is back. */
@@ -291,6 +335,7 @@ export class Phone extends Emitter {
         if (!["cannot-resume", "bad-token"].includes(error.code)) throw error;
         this.#resume = "";
         this.#waiting = [];
+        this.#forgetTexts();
         this.calls.forEach(call => call._end(lostEnd()));
       }
     }
@@ -324,6 +369,7 @@ export class Phone extends Emitter {
   #shut() {
     this.#unhook.splice(0).forEach(unhook => unhook());
     sessionStorage.removeItem(this.#key);
+    this.#forgetTexts();
     this.#resume = "";
     this.#setState("closed");
   }

@@ -1,4 +1,5 @@
 /** The softphone page: what `patchcord.js` tells becomes what the person sees, and the other way round. */
+import { chatBy, chatWith } from "/chat.js";
 import { connect } from "/patchcord.js";
 import * as tones from "/tones.js";
 
@@ -7,6 +8,10 @@ const RETRY_MS = 3_000;
 const LOST_MS = 400;
 const PLUS_MS = 500;
 const QUALITY_MS = 1_000;
+const PATHS = {
+  direct: "Media goes directly to the other side, encrypted end to end between the two devices.",
+  relayed: "Media goes through the gateway, encrypted up to there.",
+};
 const WORDS = { calling: "Calling", ringing: "Ringing", early: "Ringing", connected: "Connected", held: "On hold" };
 /** A level of -60 dBFS is an empty bar, 0 dBFS a full one. */
 const FLOOR_DB = -60;
@@ -51,6 +56,7 @@ async function start(options = {}) {
   phone.on("devices", listDevices);
   phone.on("incoming", incoming);
   phone.on("resumed", call => take(call));
+  chatBy(phone);
   listDevices();
   listHints();
   render();
@@ -117,13 +123,14 @@ function banner(text, action, act) {
 
 // Calls
 
-async function dial(to) {
+async function dial(to, options = {}) {
   if (current || !phone) return;
   lastNumber = to;
   lastEnd = null;
   notice = "";
   try {
-    take(await phone.call(to));
+    take(await phone.call(to, options));
+    chatWith(to);
   } catch (error) {
     lastEnd = null;
     notice = error.message;
@@ -150,6 +157,8 @@ function watch(call) {
   call.on("state", render);
   call.on("remotehold", render);
   call.on("remotemute", render);
+  call.on("path", render);
+  call.on("video", render);
   call.on("notice", text => say(call, text));
   call.on("error", error => say(call, error.message));
   call.on("blocked", () => say(call, "Click anywhere to hear the other side."));
@@ -192,11 +201,14 @@ function incoming(call) {
   if (ringing[0] === call && !typing) $("incoming").focus();
 }
 
-$("answer").addEventListener("click", async () => {
+$("answer").addEventListener("click", () => answer());
+$("answer-video").addEventListener("click", () => answer({ video: true }));
+
+async function answer(options) {
   const call = ringing[0];
   $("incoming-error").textContent = "";
   try {
-    await call.answer();
+    await call.answer(options);
     remove(ringing, call);
     lastEnd = null;
     take(call);
@@ -204,7 +216,7 @@ $("answer").addEventListener("click", async () => {
   } catch (error) {
     if (!call.end) $("incoming-error").textContent = error.message;
   }
-});
+}
 
 $("decline").addEventListener("click", () => ringing[0]?.decline());
 $("hang-up").addEventListener("click", () => current?.hangup());
@@ -216,6 +228,13 @@ $("mute").addEventListener("click", () => {
 
 $("hold").addEventListener("click", () => {
   current?.hold(!current.held);
+  render();
+});
+
+$("camera").addEventListener("click", async () => {
+  const call = current;
+  notice = "";
+  await call?.showCamera(!call.localVideo).catch(error => say(call, error.message));
   render();
 });
 
@@ -232,6 +251,12 @@ $("dialler").addEventListener("submit", event => {
   const to = $("number").value.trim();
   if (to) dial(to);
   else setNumber(lastNumber);
+});
+
+$("call-video").addEventListener("click", () => {
+  const to = $("number").value.trim();
+  if (to) dial(to, { video: true });
+  else $("number").focus();
 });
 
 $("number").addEventListener("input", () => setNumber($("number").value));
@@ -279,13 +304,17 @@ function press(digit) {
   button.classList.add("down");
   setTimeout(() => button.classList.remove("down"), 120);
   if (!current) return setNumber($("number").value + digit);
-  current.dtmf(digit);
+  try {
+    current.dtmf(digit);
+  } catch (error) {
+    return say(current, error.message);
+  }
   notice = (/^[0-9*#]+$/.test(notice) ? notice : "").slice(-15) + digit;
   render();
 }
 
 addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, #sign-in input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, #sign-in input, #chat *")) return;
   if (event.key === "Escape") {
     if (ringing.length) ringing[0].decline();
     else current?.hangup();
@@ -352,16 +381,18 @@ function render() {
   document.body.dataset.connection = phone?.state ?? "connecting";
   text("status", statusWord(state, onHold));
   text("note", noteText());
-  showWhen(!current, "entry", "call");
+  showWhen(!current, "entry", "call", "call-video");
   showWhen(current, "talk", "hang-up", "mute", "hold");
   showWhen(current && ["early", "connected", "held"].includes(state), "levels");
+  showWhen(current?.path === "direct" && ["connected", "held"].includes(state), "camera");
   showWhen(current?.since, "timer");
   showWhen(current && $("quality").textContent, "quality");
   showWhen(!current && $("number").value, "erase");
   showWhen(beside.length, "switch");
   if (beside.length) text("switch-text", `Switch to ${name(beside[0])}, on hold`);
   for (const hint of $("hint-list").querySelectorAll("button")) hint.disabled = Boolean(current) || phone?.state !== "ready";
-  $("call").disabled = phone?.state !== "ready";
+  for (const id of ["call", "call-video"]) $(id).disabled = phone?.state !== "ready";
+  $("camera").ariaPressed = String(Boolean(current?.localVideo));
   $("hold").disabled = !["connected", "held"].includes(state);
   $("mute").ariaPressed = String(Boolean(current?.muted));
   $("hold").ariaPressed = String(Boolean(current?.held));
@@ -369,10 +400,26 @@ function render() {
     text("peer", name(current));
     text("peer-line", current.display ? current.peer : "");
   } else clearFigures();
+  showVideo();
   showRinging();
   document.title = title();
   tones.play(ringing.length && !current ? "ring-tone" : state === "ringing" ? "ring-back" : "");
   showTime();
+}
+
+/** Pictures take the place of the keypad, whose keys can still be typed. */
+function showVideo() {
+  const path = PATHS[current?.path] ?? "";
+  text("path", path);
+  showWhen(path && current.since, "path");
+  const seen = { "remote-video": current?.held ? null : current?.remoteVideo, "local-video": current?.localVideo };
+  for (const [id, stream] of Object.entries(seen)) {
+    if ($(id).srcObject !== (stream ?? null)) $(id).srcObject = stream ?? null;
+    showWhen(stream, id);
+  }
+  const any = current?.localVideo || current?.remoteVideo;
+  showWhen(any, "stage");
+  showWhen(!any, "keypad");
 }
 
 function statusWord(state, onHold) {
@@ -396,10 +443,11 @@ function showRinging() {
   const was = $("incoming").hidden;
   $("incoming").hidden = !call;
   // What lies under the panel can be neither seen nor reached; the status stays, to be read out.
-  for (const covered of page.querySelectorAll(".entry, .talk, .keypad, .actions, .waiting")) covered.inert = Boolean(call);
+  for (const covered of page.querySelectorAll(".entry, .talk, .stage, .keypad, .actions, .waiting")) covered.inert = Boolean(call);
   if (!call) return;
   if (was) $("incoming-error").textContent = "";
   text("caller", name(call));
+  showWhen(call.offersVideo, "answer-video");
   const who = call.display ? `${call.peer} is calling.` : "is calling.";
   text("caller-line", current ? `${who} Answering puts ${name(current)} on hold.` : who);
 }
