@@ -7,6 +7,7 @@ mod shared;
 
 mod dtls;
 mod http;
+mod jingle;
 mod keypad;
 mod sdp;
 mod sip;

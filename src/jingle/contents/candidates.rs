@@ -18,7 +18,7 @@ pub fn of_content(content: &Content, slots: &Slots, batch: bool) -> Option<Candi
         mid: slot.mid.clone(),
         ufrag: transport.ufrag.clone(),
         candidates: transport.candidates.iter().filter_map(read).filter(|c| c.component == 1).collect(),
-        more: !batch,
+        more: !batch && !transport.complete,
     })
 }
 
@@ -33,7 +33,7 @@ pub fn to_content(candidates: &[Candidate], slot: &Slot, ice: &Ice) -> Option<Co
         ufrag: Some(ice.ufrag.clone()),
         pwd: Some(ice.pwd.clone()),
         candidates,
-        fingerprints: Vec::new(),
+        ..ice_udp::Transport::default()
     };
     Some(Content { transport: Some(Transport::IceUdp(Box::new(transport))), ..slot.content() })
 }

@@ -45,7 +45,7 @@ fn ice(said: &ice_udp::Transport, hearing: &Hearing, rtcp_mux: bool) -> Option<I
         pwd: said.pwd.clone()?,
         lite: false,
         candidates: candidates.filter(|c| c.component == 1 || !rtcp_mux).collect(),
-        more: !hearing.batch,
+        more: !hearing.batch && !said.complete,
     })
 }
 
@@ -65,6 +65,8 @@ pub(super) fn write(transport: &Transport, slot: &Slot) -> ice_udp::Transport {
         pwd: ice.map(|i| i.pwd.clone()),
         fingerprints,
         candidates: ice.map(|i| candidates::write_all(&i.candidates, slot, &i.ufrag)).unwrap_or_default(),
+        // XEP-0176 has no word for it.
+        complete: false,
     }
 }
 

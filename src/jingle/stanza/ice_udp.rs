@@ -11,6 +11,9 @@ pub const MAX_CANDIDATES: usize = 64;
 /// The most certificates of a transport.
 pub const MAX_FINGERPRINTS: usize = 8;
 
+/// The element that ends the candidates.
+const COMPLETE: &str = "gathering-complete";
+
 /// `<transport/>` of ICE, with the certificates of DTLS in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transport {
@@ -22,6 +25,8 @@ pub struct Transport {
     pub fingerprints: Vec<Fingerprint>,
     /// The candidates.
     pub candidates: Vec<Candidate>,
+    /// No candidates follow; as the client stanza says it, XEP-0371 has it.
+    pub complete: bool,
 }
 
 impl Transport {
@@ -32,6 +37,7 @@ impl Transport {
             pwd: text_attr(element, "pwd").filter(|p| !p.is_empty()),
             fingerprints: element.children().filter_map(Fingerprint::read).take(MAX_FINGERPRINTS).collect(),
             candidates: element.children().filter_map(Candidate::read).take(MAX_CANDIDATES).collect(),
+            complete: element.has_child(COMPLETE, ns::ICE_UDP),
         }
     }
 
@@ -42,6 +48,7 @@ impl Transport {
             .maybe("pwd", self.pwd.as_ref())
             .children(self.fingerprints.iter().map(Fingerprint::write))
             .children(self.candidates.iter().map(Candidate::write))
+            .flag(self.complete, COMPLETE, ns::ICE_UDP)
             .build()
     }
 }
