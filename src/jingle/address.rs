@@ -270,6 +270,14 @@ impl Home {
         }
     }
 
+    /// The full JID that speaks for the JID of ours that a stanza was for.
+    pub fn resource_of(&self, to: &Jid) -> Option<Jid> {
+        if !self.is_component() {
+            return Some(self.jid.clone());
+        }
+        to.to_bare().with_resource_str(RESOURCE).ok().map(Jid::from)
+    }
+
     /// The full JID under which we speak for one of ours, or for a party of another world.
     ///
     /// # Errors

@@ -18,3 +18,4 @@ pub mod contents;
 pub mod driver;
 pub mod endpoint;
 pub mod stanza;
+pub mod text;
