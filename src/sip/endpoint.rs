@@ -3,6 +3,7 @@
 //! ```text
 //!   message ─▶ receive ─┬─▶ transaction table ─▶ leg (session) ─▶ Signal
 //!                       ├─▶ admission ─▶ new leg ─▶ Signal::Start
+//!                       ├─▶ texts ─▶ Text, Delivered
 //!                       └─▶ registrar ─▶ Bind, Unbind
 //!   Signal ─▶ say ─┬─▶ leg (session) ─▶ transaction table ─▶ message
 //!                  └─▶ deliver ─▶ new leg ─▶ INVITE
@@ -14,6 +15,7 @@ mod admission;
 mod deliver;
 mod receive;
 mod register;
+mod texts;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
@@ -33,8 +35,9 @@ use super::session::Leg;
 use super::transaction::{Tell, TransactionId};
 use super::wire::{ALLOW, Owner, Wire};
 use crate::base::{AdapterId, Dice, LegId, LegMint};
-use crate::model::{Address, Binding, Directory, Entry, Party, Signal};
+use crate::model::{self, Address, Binding, Directory, Entry, Party, Signal, TextId, Undelivered};
 use admission::Guard;
+use texts::Texts;
 use trunks::Trunks;
 
 /// The most legs at once; more calls are answered with 503.
@@ -47,6 +50,8 @@ pub enum ResolveId {
     Leg(LegId),
     /// A trunk's address, by the trunk's place in the order of names.
     Trunk(usize),
+    /// A message to be sent waits for it.
+    Text(u64),
 }
 
 /// What the endpoint wants done.
@@ -67,6 +72,10 @@ pub enum Output {
         /// What it said.
         signal: Signal,
     },
+    /// A peer wrote a message; [`Endpoint::text_delivered`] is to say what became of it.
+    Text(Box<model::Text>),
+    /// What became of a message of [`Endpoint::send_text`].
+    Delivered(TextId, Result<(), Undelivered>),
     /// A device can be rung from now on.
     Bind(Binding),
     /// It is gone.
@@ -117,6 +126,7 @@ pub struct Endpoint {
     authority: Authority,
     guard: Guard,
     trunks: Trunks,
+    texts: Texts,
 }
 
 impl Endpoint {
@@ -145,6 +155,7 @@ impl Endpoint {
             authority,
             guard: Guard::default(),
             trunks,
+            texts: Texts::default(),
         };
         endpoint.trunks.handle_timeout(now, &mut endpoint.wire);
         endpoint
@@ -178,6 +189,7 @@ impl Endpoint {
     pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
         match id {
             ResolveId::Trunk(at) => self.trunks.handle_resolved(at, addresses),
+            ResolveId::Text(number) => self.handle_text_resolved(now, number, &addresses),
             ResolveId::Leg(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.handle_resolved(now, &mut self.wire, addresses);
@@ -204,6 +216,7 @@ impl Endpoint {
             self.wire.legs_due.next(),
             self.registrar.poll_timeout(),
             self.trunks.poll_timeout(),
+            self.texts.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -227,6 +240,7 @@ impl Endpoint {
         let changes = self.registrar.handle_timeout(now);
         self.tell_changes(changes);
         self.trunks.handle_timeout(now, &mut self.wire);
+        self.handle_texts_timeout(now);
     }
 
     /// What is to be done next.
@@ -239,9 +253,9 @@ impl Endpoint {
         self.legs.values().filter(|l| l.is_alive()).count()
     }
 
-    /// Whether nothing at all is remembered of any call: no leg and no transaction.
+    /// Whether nothing at all is remembered of any call or message: no leg and no transaction.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && self.wire.transactions.is_empty()
+        self.legs.is_empty() && self.texts.is_empty() && self.wire.transactions.is_empty()
     }
 
     /// The dialogs of all legs that have one.
@@ -250,10 +264,14 @@ impl Endpoint {
     }
 
     fn tell(&mut self, now: Instant, owner: Owner, tell: Tell) {
-        if let Owner::Leg(id, purpose) = owner
-            && let Some(leg) = self.legs.get_mut(&id)
-        {
-            leg.handle_tell(now, &mut self.wire, purpose, tell);
+        match owner {
+            Owner::Leg(id, purpose) => {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.handle_tell(now, &mut self.wire, purpose, tell);
+                }
+            }
+            Owner::Text(number) => self.handle_text_failure(now, number, tell),
+            Owner::Nobody => {}
         }
     }
 
@@ -280,7 +298,10 @@ impl Endpoint {
 pub fn options(request: &Request) -> Response {
     Response::to(request, 200)
         .with(Header::new(Name::Allow, Text::fixed(ALLOW)))
-        .with(Header::new(Name::Accept, Text::fixed("application/sdp, application/dtmf-relay, application/dtmf")))
+        .with(Header::new(
+            Name::Accept,
+            Text::fixed("application/sdp, text/plain, application/dtmf-relay, application/dtmf"),
+        ))
         .with(Header::new(Name::Supported, Text::fixed("")))
 }
 

@@ -61,15 +61,19 @@ fn part<'a>(body: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// Whom a Request-URI dials, in our words: our own domain is left out. `None` for an address without a
-/// user.
+/// Whom a Request-URI dials, in our words: our own domain is left out. An `@` within the user part, escaped on the
+/// wire, tells of another domain that we speak for, as in the addresses that we give out ourselves. `None` for an
+/// address without a user.
 pub fn dialled(uri: &Uri, flow: &Flow, wire: &Wire) -> Option<Address> {
     let user = uri.user().filter(|u| !u.is_empty())?.into_owned();
     let domain = match uri {
         Uri::Sip(sip) if !wire.is_ours(&sip.host, flow) => Some(sip.host.to_string()),
         _ => None,
     };
-    Some(Address { user, domain })
+    match domain {
+        None if user.contains('@') => Some(user.parse().unwrap_or(Address::here(user))),
+        domain => Some(Address { user, domain }),
+    }
 }
 
 /// Who a `From` or `P-Asserted-Identity` names. A number is a number whatever host stands behind it.

@@ -5,7 +5,7 @@ use super::config::{CallerPolicy, Trunk};
 use super::flow::Flow;
 use super::message::{Header, Host, Name, NameAddr, Reason, SipUri, Uri};
 use super::wire::Wire;
-use crate::model::{Address, Cause, Codec, Description, Hangup, Kind, Party, Start};
+use crate::model::{Address, Cause, Codec, Description, Hangup, Kind, Party};
 
 /// The most formats in a stream that we offer, so that an INVITE fits into one datagram.
 pub const CODECS_OFFERED: usize = 6;
@@ -24,24 +24,23 @@ pub fn caller_for_user(party: &Party, flow: &Flow, wire: &Wire) -> Caller {
     if party.private {
         return Caller { from: anonymous(), identity: Vec::new() };
     }
-    let host = match &party.address.domain {
-        Some(domain) => Host::from(domain.as_str()),
-        None => wire.domain(flow),
-    };
-    Caller {
-        from: named(SipUri::new(host).with_user(&party.address.user), party.display.as_deref()),
-        identity: Vec::new(),
-    }
+    // Somebody of another domain is an address of ours too, with theirs as its user part: when it is called back, the
+    // call comes to us, whatever the telephone thinks of that domain. `hear::dialled` reads it.
+    let address = party.address.bare().to_string();
+    let display = party.display.as_deref().or(party.address.domain.is_some().then_some(address.as_str()));
+    let from = named(SipUri::new(wire.domain(flow)).with_user(&address), display);
+    Caller { from, identity: Vec::new() }
 }
 
-/// Our `From` towards a trunk, by its policy.
+/// Our `From` towards a trunk, by its policy. Of a caller who has no name there at all (`anonymous`), the trunk's own
+/// number is no secret.
 pub fn caller_for_trunk(party: &Party, trunk: &Trunk) -> Caller {
-    let own = trunk.number.clone();
+    let is_nameless = party.address == Address::here(NAMELESS);
+    let own = trunk.number.clone().filter(|_| trunk.caller == CallerPolicy::OwnNumber);
+    let is_hidden = party.private && !(is_nameless && own.is_some());
+    let has_identity = trunk.asserted_identity && (!is_nameless || own.is_some());
     let theirs = Some(party.address.user.clone());
-    let shown = match trunk.caller {
-        CallerPolicy::OwnNumber => own.or(theirs),
-        CallerPolicy::PassThrough => theirs,
-    };
+    let shown = own.or(theirs);
     let host = trunk.from_domain.as_deref().unwrap_or(&trunk.address.host);
     let mut uri = SipUri::new(Host::from(host)).with_user(&shown.unwrap_or_default());
     if trunk.user_phone && party.address.is_number() {
@@ -49,15 +48,18 @@ pub fn caller_for_trunk(party: &Party, trunk: &Trunk) -> Caller {
     }
     let open = named(uri, party.display.as_deref());
     let mut identity = Vec::new();
-    if trunk.asserted_identity {
+    if has_identity {
         identity.push(Header::of(Name::PAssertedIdentity, &open));
     }
-    if party.private {
+    if is_hidden {
         identity.push(Header::new(Name::Privacy, "id"));
         return Caller { from: anonymous(), identity };
     }
     Caller { from: open, identity }
 }
+
+/// The user part of whoever has no name in the telephone network: RFC 3323 §4.1.1.3.
+const NAMELESS: &str = "anonymous";
 
 fn named(uri: SipUri, display: Option<&str>) -> NameAddr {
     let name = NameAddr::new(uri);
@@ -69,7 +71,7 @@ fn named(uri: SipUri, display: Option<&str>) -> NameAddr {
 
 /// RFC 3323 §4.1.1.3
 fn anonymous() -> NameAddr {
-    NameAddr::new(SipUri::new(Host::from("anonymous.invalid")).with_user("anonymous")).with_display("Anonymous")
+    NameAddr::new(SipUri::new(Host::from("anonymous.invalid")).with_user(NAMELESS)).with_display("Anonymous")
 }
 
 /// The Request-URI for a number at a trunk.
@@ -85,9 +87,9 @@ pub fn uri_at_trunk(to: &Address, trunk: &Trunk) -> Uri {
 }
 
 /// The `To` of a call to one of our users.
-pub fn callee_for_user(start: &Start, flow: &Flow, wire: &Wire) -> NameAddr {
-    let host = start.to.domain.as_deref().map_or_else(|| wire.domain(flow), Host::from);
-    NameAddr::new(SipUri::new(host).with_user(&start.to.user))
+pub fn callee_for_user(to: &Address, flow: &Flow, wire: &Wire) -> NameAddr {
+    let host = to.domain.as_deref().map_or_else(|| wire.domain(flow), Host::from);
+    NameAddr::new(SipUri::new(host).with_user(&to.user))
 }
 
 /// The `Reason` headers for a hang-up (RFC 3326).

@@ -18,16 +18,18 @@ use crate::base::{Dice, LegId};
 use crate::model::Signal;
 
 /// The methods that we answer otherwise than with 405 or 501.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE";
 /// What a longer datagram may not survive: RFC 3261 §18.1.1 wants a stream then, which most telephones and
 /// trunks do not listen on.
-const SAFE_DATAGRAM: usize = 1300;
+pub const SAFE_DATAGRAM: usize = 1300;
 
 /// Who waits for a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// A leg, for this purpose.
     Leg(LegId, Purpose),
+    /// A message of ours between people, by its number.
+    Text(u64),
     /// Nobody.
     Nobody,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::LegId;
-use crate::model::{Cause, Directory, Hangup, Signal};
+use crate::model::{Cause, Directory, Hangup, Signal, Text, TextId, Undelivered};
 use crate::sip::endpoint::{Endpoint, Output, ResolveId};
 use crate::sip::flow::Flow;
 use crate::sip::message::{Malformed, Message};
@@ -27,6 +27,10 @@ pub trait Core: Send + 'static {
     fn handle_timeout(&mut self, now: Instant);
     /// The calls say a signal.
     fn say(&mut self, now: Instant, leg: LegId, signal: Signal);
+    /// The switch has a message to deliver.
+    fn send_text(&mut self, now: Instant, text: Text);
+    /// What became of a message that came in.
+    fn text_delivered(&mut self, now: Instant, id: TextId, result: Result<(), Undelivered>);
     /// What to do next.
     fn poll_output(&mut self) -> Option<Output>;
     /// The deadline.
@@ -61,6 +65,14 @@ impl Core for Endpoint {
 
     fn say(&mut self, now: Instant, leg: LegId, signal: Signal) {
         Endpoint::say(self, now, leg, signal);
+    }
+
+    fn send_text(&mut self, now: Instant, text: Text) {
+        Endpoint::send_text(self, now, text);
+    }
+
+    fn text_delivered(&mut self, now: Instant, id: TextId, result: Result<(), Undelivered>) {
+        Endpoint::text_delivered(self, now, id, result);
     }
 
     fn poll_output(&mut self) -> Option<Output> {

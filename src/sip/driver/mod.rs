@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::warn;
 
 use self::core::Core;
 use super::config::{Config, Listen, Trunk};
@@ -34,7 +35,9 @@ use super::flow::{Flow, Transport};
 use super::message::{Malformed, Message};
 use super::registrar::read_contact;
 use crate::base::{AdapterId, Dice, LegId};
-use crate::model::{Abilities, Adapter, Contact, Directory, LegSpec, Overflow, Signal, Switchboard};
+use crate::model::{
+    Abilities, Adapter, Contact, Directory, LegSpec, Overflow, Signal, Switchboard, Text, TextId, Undelivered,
+};
 
 /// Messages and events of the connections that wait for the task.
 const EVENTS: usize = 1024;
@@ -97,6 +100,8 @@ enum Event {
 /// What reaches the task from the calls.
 enum Order {
     Say(LegId, Box<Signal>),
+    Deliver(Box<Text>),
+    Delivered(TextId, Result<(), Undelivered>),
     Stop,
 }
 
@@ -129,6 +134,17 @@ impl Adapter for SipHandle {
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
         self.orders.try_send(Order::Say(leg, Box::new(signal))).map_err(|_| Overflow)
+    }
+
+    fn deliver(&self, text: Text) -> Result<(), Overflow> {
+        self.orders.try_send(Order::Deliver(Box::new(text))).map_err(|_| Overflow)
+    }
+
+    fn delivered(&self, id: TextId, result: Result<(), Undelivered>) {
+        if self.orders.try_send(Order::Delivered(id, result)).is_err() {
+            // Its own deadline answers the peer.
+            warn!("SIP is too busy: what became of a message is lost");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::resolve::Resolver;
 use super::tcp::Tcp;
 use super::udp::Udp;
 use super::{Event, Order};
-use crate::model::{Directory, Switchboard};
+use crate::model::{Cause, Directory, Switchboard, Undelivered};
 use crate::sip::config::DEFAULT_PORT;
 use crate::sip::endpoint::Output;
 use crate::sip::flow::Transport;
@@ -139,6 +139,8 @@ impl<C: Core> Driver<C> {
         for order in orders {
             match order {
                 Order::Say(leg, signal) => self.core.say(now, leg, *signal),
+                Order::Deliver(text) => self.core.send_text(now, *text),
+                Order::Delivered(id, result) => self.core.text_delivered(now, id, result),
                 Order::Stop => go_on = false,
             }
         }
@@ -163,6 +165,14 @@ impl<C: Core> Driver<C> {
                         self.core.handle_overflow(Instant::now(), leg);
                     }
                 }
+                Output::Text(text) => {
+                    let id = text.id;
+                    if self.switchboard.text(*text).is_err() {
+                        let failure = Err(Undelivered::new(Cause::Congestion));
+                        self.core.text_delivered(Instant::now(), id, failure);
+                    }
+                }
+                Output::Delivered(id, result) => self.switchboard.delivered(id, result),
                 Output::Bind(binding) => self.switchboard.bind(binding),
                 Output::Unbind(binding) => self.switchboard.unbind(&binding),
                 Output::Resolve { id, host, port, .. } => {

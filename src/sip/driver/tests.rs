@@ -75,6 +75,14 @@ impl Core for Mirror {
         self.outputs.push_back(Output::Signal { leg, signal });
     }
 
+    fn send_text(&mut self, _: Instant, text: crate::model::Text) {
+        self.outputs.push_back(Output::Delivered(text.id, Ok(())));
+    }
+
+    fn text_delivered(&mut self, _: Instant, id: TextId, result: Result<(), Undelivered>) {
+        self.see(format!("text {} {}", id.number, result.is_ok()));
+    }
+
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }

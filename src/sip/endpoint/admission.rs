@@ -113,14 +113,10 @@ impl Endpoint {
             let response = Response::to(&request, 503).with(Header::of(Name::RetryAfter, 5));
             return self.wire.respond_stateless(flow, response);
         }
-        let (entry, asserted) = match self.trunks.by_source(&self.wire.config, &flow, via) {
-            Some((name, trunk)) => (Entry::Trunk(name.to_owned()), trunk.asserted_identity),
-            None if self.wire.config.open => (Entry::Open, false),
-            None => match self.prove(now, &request, &flow) {
-                Proven::User(user) => (Entry::User(user), false),
-                // RFC 3261 §26.3.2.4: a challenge is not worth remembering.
-                Proven::Not(response) => return self.wire.respond_stateless(flow, response),
-            },
+        let (entry, asserted) = match self.door(now, &request, &flow, via) {
+            Ok(door) => door,
+            // RFC 3261 §26.3.2.4: a challenge is not worth remembering.
+            Err(response) => return self.wire.respond_stateless(flow, *response),
         };
         let transaction = self.serve(&request, flow, via);
         match self.check(&request, &flow) {
@@ -129,12 +125,31 @@ impl Endpoint {
                 let admitted = Admitted { invite: request, transaction, flow, entry, from, to, hops_left };
                 self.take(now, admitted);
             }
-            Err(response) => self.refuse_invite(now, transaction, *response),
+            Err(response) => self.refuse_request(now, transaction, *response),
         }
     }
 
-    /// What can be wrong with an INVITE of somebody who may send one; in the order of RFC 3261 §8.2.
-    fn check(&self, request: &Request, flow: &Flow) -> Result<(Address, u8), Box<Response>> {
+    /// The door by which a request comes in, and whether the identity that it asserts is believed; or the response
+    /// that asks for a proof.
+    pub(super) fn door(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+        via: &Via,
+    ) -> Result<(Entry, bool), Box<Response>> {
+        match self.trunks.by_source(&self.wire.config, flow, via) {
+            Some((name, trunk)) => Ok((Entry::Trunk(name.to_owned()), trunk.asserted_identity)),
+            None if self.wire.config.open => Ok((Entry::Open, false)),
+            None => match self.prove(now, request, flow) {
+                Proven::User(user) => Ok((Entry::User(user), false)),
+                Proven::Not(response) => Err(Box::new(response)),
+            },
+        }
+    }
+
+    /// What can be wrong with an INVITE or MESSAGE of somebody who may send one; in the order of RFC 3261 §8.2.
+    pub(super) fn check(&self, request: &Request, flow: &Flow) -> Result<(Address, u8), Box<Response>> {
         let hops = request.headers.max_forwards().ok().flatten().unwrap_or(HOPS);
         let hops_left = hops.checked_sub(1).ok_or_else(|| Box::new(Response::to(request, 483)))?;
         match &request.uri {
@@ -151,7 +166,7 @@ impl Endpoint {
         Ok((to, hops_left))
     }
 
-    fn caller(&self, request: &Request, flow: &Flow, entry: &Entry, asserted: bool) -> Party {
+    pub(super) fn caller(&self, request: &Request, flow: &Flow, entry: &Entry, asserted: bool) -> Party {
         let Ok(from) = request.headers.from() else { return Party::new(Address::here("anonymous")) };
         let private = hear::is_private(&request.headers, &from);
         let mut party = hear::party(&from, flow, &self.wire);
@@ -179,7 +194,7 @@ impl Endpoint {
         // RFC 3261 §21.4.7: the caller would not understand an answer.
         if !request.headers.accepts(hear::SDP) {
             let response = Response::to(request, 406);
-            return self.refuse_invite(now, admitted.transaction, response);
+            return self.refuse_request(now, admitted.transaction, response);
         }
         let offer = match hear::body(&request.headers, &request.body) {
             Body::Empty => None,
@@ -187,12 +202,12 @@ impl Endpoint {
             Body::Broken(error) => {
                 let words = format!("Not Acceptable Here - {error}");
                 let response = Response::to(request, 488).with_reason(words);
-                return self.refuse_invite(now, admitted.transaction, response);
+                return self.refuse_request(now, admitted.transaction, response);
             }
             Body::Foreign => {
                 let accept = Header::new(Name::Accept, Text::fixed(hear::SDP));
                 let response = Response::to(request, 415).with(accept);
-                return self.refuse_invite(now, admitted.transaction, response);
+                return self.refuse_request(now, admitted.transaction, response);
             }
         };
         let tag = self.wire.tag();
@@ -200,7 +215,7 @@ impl Endpoint {
             Ok(dialog) => Dialog { symmetric: matches!(admitted.entry, Entry::User(_)), ..dialog },
             Err(error) => {
                 let response = Response::to(request, 400).with_reason(format!("Bad Request - {error}"));
-                return self.refuse_invite(now, admitted.transaction, response);
+                return self.refuse_request(now, admitted.transaction, response);
             }
         };
         let id = self.mint.mint();
@@ -218,7 +233,8 @@ impl Endpoint {
         self.keep(leg);
     }
 
-    fn refuse_invite(&mut self, now: Instant, transaction: TransactionId, response: Response) {
+    /// The final response to a request that opens no dialog.
+    pub(super) fn refuse_request(&mut self, now: Instant, transaction: TransactionId, response: Response) {
         let tag = self.wire.tag();
         self.wire.respond(now, transaction, response.with_to_tag(&tag));
     }

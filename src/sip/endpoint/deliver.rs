@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::{Endpoint, LEGS_LIMIT};
 use crate::base::LegId;
-use crate::model::{Cause, Hangup, Signal, Start};
+use crate::model::{Address, Cause, Contact, Hangup, Signal, Start};
 use crate::sip::cause;
 use crate::sip::message::Uri;
 use crate::sip::registrar;
@@ -22,7 +22,7 @@ impl Endpoint {
         if self.legs.len() >= LEGS_LIMIT || self.wire.transactions.is_full() {
             return self.refuse(leg, cause::hangup(Cause::Congestion, "too many calls at once"));
         }
-        match self.destination(&start) {
+        match self.destination(start.contact.as_ref(), start.trunk.as_deref(), &start.to) {
             Ok(destination) => {
                 info!(%leg, trunk = destination.trunk, "calls");
                 let leg = Leg::call(now, &mut self.wire, leg, start, destination);
@@ -37,8 +37,14 @@ impl Endpoint {
         self.wire.hear(leg, Signal::Hangup(hangup));
     }
 
-    fn destination(&self, start: &Start) -> Result<Destination, Hangup> {
-        if let Some(contact) = &start.contact {
+    /// Where a call or a message goes: to a device, or through a trunk.
+    pub(super) fn destination(
+        &self,
+        contact: Option<&Contact>,
+        trunk: Option<&str>,
+        to: &Address,
+    ) -> Result<Destination, Hangup> {
+        if let Some(contact) = contact {
             let (flow, uri) = registrar::read_contact(contact)
                 .ok_or_else(|| cause::hangup(Cause::Unavailable, "the device's address cannot be read"))?;
             let uri = match uri {
@@ -47,10 +53,7 @@ impl Endpoint {
             };
             return Ok(Destination { trunk: None, uri, flows: [flow].into(), host: None });
         }
-        let name = start
-            .trunk
-            .as_ref()
-            .ok_or_else(|| cause::hangup(Cause::Unavailable, "neither a device nor a trunk to call by"))?;
+        let name = trunk.ok_or_else(|| cause::hangup(Cause::Unavailable, "neither a device nor a trunk to call by"))?;
         let config = &self.wire.config;
         let trunk = config
             .trunks
@@ -64,6 +67,6 @@ impl Endpoint {
             return Err(cause::hangup(Cause::Network, sentence));
         }
         let host = addresses.is_empty().then(|| (trunk.address.clone(), trunk.transport));
-        Ok(Destination { trunk: Some(name.clone()), uri: say::uri_at_trunk(&start.to, trunk), flows, host })
+        Ok(Destination { trunk: Some(name.to_owned()), uri: say::uri_at_trunk(to, trunk), flows, host })
     }
 }

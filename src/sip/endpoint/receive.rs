@@ -44,10 +44,14 @@ impl Endpoint {
         if let Some((flow, bytes)) = outcome.send {
             self.wire.transmit(flow, bytes);
         }
-        if let Some((Owner::Leg(leg, purpose), Tell::Message)) = outcome.tell
-            && let Some(leg) = self.legs.get_mut(&leg)
-        {
-            leg.handle_response(now, &mut self.wire, id, purpose, response);
+        match outcome.tell {
+            Some((Owner::Leg(leg, purpose), Tell::Message)) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.handle_response(now, &mut self.wire, id, purpose, response);
+                }
+            }
+            Some((Owner::Text(number), Tell::Message)) => self.handle_text_response(now, number, &response),
+            _ => {}
         }
     }
 
@@ -96,6 +100,9 @@ impl Endpoint {
     }
 
     fn handle_in_dialog(&mut self, now: Instant, flow: Flow, request: Request, via: &Via, leg: LegId) {
+        if request.method == Method::MESSAGE {
+            return self.take_text(now, request, flow, via, true);
+        }
         let transaction = self.serve(&request, flow, via);
         if let Some(response) = super::admission::unsupported(&request) {
             self.wire.respond(now, transaction, response);
@@ -135,6 +142,9 @@ impl Endpoint {
         }
         if request.method == Method::REGISTER {
             return self.register(now, &request, flow, via);
+        }
+        if request.method == Method::MESSAGE {
+            return self.take_text(now, request, flow, via, false);
         }
         let response = if request.method == Method::OPTIONS {
             super::admission::unsupported(&request).unwrap_or_else(|| options(&request))

@@ -28,6 +28,8 @@ impl Method {
     pub const REGISTER: Method = Method::Known(rsip::Method::Register);
     /// INFO (RFC 6086)
     pub const INFO: Method = Method::Known(rsip::Method::Info);
+    /// MESSAGE (RFC 3428)
+    pub const MESSAGE: Method = Method::Known(rsip::Method::Message);
 
     /// Reads a method; the caller has made sure that it is a token.
     pub fn read(text: &Text) -> Method {

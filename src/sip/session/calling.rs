@@ -189,7 +189,7 @@ impl Calling {
                 ),
                 None => (
                     say::caller_for_user(&self.start.from, &flow, at.wire),
-                    say::callee_for_user(&self.start, &flow, at.wire),
+                    say::callee_for_user(&self.start.to, &flow, at.wire),
                 ),
             },
         };

@@ -193,14 +193,17 @@ fn the_same_invite_by_two_ways_is_served_once() {
 fn requests_outside_calls_are_answered_each_in_its_way() {
     let mut net = home(|_| {});
     for (method, status) in
-        [("OPTIONS", 200), ("BYE", 481), ("CANCEL", 481), ("INFO", 405), ("MESSAGE", 405), ("FROBNICATE", 501)]
+        [("OPTIONS", 200), ("BYE", 481), ("CANCEL", 481), ("INFO", 405), ("SUBSCRIBE", 405), ("FROBNICATE", 501)]
     {
         net.inject(address(PHONE), 0, request(method, "sip:example.org", 1));
         let (_, response) = last(&net);
         assert_eq!(response.code(), status, "{method}");
         assert!(response.headers.to().unwrap().tag().is_some(), "{method}");
         if matches!(status, 200 | 405 | 501) {
-            assert_eq!(response.headers.get(&Name::Allow).unwrap().as_str(), "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO");
+            assert_eq!(
+                response.headers.get(&Name::Allow).unwrap().as_str(),
+                "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE"
+            );
         }
     }
     let before = net.sent.len();

@@ -6,3 +6,4 @@ mod doors;
 mod forks;
 mod net;
 mod register;
+mod texts;

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use patchcord::base::{AdapterId, Dice, LegId, LegMint};
 use patchcord::model::{
     Address, Binding, Codec, Description, Direction, Directory, Entry, Kind, Offer, Party, Seal, Signal, Start, Stream,
-    Transport as MediaTransport,
+    Text, TextId, Transport as MediaTransport, Undelivered,
 };
 use patchcord::sip::config::{Config, Listen, Trunk};
-use patchcord::sip::message::{Message, Request};
+use patchcord::sip::message::{Message, Method, Request};
 use patchcord::sip::{Endpoint, Flow, Output, Transport};
 
 /// How long a message takes.
@@ -25,6 +25,10 @@ pub struct End {
     /// What the call side was told, oldest first.
     pub heard: Vec<(LegId, Signal)>,
     pub bound: Vec<Binding>,
+    /// Messages between people that came in.
+    pub texts: Vec<Text>,
+    /// What became of those that went out.
+    pub delivered: Vec<(TextId, Result<(), Undelivered>)>,
     pub mint: LegMint,
 }
 
@@ -86,7 +90,15 @@ impl Net {
         let adapter = AdapterId(self.ends.len() as u8 + 1);
         let endpoint = Endpoint::new(self.now, adapter, config, Arc::new(directory), self.dice.split());
         let mint = LegMint::said(adapter);
-        self.ends.push(End { address, endpoint, heard: Vec::new(), bound: Vec::new(), mint });
+        self.ends.push(End {
+            address,
+            endpoint,
+            heard: Vec::new(),
+            bound: Vec::new(),
+            texts: Vec::new(),
+            delivered: Vec::new(),
+            mint,
+        });
         self.ends.len() - 1
     }
 
@@ -145,6 +157,34 @@ impl Net {
         leg
     }
 
+    /// Writes a message from an end.
+    pub fn write(&mut self, end: usize, change: impl FnOnce(&mut Text)) -> TextId {
+        self.order += 1;
+        let id = TextId { adapter: AdapterId(0), number: self.order };
+        let mut text = Text {
+            id,
+            entry: Entry::Open,
+            from: Party::new(Address::here("+15550111")),
+            to: Address::here("+15550100"),
+            contact: None,
+            trunk: Some("peer".into()),
+            body: "Wherefore art thou?".into(),
+        };
+        change(&mut text);
+        let now = self.now;
+        self.ends[end].endpoint.send_text(now, text);
+        self.drain(end);
+        id
+    }
+
+    /// Tells an end what became of the message that came in last.
+    pub fn delivered(&mut self, end: usize, result: Result<(), Undelivered>) {
+        let text = self.ends[end].texts.pop().expect("nobody wrote");
+        let now = self.now;
+        self.ends[end].endpoint.text_delivered(now, text.id, result);
+        self.drain(end);
+    }
+
     /// A scripted peer sends something to an end.
     pub fn inject(&mut self, from: SocketAddr, end: usize, message: impl Into<Message>) {
         self.inject_by(Transport::Udp, from, end, message.into().to_bytes());
@@ -162,6 +202,8 @@ impl Net {
             match output {
                 Output::Transmit { flow, bytes } => self.post(flow, bytes),
                 Output::Signal { leg, signal } => self.ends[end].heard.push((leg, signal)),
+                Output::Text(text) => self.ends[end].texts.push(*text),
+                Output::Delivered(id, result) => self.ends[end].delivered.push((id, result)),
                 Output::Bind(binding) => {
                     let bound = &mut self.ends[end].bound;
                     if !bound.contains(&binding) {
@@ -272,7 +314,11 @@ impl Net {
                         format!("{} {}", response.code(), cseq.method)
                     }
                 };
-                let body = if message.body().is_empty() { "" } else { " sdp" };
+                let body = match message {
+                    _ if message.body().is_empty() => "",
+                    Message::Request(request) if request.method == Method::MESSAGE => " text",
+                    _ => " sdp",
+                };
                 format!("{}>{} {what}{body}", host(*from), host(*to))
             })
             .collect()
