@@ -41,6 +41,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The connection ends, and nobody said why.
+    pub fn torn() -> Fault {
+        Fault::Network(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ends without a word"))
+    }
+
     /// An error of the XML encoder.
     pub fn unwritable(error: impl std::fmt::Display) -> Fault {
         Fault::Unwritable(error.to_string())

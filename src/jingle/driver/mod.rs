@@ -11,14 +11,17 @@
 //! does not take what is sent to it loses its stream.
 
 mod backoff;
+mod client;
 mod component;
 mod connect;
 mod core;
 mod fault;
 mod keep;
 mod link;
+mod management;
 mod pump;
 mod run;
+mod sasl;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -85,6 +88,8 @@ impl Default for Pace {
 enum Event {
     /// The stream is up.
     Up { connection: ConnectionId, jid: Jid, outbox: Outbox },
+    /// It was lost for a moment, and is the same as before (XEP-0198).
+    Resumed { connection: ConnectionId, jid: Jid },
     /// The stream is lost.
     Down { connection: ConnectionId },
     /// A stanza has come.

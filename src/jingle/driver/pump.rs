@@ -1,5 +1,6 @@
 //! A stream that is up: stanzas in, stanzas out, signs of life.
 
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
@@ -13,6 +14,7 @@ use xmpp_parsers::minidom::Element;
 use xmpp_parsers::ns;
 
 use super::fault::Fault;
+use super::management::Management;
 use super::stream::{Stream, Transport};
 use super::xml::{self, Item, Reader};
 use super::{Event, Pace};
@@ -31,6 +33,8 @@ pub struct Session {
     pub outbox: mpsc::Receiver<Element>,
     /// Ready when the task has let go of the stream, even if there is no room to take more from it.
     pub let_go: oneshot::Receiver<()>,
+    /// What is counted on it, if the server counts too.
+    pub management: Option<Management>,
 }
 
 /// What a pump is told.
@@ -102,15 +106,18 @@ struct State {
 }
 
 impl Pump<'_> {
-    /// Runs until the gateway takes leave, or the stream is lost.
+    /// Sends these once more, and runs until the gateway takes leave, or the stream is lost.
     ///
     /// # Errors
     /// Why it is lost.
-    pub async fn run(&mut self, stream: Stream, session: &mut Session) -> Ended {
+    pub async fn run(&mut self, stream: Stream, session: &mut Session, again: &[Element]) -> Ended {
         let Stream { transport, namespace, reader, unread } = stream;
         let (mut reading, mut writing) = tokio::io::split(transport);
         let (out, heard) = (BytesMut::new(), Instant::now());
         let mut state = State { namespace, reader, unread, out, unflushed: false, heard, asked: None };
+        for stanza in again {
+            state.write(stanza);
+        }
         let ended = self.turn(&mut state, session, &mut reading, &mut writing).await;
         if !matches!(ended, Err(Fault::Network(_) | Fault::Silent | Fault::Slow)) {
             let _ = timeout(self.pace.linger, close(state, session, reading, writing)).await;
@@ -127,7 +134,7 @@ impl Pump<'_> {
     ) -> Ended {
         loop {
             while let Some(item) = state.next()? {
-                self.take(item).await?;
+                self.take(item, state, session).await?;
             }
             state.unread.reserve(READ);
             let due = state.asked.map_or(state.heard + self.pace.quiet, |asked| asked + self.pace.patience);
@@ -139,28 +146,35 @@ impl Pump<'_> {
                 () = tokio::time::sleep_until(due.into()) => Wake::Due,
             };
             match wake {
-                Wake::Read(0) => return Err(Fault::Closed),
+                Wake::Read(0) => return Err(Fault::torn()),
                 Wake::Read(_) => (state.heard, state.asked) = (Instant::now(), None),
-                Wake::Wrote(0) => state.unflushed = false,
+                Wake::Wrote(0) => {
+                    state.unflushed = false;
+                    let question = session.management.as_mut().and_then(Management::ask);
+                    if let Some(question) = question {
+                        state.write(&question);
+                    }
+                }
                 Wake::Wrote(bytes) => state.out.advance(bytes),
-                Wake::Say(stanza) => state.say(&stanza),
+                Wake::Say(stanza) => state.say(stanza, session)?,
                 Wake::LetGo if *self.stop.borrow() => return Ok(()),
                 Wake::LetGo => return Err(Fault::Slow),
                 Wake::Due if state.asked.is_some() => return Err(Fault::Silent),
                 Wake::Due => {
                     state.asked = Some(Instant::now());
-                    state.say(&self.alive.ask());
+                    state.say(self.alive.ask(), session)?;
                 }
             }
         }
     }
 
-    async fn take(&mut self, item: Item) -> Ended {
+    async fn take(&mut self, item: Item, state: &mut State, session: &mut Session) -> Ended {
         match item {
             Item::Header { .. } => Ok(()),
             Item::Footer => Err(Fault::Closed),
             Item::Dropped { name, why } => {
                 warn!(name, why, "an XMPP stanza was dropped");
+                session.management.iter_mut().for_each(Management::heard);
                 Ok(())
             }
             Item::Element(error) if error.is("error", ns::STREAM) => Err(Fault::from_stream_error(&error)),
@@ -168,6 +182,14 @@ impl Pump<'_> {
                 if !self.alive.is_sign(&stanza) {
                     // The task is gone only when the gateway ends; the closed outbox says so.
                     let _ = self.events.send(Event::Stanza { connection: self.connection, stanza }).await;
+                }
+                session.management.iter_mut().for_each(Management::heard);
+                Ok(())
+            }
+            Item::Element(word) if word.has_ns(ns::SM) => {
+                let answer = session.management.as_mut().map_or(Ok(None), |management| management.handle(&word))?;
+                if let Some(answer) = answer {
+                    state.write(&answer);
                 }
                 Ok(())
             }
@@ -193,11 +215,23 @@ impl State {
         item
     }
 
-    fn say(&mut self, stanza: &Element) {
+    fn say(&mut self, stanza: Element, session: &mut Session) -> Ended {
+        if self.write(&stanza)
+            && let Some(management) = &mut session.management
+        {
+            management.sent(stanza)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it could be written; a stanza that cannot be is left out.
+    fn write(&mut self, stanza: &Element) -> bool {
         if let Err(fault) = xml::write(self.namespace, stanza, &mut self.out) {
             warn!(name = stanza.name(), %fault, "a stanza was not sent");
+            return false;
         }
         self.unflushed = true;
+        true
     }
 }
 
@@ -207,7 +241,7 @@ async fn write_some(writing: &mut WriteHalf<Box<dyn Transport>>, out: &[u8]) -> 
         return writing.flush().await.map(|()| 0);
     }
     match writing.write(out).await? {
-        0 => Err(std::io::ErrorKind::WriteZero.into()),
+        0 => Err(ErrorKind::WriteZero.into()),
         bytes => Ok(bytes),
     }
 }
@@ -220,7 +254,7 @@ async fn close(
     mut writing: WriteHalf<Box<dyn Transport>>,
 ) -> std::io::Result<()> {
     while let Ok(stanza) = session.outbox.try_recv() {
-        state.say(&stanza);
+        state.write(&stanza);
     }
     state.out.extend_from_slice(xml::FOOTER);
     writing.write_all(&state.out).await?;

@@ -103,6 +103,11 @@ impl<C: Core> Driver<C> {
                 self.light(connection, Some(outbox));
                 self.core.handle(now, Input::Up { connection, jid, resumed: false });
             }
+            Event::Resumed { connection, jid } => {
+                if self.outbox(connection).is_some() {
+                    self.core.handle(now, Input::Up { connection, jid, resumed: true });
+                }
+            }
             Event::Down { connection } => self.down(connection),
             Event::Stanza { connection, stanza } => {
                 // What was under way when the stream was given up belongs to nobody.

@@ -86,7 +86,7 @@ impl Stream {
                 return Ok(item);
             }
             if self.transport.read_buf(&mut self.unread).await? == 0 {
-                return Err(Fault::Closed);
+                return Err(Fault::torn());
             }
         }
     }
