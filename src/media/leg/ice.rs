@@ -36,6 +36,13 @@ pub const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(3);
 /// The pace of checks (RFC 8445 §14.2 allows to go below 50 ms where media flows anyway).
 pub const PACE: Duration = Duration::from_millis(20);
 
+/// Checks that came before the peer's description and are answered with it; later ones follow at their pace.
+pub const MAX_EARLY_CHECKS: u64 = 8;
+
+/// How often a peer's candidates are tried once more after none of them could be reached: it may take a person
+/// two minutes to pick up, and the peer answers no check before that.
+pub const MAX_ROUNDS: u32 = 8;
+
 const UFRAG_LENGTH: usize = 8;
 const PASSWORD_LENGTH: usize = 24;
 
@@ -64,7 +71,10 @@ pub struct IcePath {
     /// Where the peer proved to be last, since the start or the restart.
     checked: Option<SocketAddr>,
     seen: VecDeque<SocketAddr>,
-    candidates_taken: usize,
+    /// The peer's candidates, at most [`MAX_REMOTE_CANDIDATES`].
+    candidates: Vec<Agents>,
+    /// How often they were tried from the beginning.
+    rounds: u32,
     skipped_names: usize,
     checks_heard: u64,
     connected: bool,
@@ -99,7 +109,8 @@ impl IcePath {
             stale: None,
             checked: None,
             seen: VecDeque::new(),
-            candidates_taken: 0,
+            candidates: Vec::new(),
+            rounds: 0,
             skipped_names: 0,
             checks_heard: 0,
             connected: false,
@@ -128,12 +139,14 @@ impl IcePath {
     /// **the peer** began, so that ours changed with it.
     pub fn describe(&mut self, now: Instant, dice: &mut Dice, remote: &Ice, is_offer: bool) -> bool {
         let mut restarted = false;
+        let early_checks = if self.remote_ufrag.is_none() { self.checks_heard.min(MAX_EARLY_CHECKS) } else { 0 };
         if self.remote_ufrag.as_deref() != Some(remote.ufrag.as_str()) {
             if self.remote_ufrag.is_some() {
                 self.agent.ice_restart(credentials(dice), true);
                 self.stale = self.nominated.take().or(self.stale);
                 self.checked = None;
-                self.candidates_taken = 0;
+                self.candidates.clear();
+                self.rounds = 0;
                 restarted = true;
             } else if !self.lite {
                 // RFC 8445 §6.1.1: the offerer controls, but a full agent always controls a lite one.
@@ -149,8 +162,8 @@ impl IcePath {
                 self.settle_for(address);
             }
         }
-        // Each call answers one of the checks that came before the description.
-        for _ in 0..8 {
+        // Each call answers one of the checks that came before the description, or makes one of ours.
+        for _ in 0..early_checks.max(1) {
             self.agent.handle_timeout(now);
         }
         self.collect();
@@ -174,9 +187,10 @@ impl IcePath {
         }
         for candidate in candidates {
             match agents(candidate) {
-                Some(_) if self.candidates_taken >= MAX_REMOTE_CANDIDATES => return,
+                Some(known) if self.candidates.iter().any(|c| c.addr() == known.addr()) => {}
+                Some(_) if self.candidates.len() >= MAX_REMOTE_CANDIDATES => break,
                 Some(known) => {
-                    self.candidates_taken += 1;
+                    self.candidates.push(known.clone());
                     self.agent.add_remote_candidate(known);
                 }
                 None if matches!(candidate.host, CandidateHost::Name(_)) => self.skipped_names += 1,
@@ -196,6 +210,9 @@ impl IcePath {
         }
         self.checks_heard += 1;
         let taken = self.agent.handle_packet(now, packet);
+        if !self.lite && self.nominated.is_none() {
+            self.hurry();
+        }
         self.agent.handle_timeout(now);
         self.collect();
         taken
@@ -271,12 +288,31 @@ impl IcePath {
                 0 => String::new(),
                 n => format!("; {n} of its candidates are names that only its own network can resolve"),
             };
-            return format!("no connectivity check arrived at {}{names}", self.local);
+            let ours = if self.lite { "" } else { ", and none of ours was answered" };
+            return format!("no connectivity check arrived at {}{ours}{names}", self.local);
         }
         if !self.is_nominated() {
             return "connectivity checks arrived, but no pair was nominated".into();
         }
         "the path was lost".into()
+    }
+
+    /// Has a pair that the peer has just nominated checked at once (RFC 8445 §7.3.1.4). The agent would wait for
+    /// the pair's next turn, which is up to three seconds away while a peer that rings answers no checks; it
+    /// forgets those turns whenever its timing changes.
+    fn hurry(&mut self) {
+        self.agent.set_initial_stun_rto(FIRST_RETRANSMISSION * 2);
+        self.agent.set_initial_stun_rto(FIRST_RETRANSMISSION);
+    }
+
+    /// Begins with the peer's candidates once more, after the agent has given all of them up.
+    fn try_again(&mut self) {
+        if self.rounds < MAX_ROUNDS {
+            self.rounds += 1;
+            for candidate in &self.candidates {
+                self.agent.add_remote_candidate(candidate.clone());
+            }
+        }
     }
 
     fn see(&mut self, address: SocketAddr) {
@@ -311,6 +347,9 @@ impl IcePath {
                     self.stale = None;
                     self.checked = None;
                     self.events.push_back(PathEvent::Lost);
+                }
+                IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) if !self.lite => {
+                    self.try_again();
                 }
                 IceAgentEvent::IceConnectionStateChange(_) | IceAgentEvent::IceRestart(_) => {}
             }

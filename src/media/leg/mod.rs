@@ -249,13 +249,14 @@ impl Leg {
             },
         };
         let ice = self.ice().map(|ice| crate::model::Ice { candidates: self.candidates(), ..ice.parameters() });
-        let browserlike = self.spec == LegSpec { ipv6: self.spec.ipv6, ..LegSpec::BROWSER };
+        // RFC 8827 §6.5 and every IM client: ICE with DTLS-SRTP comes with early feedback.
+        let has_feedback = self.has_ice() && self.spec.seal == SealKind::Dtls;
         let transport = Transport {
             seal,
             ice,
             address: self.wires.addresses.first().copied(),
             rtcp_address: None,
-            feedback_profile: self.remote.as_ref().map_or(browserlike, |r| r.transport.feedback_profile),
+            feedback_profile: self.remote.as_ref().map_or(has_feedback, |r| r.transport.feedback_profile),
         };
         LocalEnd { transport, ssrc: self.track.ssrc(), cname: self.cname.clone() }
     }
@@ -392,6 +393,10 @@ impl Leg {
     }
 
     fn peer_word(&self) -> &'static str {
-        if self.has_ice() { "the browser" } else { "the phone" }
+        match self.spec.ice {
+            IceMode::None => "the phone",
+            IceMode::Lite => "the browser",
+            IceMode::Full => "the client",
+        }
     }
 }

@@ -30,6 +30,9 @@ pub struct Browser {
     /// Datagrams that it loses on the way in, and has seen.
     pub loses: fn(usize) -> bool,
     pub seen: usize,
+    /// Datagrams of its own that get lost on the way out, and how many it has sent.
+    pub loses_out: fn(usize) -> bool,
+    pub sent: usize,
     /// The socket of the relay that it sends to.
     pub wire: SocketId,
 }
@@ -54,6 +57,8 @@ impl Browser {
             dtls_datagrams: 0,
             loses: |_| false,
             seen: 0,
+            loses_out: |_| false,
+            sent: 0,
             wire: SHARED,
         }
     }
@@ -115,8 +120,9 @@ impl Browser {
         if let (Some(certificate), Seal::Dtls { fingerprints, setup }) = (&self.certificate, &end.transport.seal) {
             let role = match setup {
                 Setup::Active => Role::Passive,
-                Setup::Passive => Role::Active,
-                other => panic!("an answer that says {other:?}"),
+                // RFC 5763 §5: whoever answers an offer that leaves it open should be active.
+                Setup::Passive | Setup::ActPass => Role::Active,
+                other => panic!("a description that says {other:?}"),
             };
             match &mut self.dtls {
                 Some(dtls) => dtls.set_remote(role, fingerprints.clone(), now),
@@ -157,7 +163,10 @@ impl Browser {
                 return;
             }
             for datagram in out {
-                world.arrive(self.wire, self.address, &datagram);
+                self.sent += 1;
+                if !(self.loses_out)(self.sent) {
+                    world.arrive(self.wire, self.address, &datagram);
+                }
             }
         }
     }

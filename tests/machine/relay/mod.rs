@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing)]
 
 mod browser;
+mod client;
 mod dtls;
 mod ice;
 mod phones;
