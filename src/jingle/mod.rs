@@ -17,5 +17,6 @@ pub mod contact;
 pub mod contents;
 pub mod driver;
 pub mod endpoint;
+pub mod session;
 pub mod stanza;
 pub mod text;

@@ -5,6 +5,7 @@ mod browser;
 mod client;
 mod client_invite;
 mod dtls;
+mod jingle;
 mod relay;
 mod server;
 mod server_invite;

@@ -58,7 +58,7 @@ impl Slots {
     }
 
     /// A slot for a stream of ours. The content's name is the stream's, or says what it is.
-    pub(super) fn add_said(&mut self, creator: Creator, stream: &Stream) {
+    pub fn add_said(&mut self, creator: Creator, stream: &Stream) {
         let wish = match (&stream.mid, &stream.kind) {
             (Some(mid), _) if !mid.0.is_empty() && mid.0.len() <= LONGEST_NAME => &mid.0,
             (_, Kind::Audio) => "audio",
