@@ -9,6 +9,7 @@ mod read;
 mod routing;
 #[cfg(test)]
 mod tests;
+mod xmpp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::read::read_path;
+use super::xmpp::read_account;
 use crate::base::Secret;
 use crate::base::settings::{Located, Section};
 use crate::model::{Address, Directory, User};
@@ -23,21 +24,33 @@ const LONGEST_NAME: usize = 64;
 /// Off loopback, whoever guesses a password makes calls at somebody else's cost.
 const SHORTEST_PASSWORD: usize = 8;
 
-/// Reads the `[[user]]`s: the directory, and the names, also of those that have a mistake elsewhere.
-pub(super) fn users(
-    root: &mut Section<'_>,
-    folder: &Path,
-    numbering: &Numbering,
-    open_to_others: bool,
-) -> (Directory, BTreeSet<String>) {
+/// Where a secret is written: in the file itself, in another file, or in the environment.
+pub(super) struct Keys(&'static str, &'static str, &'static str);
+pub(super) const PASSWORD: Keys = Keys("password", "password_file", "password_env");
+pub(super) const SECRET: Keys = Keys("secret", "secret_file", "secret_env");
+
+/// The `[[user]]`s as they are read.
+pub(super) struct Users {
+    pub(super) directory: Directory,
+    /// Also of those that have a mistake elsewhere.
+    pub(super) names: BTreeSet<String>,
+    /// The XMPP accounts, with their places.
+    pub(super) accounts: Vec<Located<String>>,
+}
+
+/// Reads the `[[user]]`s.
+pub(super) fn users(root: &mut Section<'_>, folder: &Path, numbering: &Numbering, open_to_others: bool) -> Users {
     let mut directory = Directory::default();
     let mut names = BTreeSet::new();
     let mut numbers = BTreeSet::new();
+    let mut accounts: Vec<Located<String>> = Vec::new();
     for mut section in root.sections("user", MAX_USERS) {
         let name = read_name(&mut section, "user");
-        let secret = read_secret(&mut section, folder);
+        let secret = read_secret(&mut section, folder, &PASSWORD);
         let display = section.text("display", "the name to show to those who are called").map(|d| d.value);
         let number = read_number(&mut section, numbering);
+        let wanted = "an XMPP account, such as \"alice@example.org\"";
+        let jid = section.value("jid", wanted, |text| read_account(text).map(|jid| jid.to_string()));
         let Some(name) = name else { continue };
         if !names.insert(name.value.clone()) {
             section.sheet().complain(name.at, format!("there are two users `{}`: give one another name", name.value));
@@ -48,6 +61,12 @@ pub(super) fn users(
         {
             section.sheet().complain(number.at, format!("two users have the number {}: write it once", number.value));
         }
+        if let Some(jid) = &jid {
+            if accounts.iter().any(|other| other.value == jid.value) {
+                section.sheet().complain(jid.at, format!("two users have the account {}: write it once", jid.value));
+            }
+            accounts.push(Located { value: jid.value.clone(), at: jid.at });
+        }
         let Some(password) = secret else {
             section.complain(format!("{} has no password: write `password` or `password_file`", name.value));
             continue;
@@ -57,10 +76,10 @@ pub(super) fn users(
             let advice = format!("write at least {SHORTEST_PASSWORD} characters");
             section.sheet().complain(password.at, format!("the password is too short: {advice}; {why}"));
         }
-        let user = User { password: password.value, display, number: number.map(|n| n.value), jid: None };
-        directory.users.insert(name.value, user);
+        let (number, jid) = (number.map(|n| n.value), jid.map(|j| j.value));
+        directory.users.insert(name.value, User { password: password.value, display, number, jid });
     }
-    (directory, names)
+    Users { directory, names, accounts }
 }
 
 /// Reads the `[[trunk]]`s, and their names in the order of the file.
@@ -93,7 +112,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let address = section.value("address", wanted, |text| text.parse::<HostPort>().ok());
     let transport = section.value("transport", "\"udp\" or \"tcp\"", Transport::by_word);
     let user = section.text("user", "the user name that the trunk gave you");
-    let password = read_secret(section, folder);
+    let password = read_secret(section, folder, &PASSWORD);
     let realm = section.text("realm", "the realm of the trunk's challenges");
     let number = read_number(section, numbering);
     let caller = section.value("caller", "\"own-number\" or \"pass-through\"", |text| match text {
@@ -142,7 +161,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     })
 }
 
-fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located<String>> {
+pub(super) fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located<String>> {
     let has_name = section.has("name");
     let wanted = "a name of letters, digits and . _ - without spaces";
     let name = section.value("name", wanted, |text| {
@@ -163,19 +182,20 @@ fn read_number(section: &mut Section<'_>, numbering: &Numbering) -> Option<Locat
     })
 }
 
-/// A password: written down, or in a file, or in the environment.
-fn read_secret(section: &mut Section<'_>, folder: &Path) -> Option<Located<Secret>> {
+/// A secret: written down, or in a file, or in the environment.
+pub(super) fn read_secret(section: &mut Section<'_>, folder: &Path, keys: &Keys) -> Option<Located<Secret>> {
+    let Keys(word, file, variable) = *keys;
     let before = section.sheet().problem_count();
-    let written = section.secret("password");
-    let file = read_path(section, "password_file", folder);
-    let variable = section.text("password_env", "the name of a variable of the environment");
+    let written = section.secret(word);
+    let file_given = read_path(section, file, folder);
+    let variable_given = section.text(variable, "the name of a variable of the environment");
     let sheet = section.sheet();
-    let from_file = file.and_then(|file| {
+    let from_file = file_given.and_then(|file| {
         let text = super::read_file(&file.value).map(|t| t.trim_end_matches(['\r', '\n']).to_owned());
         match text {
             Ok(text) if !text.is_empty() => Some(Located { value: Secret::new(text), at: file.at }),
             Ok(_) => {
-                sheet.complain(file.at, format!("`{}` is empty: write the password into it", file.value.display()));
+                sheet.complain(file.at, format!("`{}` is empty: write the {word} into it", file.value.display()));
                 None
             }
             Err(error) => {
@@ -184,7 +204,7 @@ fn read_secret(section: &mut Section<'_>, folder: &Path) -> Option<Located<Secre
             }
         }
     });
-    let from_variable = variable.and_then(|variable| match std::env::var(&variable.value) {
+    let from_variable = variable_given.and_then(|variable| match std::env::var(&variable.value) {
         Ok(text) if !text.is_empty() => Some(Located { value: Secret::new(text), at: variable.at }),
         _ => {
             sheet.complain(variable.at, format!("`{}` is not set: export it before the start", variable.value));
@@ -194,7 +214,7 @@ fn read_secret(section: &mut Section<'_>, folder: &Path) -> Option<Located<Secre
     let mut all = [written, from_file, from_variable].into_iter().flatten();
     let first = all.next();
     if let Some(second) = all.next() {
-        sheet.complain(second.at, "two passwords: write one of `password`, `password_file`, `password_env`");
+        sheet.complain(second.at, format!("two {word}s: write one of `{word}`, `{file}`, `{variable}`"));
     }
     // Whoever wrote one that cannot be had is not told that there is none.
     match first {

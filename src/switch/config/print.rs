@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::{Config, LogFormat, Tls};
 use crate::base::settings::print_duration;
+use crate::jingle::config::{Connection, Login, Security};
 use crate::model::IceMode;
 use crate::route::Rule;
-use crate::sip::config::{CallerPolicy, Trunk};
+use crate::sip::config::{CallerPolicy, HostPort, Trunk};
 
 /// What is printed for a secret.
 const HIDDEN: &str = "(hidden)";
@@ -66,9 +67,13 @@ pub(super) fn print(config: &Config) -> String {
     for (name, trunk) in &config.sip.trunks {
         text.push_str(&print_trunk(name, trunk));
     }
+    for connection in &config.xmpp.connections {
+        text.push_str(&print_xmpp(connection));
+    }
     for (name, user) in &config.directory.users {
         let table = Table::new("[[user]]").text("name", name).text("password", HIDDEN);
-        text.push_str(&table.some("display", user.display.as_ref()).some("number", user.number.as_ref()).0);
+        let table = table.some("display", user.display.as_ref()).some("number", user.number.as_ref());
+        text.push_str(&table.some("jid", user.jid.as_ref()).0);
     }
     text.push_str(&rules(config));
     text
@@ -150,6 +155,30 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .flag("user_phone", trunk.user_phone)
         .flag("same_port", trunk.same_port)
         .list("codecs", trunk.codecs.iter().cloned())
+        .0
+}
+
+fn print_xmpp(connection: &Connection) -> String {
+    let table = Table::new("[[xmpp]]").text("name", &connection.name);
+    let table = match &connection.login {
+        Login::Component { domain, .. } => table.text("component", domain).text("secret", HIDDEN),
+        Login::Client { jid, inbound, .. } => {
+            table.text("login", jid.as_str()).text("password", HIDDEN).text("inbound", inbound.to_string())
+        }
+    };
+    let server = connection.server.clone().map(|(host, port)| HostPort { host, port: Some(port) }.to_string());
+    let tls = match connection.security {
+        Security::Plain => "off",
+        Security::StartTls => "starttls",
+        Security::DirectTls => "direct",
+    };
+    table
+        .some("server", server)
+        .text("tls", tls)
+        .some("ca", connection.ca.as_ref().map(|ca| path(ca)))
+        .list("domains", connection.domains.iter().cloned())
+        .flag("subscribe", connection.subscribe)
+        .raw("video", connection.video)
         .0
 }
 

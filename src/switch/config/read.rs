@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing};
+use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing, xmpp};
 use crate::base::settings::{Located, Problem, Problems, Section, Sheet};
 use crate::media::config::{MAX_SHARDS, RelayConfig};
 use crate::model::{IceMode, LegSpec};
@@ -50,7 +50,10 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
 
     let open_to_others = !page.listen.ip().is_loopback() || sip.listen.iter().any(|l| !l.address.ip().is_loopback());
     let mut planning = routing::begin(&mut root.section("dialplan"), folder);
-    let (directory, users) = people::users(root, folder, &planning.numbering, open_to_others);
+    let people::Users { directory, names: users, accounts } =
+        people::users(root, folder, &planning.numbering, open_to_others);
+    let xmpp = xmpp::connections(root, folder);
+    xmpp::check_accounts(root, &xmpp, &accounts);
     let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering);
     sip.trunks = trunks;
     if demo {
@@ -75,7 +78,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         sip,
         page,
         web,
-        xmpp: crate::jingle::config::Config::default(),
+        xmpp,
         media,
         directory,
         routing: planned.routing,

@@ -127,7 +127,7 @@ calls = -1
     let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
     let expected = [
         "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, dialplan, user, \
-         trunk, rule, records, log, limits",
+         xmpp, trunk, rule, records, log, limits",
         &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
         "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
          127.0.0.1",
@@ -201,6 +201,151 @@ fn passwords_come_from_a_file_and_never_from_two_places() {
     );
 }
 
+const XMPP: &str = "\
+[[user]]
+name = \"alice\"
+password = \"what only alice knows\"
+jid = \"Alice@Example.org\"
+[[xmpp]]
+name = \"phones\"
+component = \"Phone.example.org\"
+secret = \"what the server knows\"
+domains = [\"example.org\", \"Example.com\"]
+video = false
+[[xmpp]]
+name = \"desk\"
+login = \"gateway@example.net\"
+password = \"what only the gateway knows\"
+inbound = \"reception\"
+server = \"[2001:db8::7]\"
+tls = \"direct\"
+subscribe = true
+";
+
+#[test]
+fn a_component_and_a_login_are_read_with_their_defaults() {
+    use crate::jingle::config::{Login, Security};
+    let config = read(XMPP).unwrap();
+    assert_eq!(config.directory.users["alice"].jid.as_deref(), Some("alice@example.org"));
+    let [phones, desk] = config.xmpp.connections.as_slice() else { panic!("two connections") };
+    assert!(matches!(&phones.login, Login::Component { domain, .. } if domain == "phone.example.org"));
+    assert_eq!(phones.server, Some(("127.0.0.1".to_owned(), 5347)));
+    assert_eq!((phones.security, phones.subscribe, phones.video), (Security::Plain, false, false));
+    assert_eq!(phones.domains, ["example.org", "example.com"]);
+    assert!(matches!(&desk.login, Login::Client { inbound, .. } if *inbound == Address::here("reception")));
+    assert_eq!(desk.server, Some(("2001:db8::7".to_owned(), 5223)));
+    assert_eq!((desk.security, desk.subscribe, desk.video), (Security::DirectTls, true, true));
+    let plain = "[[xmpp]]\nname = \"x\"\nlogin = \"g@example.net\"\npassword = \"p\"\ninbound = \"+15550100\"\n";
+    let config = read(plain).unwrap();
+    assert_eq!((config.xmpp.connections[0].security, &config.xmpp.connections[0].server), (Security::StartTls, &None));
+}
+
+#[test]
+fn what_is_printed_of_xmpp_hides_secrets_and_can_be_read_again() {
+    let printed = read(XMPP).unwrap().to_toml();
+    assert!(!printed.contains("what the server knows") && !printed.contains("what only"), "{printed}");
+    assert!(printed.contains("jid = \"alice@example.org\""), "{printed}");
+    let again = read(&printed).unwrap_or_else(|p| panic!("{p}\n{printed}"));
+    assert_eq!(again.to_toml(), printed);
+}
+
+#[test]
+fn every_mistake_of_xmpp_is_said_with_its_line() {
+    let text = r#"
+[[user]]
+name = "alice"
+password = "x"
+jid = "alice@phone.example.org"
+[[user]]
+name = "bob"
+password = "x"
+jid = "bob@example.org/phone"
+[[user]]
+name = "carol"
+password = "x"
+jid = "alice@phone.example.org"
+[[xmpp]]
+name = "a"
+component = "phone.example.org"
+[[xmpp]]
+name = "b"
+component = "phone.example.org"
+secret = "x"
+password = "y"
+inbound = "alice"
+tls = "starttls"
+[[xmpp]]
+name = "b"
+[[xmpp]]
+name = "c"
+component = "phone@example.org"
+login = "g@example.org"
+tls = "off"
+[[xmpp]]
+name = "d"
+component = "d.example.org"
+secret = "x"
+server = "xmpp.example.org"
+ca = "/nowhere/ca.pem"
+[[xmpp]]
+name = "e"
+component = "phone.example.org"
+secret = "z"
+domains = ["a b"]
+[[xmpp]]
+name = "f"
+component = "f.example.org"
+login = "g@example.org"
+[[xmpp]]
+name = "h"
+login = "h@example.org"
+password = "x"
+inbound = "alice"
+tls = "off"
+"#;
+    let expected = [
+        "gateway.toml:5: `alice@phone.example.org` is the gateway itself: write an account of the user's own",
+        "gateway.toml:9: `jid` is \"bob@example.org/phone\": write an XMPP account, such as \"alice@example.org\"",
+        "gateway.toml:13: `alice@phone.example.org` is the gateway itself: write an account of the user's own",
+        "gateway.toml:13: two users have the account alice@phone.example.org: write it once",
+        "gateway.toml:16: a component without its secret: write `secret` or `secret_file` too, as at the server",
+        "gateway.toml:21: a component has no password: write `secret`, as at the server",
+        "gateway.toml:22: every address of a component is somebody's own: leave `inbound` out",
+        "gateway.toml:23: `tls` is \"starttls\", which no component has: write \"off\" or \"direct\"",
+        "gateway.toml:24: write `component` and `secret`, or `login`, `password` and `inbound`",
+        "gateway.toml:25: there are two XMPP connections `b`: give one another name",
+        "gateway.toml:28: `component` is \"phone@example.org\": write a domain, such as \"phone.example.org\"",
+        "gateway.toml:29: a login without its password: write `password` or `password_file` too",
+        "gateway.toml:29: calls to the account ring nobody: write `inbound`, such as \"reception\" or \"+15550100\"",
+        "gateway.toml:35: the secret and every word would cross the network openly: write `tls = \"direct\"`, or `tls = \
+         \"off\"` if the way there is protected otherwise",
+        "gateway.toml:36: `/nowhere/ca.pem` cannot be read: No such file or directory (os error 2)",
+        "gateway.toml:36: `ca` is for TLS, and `tls` is off: leave it out, or write `tls`",
+        "gateway.toml:37: two XMPP connections are `phone.example.org`, and a server takes only one: leave one out",
+        "gateway.toml:41: `domains` is \"a b\": write domains of accounts, such as [\"example.org\"]",
+        "gateway.toml:45: a component and a login: write one, and a second [[xmpp]] for the other",
+        "gateway.toml:51: an account's password may cross no network openly: write \"starttls\" or \"direct\", or a \
+         `server` on this machine",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn a_component_needs_no_tls_beside_its_server_and_asks_for_none_elsewhere() {
+    let read = |server: &str, more: &str| {
+        read(&format!(
+            "[[xmpp]]\nname = \"x\"\ncomponent = \"p.example\"\nsecret = \"s\"\nserver = \"{server}\"\n{more}"
+        ))
+    };
+    for near in ["localhost:5347", "127.0.0.1", "10.1.2.3:5347", "[::1]:5347", "[fd00::1]", "192.168.1.2"] {
+        assert!(read(near, "").is_ok(), "{near}");
+    }
+    for far in ["xmpp.example.org", "192.0.2.1:5347", "[2001:db8::1]"] {
+        assert!(read(far, "").is_err(), "{far}");
+        assert!(read(far, "tls = \"off\"\n").is_ok() && read(far, "tls = \"direct\"\n").is_ok(), "{far}");
+    }
+}
+
 #[test]
 fn a_dialplan_of_its_own_takes_the_place_of_the_embedded_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,6 +404,7 @@ fn every_key_is_in_the_documents() {
         ("[dialplan]", CONFIGURATION),
         ("[[trunk]]", CONFIGURATION),
         ("[[user]]", CONFIGURATION),
+        ("[[xmpp]]", CONFIGURATION),
         ("[[rule]]", DIALPLAN),
         ("[[rule]]\n[rule.when]", DIALPLAN),
     ] {
