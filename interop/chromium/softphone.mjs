@@ -5,6 +5,7 @@ import { launchBrowser } from "../lib/browser.mjs";
 import { startGateway, USERS } from "../lib/gateway.mjs";
 import { cuttableRelay, foreignPage } from "../lib/net.mjs";
 import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
+import { DIRECT_RULES, directScenes } from "./direct.mjs";
 
 const NEAR_HZ = 600;
 const FAR_HZ = 1700;
@@ -27,7 +28,7 @@ const relay = await cuttableRelay(() => gateway.httpPort);
 const relayUrl = `http://127.0.0.1:${relay.port}/`;
 const listed = await foreignPage("<title>Somebody's shop</title>");
 const stranger = await foreignPage("<title>A stranger</title>");
-gateway = await startGateway({ origins: [relayUrl.slice(0, -1), listed.origin] });
+gateway = await startGateway({ origins: [relayUrl.slice(0, -1), listed.origin], toml: DIRECT_RULES });
 afterAll(() => gateway.stop());
 const near = await launchBrowser({ hz: NEAR_HZ });
 afterAll(() => near.close());
@@ -332,5 +333,7 @@ scene("the page tells a screen reader what it is and passes without a mouse", as
   await page.keyboard.press("Escape");
   await phone.shows("Ended: normal");
 });
+
+directScenes({ scene, gateway, twoPeople });
 
 await run();

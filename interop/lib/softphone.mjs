@@ -46,6 +46,33 @@ export class Softphone extends Listener {
     await this.shows("Connected", ms);
   }
 
+  async callWithVideo(to) {
+    await this.number.fill(to);
+    await this.button("Call with video").click();
+  }
+
+  async answerWithVideo() {
+    await this.button("Answer with video").click();
+    await this.shows("Connected");
+  }
+
+  /** Shows the own camera, or stops. */
+  async camera() {
+    await this.button("Camera").click();
+  }
+
+  /** Writes a message, and does not wait for its fate. */
+  async write(to, body) {
+    await this.page.getByLabel("Write to", { exact: true }).fill(to);
+    await this.page.getByLabel("Message", { exact: true }).fill(body);
+    await this.button("Send").click();
+  }
+
+  /** The messages that the page shows, each with who and what became of it. */
+  async messages() {
+    return this.page.getByRole("log", { name: "Messages" }).getByRole("listitem").allTextContents();
+  }
+
   async answer() {
     await this.button("Answer").click();
     await this.shows("Connected");

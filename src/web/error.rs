@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::frame::{CallName, TextName};
+use crate::model::Cause;
 
 /// The codes of the table of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -86,6 +87,9 @@ pub struct FrameError {
     /// The call that the frame was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<CallName>,
+    /// Why an offer was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// The message that the frame was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<TextName>,
@@ -100,12 +104,17 @@ impl FrameError {
 
     /// An error of which nothing more is known.
     pub fn new(code: FrameErrorCode, text: impl Into<String>) -> FrameError {
-        FrameError { code, text: text.into(), call: None, id: None, about: None }
+        FrameError { code, text: text.into(), call: None, cause: None, id: None, about: None }
     }
 
     /// The same, in a call.
     pub fn in_call(self, call: Option<CallName>) -> FrameError {
         FrameError { call, ..self }
+    }
+
+    /// The same, for that cause.
+    pub fn because(self, cause: Cause) -> FrameError {
+        FrameError { cause: Some(cause), ..self }
     }
 
     /// The same, of a message.

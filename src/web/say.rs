@@ -23,7 +23,7 @@ impl Leg {
                 if self.exchange.awaits(exchange) {
                     self.exchange.settle();
                     let error = FrameError::new(FrameErrorCode::OfferRefused, cause.sentence());
-                    out.frames.push(ToPage::Error(error.in_call(Some(call)).about("offer")));
+                    out.frames.push(ToPage::Error(error.in_call(Some(call)).because(cause).about("offer")));
                 }
             }
             // A browser makes no offer that it is asked for: the protocol has no word for it.

@@ -1,6 +1,8 @@
-/** What the module's classes share: errors, events, devices, codecs and figures. */
+/** What the module's classes share: errors, events, devices, codecs, candidates and figures. */
 
 const LOSS_WINDOW_MS = 5_000;
+const CANDIDATE_BATCH_MS = 100;
+const MAX_KEPT_CANDIDATES = 64;
 /** What a gateway and its peers can be expected to speak; the rest would only make each offer longer. */
 const CODECS = {
   audio: ["audio/opus", "audio/pcmu", "audio/pcma", "audio/g722", "audio/telephone-event"],
@@ -42,6 +44,67 @@ export class Emitter {
       // A listener that throws must not stop the protocol; it shows up as an uncaught error of the page.
       try { listener(value); } catch (error) { reportError(error); }
     }
+  }
+}
+
+/** The candidates of one call: those of this side on their way out, those of the other that come too early. */
+export class Candidates {
+  #say;
+  #waiting = [];
+  #timer = 0;
+  #kept = [];
+
+  /** @param {(frame: object) => void} say sends a `candidates` frame */
+  constructor(say) {
+    this.#say = say;
+  }
+
+  /** This side found one, or, without one, all. They leave by the batch: each frame costs more than it waits. */
+  gathered(candidate) {
+    // Neither the gateway nor IM clients have TCP candidates, so ours would find no partner.
+    if (candidate?.candidate && candidate.protocol !== "tcp") this.#waiting.push(candidate);
+    if (!candidate) this.#flush(true);
+    else this.#timer ||= setTimeout(() => this.#flush(false), CANDIDATE_BATCH_MS);
+  }
+
+  /** The other side has some. */
+  async heard(pc, { candidates, mid, ufrag }) {
+    const place = mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
+    for (const candidate of candidates ?? []) {
+      const one = { candidate, ...place, usernameFragment: ufrag ?? null };
+      if (pc?.remoteDescription) await pc.addIceCandidate(one).catch(() => this.#keep(one));
+      else this.#keep(one);
+    }
+  }
+
+  /** A description came to which those that came too early may belong. */
+  async addKept(pc) {
+    for (const candidate of this.#kept.splice(0)) await pc.addIceCandidate(candidate).catch(() => {});
+  }
+
+  /** What waits to leave is void. */
+  drop() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#waiting = [];
+  }
+
+  #keep(candidate) {
+    if (this.#kept.length < MAX_KEPT_CANDIDATES) this.#kept.push(candidate);
+  }
+
+  /** One frame for each transport: without BUNDLE there are several. */
+  #flush(done) {
+    const waiting = this.#waiting;
+    this.drop();
+    const frames = new Map();
+    for (const { candidate, sdpMid, usernameFragment } of waiting) {
+      const key = `${sdpMid} ${usernameFragment}`;
+      const frame = { candidates: [], mid: sdpMid ?? "0", ufrag: usernameFragment ?? undefined, done: done || undefined };
+      if (!frames.has(key)) frames.set(key, frame);
+      frames.get(key).candidates.push(candidate);
+    }
+    for (const frame of frames.values()) this.#say(frame);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Emitter, Figures, PatchcordError, lostEnd } from "./patchcord-base.js";
+import { Candidates, Emitter, Figures, PatchcordError, lostEnd } from "./patchcord-base.js";
 import { Tracks, fingerprints, hasVideo, noVideo, transceiver } from "./patchcord-tracks.js";
 
 /**
@@ -13,13 +13,13 @@ import { Tracks, fingerprints, hasVideo, noVideo, transceiver } from "./patchcor
  *   `video`: with the own camera. `stream`: tracks of the page's own instead of the devices.
  */
 
-const CANDIDATE_BATCH_MS = 100;
 const DISCONNECTED_MS = 2_000;
 const RESTART_MS = [0, 1_000, 2_000, 4_000, 8_000];
+/** When both offered at once, as RFC 3261 §14.1 says. */
+const GLARE_MS = { least: 300, spread: 1_800 };
 const STATS_MS = 200;
 const DTMF_MS = 160;
 const DTMF_GAP_MS = 80;
-const MAX_EARLY_CANDIDATES = 64;
 /** What it means for the call when the gateway refuses its first frame. */
 const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", "too-many-calls": "congestion", congestion: "congestion" };
 
@@ -58,8 +58,7 @@ export class Call extends Emitter {
   #standsIn = "";
   #chain = Promise.resolve();
   #over = deferred();
-  #early = [];
-  #batch = { candidates: [], timer: 0 };
+  #candidates;
   #restart = { timer: 0, attempt: 0 };
   #again = false;
   /** An offer that waits for the one under way to be answered. */
@@ -84,6 +83,7 @@ export class Call extends Emitter {
     this.#told = this.state;
     if (entry.state === "connected") this.since = Date.now() - (entry.since_ms ?? 0);
     this.#tracks = new Tracks(options, this.name);
+    this.#candidates = new Candidates(frame => this.#phone._canNegotiate && this.#send("candidates", frame));
     /** Plays the other side. */
     this.audio = this.#tracks.audio;
     if (phone.speaker) this.audio.setSinkId?.(phone.speaker).catch(() => {});
@@ -273,7 +273,7 @@ export class Call extends Emitter {
 
   /** The socket is back. */
   _resume(entry) {
-    this.#batch.candidates = [];
+    this.#candidates.drop();
     this.remoteHeld = entry.on_hold ?? this.remoteHeld;
     this.#takePath(entry.media ?? this.path);
     // The gateway may have missed the answer.
@@ -308,7 +308,7 @@ export class Call extends Emitter {
       answer: () => this.#queue(() => this.#takeAnswer(frame)),
       accepted: () => this.#queue(() => this.#accepted(frame)),
       offer: () => this.#queue(() => this.#takeOffer(frame)),
-      candidates: () => this.#queue(() => this.#takeCandidates(frame)),
+      candidates: () => this.#queue(() => this.#candidates.heard(this.#pc, frame)),
       hold: () => this.emit("remotehold", (this.remoteHeld = frame.on)),
       mute: () => this.emit("remotemute", (this.remoteMuted = frame.on)),
       dtmf: () => this.emit("digit", frame.digit),
@@ -329,7 +329,7 @@ export class Call extends Emitter {
     this.#over.resolve();
     this.#phone._forget(this);
     clearInterval(this.#statsTimer);
-    clearTimeout(this.#batch.timer);
+    this.#candidates.drop();
     clearTimeout(this.#restart.timer);
     this.#tracks.stop();
     this.#pc?.close();
@@ -429,7 +429,7 @@ export class Call extends Emitter {
 
   async #apply(type, sdp) {
     await this.#pc.setRemoteDescription({ type, sdp });
-    for (const candidate of this.#early.splice(0)) await this.#pc.addIceCandidate(candidate).catch(() => {});
+    await this.#candidates.addKept(this.#pc);
     if (type === "answer") this.#settle();
   }
 
@@ -482,24 +482,11 @@ export class Call extends Emitter {
   async #rollBack() {
     if (this.#pc?.signalingState !== "have-local-offer" || !this.#pc.currentRemoteDescription) return false;
     await this.#pc.setLocalDescription({ type: "rollback" });
+    this.#tracks.rolledBack(this.#pc);
     return true;
   }
 
-  async #takeCandidates({ candidates, mid, ufrag }) {
-    for (const candidate of candidates ?? []) {
-      const place = mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
-      const one = { candidate, ...place, usernameFragment: ufrag ?? null };
-      if (this.#pc?.remoteDescription) await this.#pc.addIceCandidate(one).catch(() => this.#keep(one));
-      else this.#keep(one);
-    }
-  }
-
-  /** A candidate of a description that is still to come. */
-  #keep(candidate) {
-    if (this.#early.length < MAX_EARLY_CANDIDATES) this.#early.push(candidate);
-  }
-
-  #heardError({ code, text, about }) {
+  #heardError({ code, text, about, cause }) {
     const error = new PatchcordError(code, text);
     if (about === "call") {
       this._end({ cause: REFUSALS[code] ?? "server-error", text });
@@ -508,11 +495,17 @@ export class Call extends Emitter {
     if (code === "no-such-call") return this._end(lostEnd());
     if (about === "answer" && this.#phase === "connected") return;
     if (about === "stats") this.#gatewayStats.shift()?.reject(error);
-    if (about === "offer") this.#queue(() => this.#offerRefused()).catch(() => {});
-    this.emit("error", error);
+    if (about === "offer") this.#queue(() => this.#offerRefused(cause)).catch(() => {});
+    if (cause !== "glare") this.emit("error", error);
   }
 
-  async #offerRefused() {
+  async #offerRefused(cause) {
+    if (cause === "glare") {
+      await this.#rollBack();
+      const wait = GLARE_MS.least + Math.random() * GLARE_MS.spread;
+      setTimeout(() => this._start("offer").catch(() => {}), wait);
+      return;
+    }
     const { connectionState, currentRemoteDescription } = this.#pc ?? {};
     if (!currentRemoteDescription && this.#phase === "connected") {
       const text = "The other side cannot take the call back after the page was reloaded.";
@@ -535,7 +528,7 @@ export class Call extends Emitter {
   #newConnection() {
     // An IM client may know no BUNDLE, and then has a transport for sound and another for pictures.
     const pc = new RTCPeerConnection({ iceServers: this.#phone.iceServers, bundlePolicy: "balanced" });
-    pc.onicecandidate = ({ candidate }) => this.#gathered(pc, candidate);
+    pc.onicecandidate = ({ candidate }) => pc === this.#pc && !this.end && this.#candidates.gathered(candidate);
     pc.onconnectionstatechange = () => this.#transportChanged(pc);
     pc.ontrack = ({ track }) => {
       if (track.kind === "audio") this.#tracks.play(track).catch(error => this.#blocked(error));
@@ -549,31 +542,6 @@ export class Call extends Emitter {
     if (error.name !== "NotAllowedError") return;
     this.emit("blocked");
     addEventListener("pointerdown", () => this.audio.play().catch(() => {}), { once: true });
-  }
-
-  /** Candidates leave by the batch: each frame costs more than it waits. */
-  #gathered(pc, candidate) {
-    if (pc !== this.#pc || this.end) return;
-    const batch = this.#batch;
-    // Neither the gateway nor IM clients have TCP candidates, so ours would find no partner.
-    if (candidate?.candidate && candidate.protocol !== "tcp") batch.candidates.push(candidate);
-    if (!candidate) this.#sendCandidates(true);
-    else batch.timer ||= setTimeout(() => this.#sendCandidates(false), CANDIDATE_BATCH_MS);
-  }
-
-  #sendCandidates(done) {
-    clearTimeout(this.#batch.timer);
-    const waiting = this.#batch.candidates.splice(0);
-    this.#batch.timer = 0;
-    if (this.end || !this.#phone._canNegotiate || !waiting.length) return;
-    const frames = new Map();
-    for (const { candidate, sdpMid, usernameFragment } of waiting) {
-      const key = `${sdpMid} ${usernameFragment}`;
-      const frame = { candidates: [], mid: sdpMid ?? "0", ufrag: usernameFragment ?? undefined };
-      if (!frames.has(key)) frames.set(key, frame);
-      frames.get(key).candidates.push(candidate);
-    }
-    for (const frame of frames.values()) this.#send("candidates", { ...frame, done: done || undefined });
   }
 
   #transportChanged(pc) {

@@ -10,6 +10,7 @@ export class Tracks {
   pictures = null;
   #options;
   #opening = null;
+  #held = false;
   #told = { local: null, remote: null };
   /** Names the own tracks as one stream, so that the other side plays them in step. */
   #home = new MediaStream();
@@ -103,6 +104,11 @@ export class Tracks {
     else to.direction = to.currentDirection?.includes("recv") ? "recvonly" : "inactive";
   }
 
+  /** A stream that was offered for nothing must not come again beside one that the other side offers. */
+  rolledBack(pc) {
+    for (const one of pc.getTransceivers()) if (one.mid === null && !one.stopped) one.stop();
+  }
+
   /** After offer and answer: what there is to see. @returns {boolean} whether the other side takes what the camera shows */
   settle(pc) {
     const to = transceiver(pc, "video");
@@ -124,11 +130,14 @@ export class Tracks {
   apply({ muted, held }) {
     for (const track of this.microphone?.getAudioTracks() ?? []) track.enabled = !muted && !held;
     for (const track of this.camera?.getVideoTracks() ?? []) track.enabled = !held;
+    this.#held = held;
     this.audio.muted = held;
+    for (const track of this.sound?.getAudioTracks() ?? []) track.enabled = !held;
   }
 
   /** Plays what the other side says. @returns {Promise<void>} fails if the browser wants a click first */
   play(track) {
+    track.enabled = !this.#held;
     this.sound = new MediaStream([track]);
     this.audio.srcObject = this.sound;
     return this.audio.play();

@@ -48,6 +48,7 @@ fn a_clients_offer_that_is_refused_is_rolled_back() {
     rig.say(leg, Signal::Refuse { exchange: ExchangeId::heard(2), cause: Cause::Glare });
     let frame = rig.frame(alice);
     assert_eq!((&frame["code"], &frame["call"]), (&json!("offer-refused"), &json!("1")));
+    assert_eq!(frame["cause"], "glare", "so that the page knows to offer again");
     rig.send(alice, &json!({"type": "offer", "call": "1", "sdp": OFFER}));
     assert!(matches!(rig.signal().1, Signal::Offer(o) if o.exchange == ExchangeId::heard(3)));
 }

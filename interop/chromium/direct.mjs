@@ -1,0 +1,270 @@
+/** Two pages whose media go directly from one to the other, with pictures; and the messages that pages write. */
+import { check, until } from "../lib/tests.mjs";
+
+/** Who calls `direct-bob` calls bob, who calls `direct-alice` alice, and the media are not to touch the gateway. */
+export const DIRECT_RULES = `
+[[rule]]
+name = "bob, directly"
+when = { entry = "user", to = "direct-bob" }
+dial = "user:bob"
+media = "direct"
+
+[[rule]]
+name = "alice, directly"
+when = { entry = "user", to = "direct-alice" }
+dial = "user:alice"
+media = "direct"
+`;
+
+const NEAR_HZ = 600;
+const FAR_HZ = 1700;
+const DIRECTLY = "directly to the other side, encrypted end to end";
+
+/** Registers the scenes. @param {{scene: Function, gateway: object, twoPeople: Function}} rig */
+export function directScenes({ scene, gateway, twoPeople }) {
+  /** Alice and Bob in a direct call. */
+  async function talkDirectly(t, { video = false } = {}) {
+    const [a, b] = await twoPeople(t);
+    await Promise.all([a.page.evaluate(watchConnections), b.page.evaluate(watchConnections)]);
+    if (video) await a.callWithVideo("direct-bob");
+    else await a.call("direct-bob");
+    await b.shows("Incoming call");
+    if (video) await b.answerWithVideo();
+    else await b.answer();
+    await a.shows("Connected");
+    return [a, b];
+  }
+
+  async function hearEachOther(a, b) {
+    await Promise.all([a.hears(FAR_HZ), b.hears(NEAR_HZ)]);
+  }
+
+  scene("two pages talk directly, and the relay has nothing of it", async t => {
+    const [a, b] = await talkDirectly(t);
+    await hearEachOther(a, b);
+    for (const phone of [a, b]) {
+      const way = await phone.page.locator("#path").textContent();
+      check(way.includes(DIRECTLY), `the page says which way: ${way}`);
+      await until("packets", async () => (await phone.page.evaluate(countFrames)).audio > 50);
+    }
+    await a.hangUp();
+    await b.shows("Ended: normal");
+    const record = await until("a record", () => gateway.callRecords().at(-1));
+    const direct = record.path === "direct" && !record.media.length;
+    check(direct, `the relay has nothing of it: ${JSON.stringify(record)}`);
+  });
+
+  scene("a call between pages goes through the gateway unless a rule says otherwise, and has no video", async t => {
+    const [a, b] = await twoPeople(t);
+    await a.callWithVideo("bob");
+    await b.shows("Incoming call");
+    check(await b.button("Answer with video").isHidden(), "the gateway offers no video");
+    await b.answer();
+    await a.shows("Connected");
+    await hearEachOther(a, b);
+    check((await a.sentence.textContent()).includes("there is no video"), `a sentence says why: ${await a.sentence.textContent()}`);
+    for (const phone of [a, b]) {
+      check((await phone.page.locator("#path").textContent()).includes("through the gateway"), "the page says which way");
+      check(await phone.button("Camera").isHidden(), "there is nothing to show to");
+      check(await phone.page.locator("#stage").isHidden(), "and nothing to see");
+    }
+    await a.hangUp();
+  });
+
+  scene("two pages see and hear each other", async t => {
+    const [a, b] = await talkDirectly(t, { video: true });
+    await hearEachOther(a, b);
+    await Promise.all([sees(a), sees(b)]);
+    for (const phone of [a, b]) {
+      const counted = () => phone.page.evaluate(countFrames);
+      const { audio, video } = await until("sound and pictures", async () => {
+        const now = await counted();
+        return now.audio > 50 && now.video > 5 && now;
+      });
+      console.log(`        ${audio} packets of sound, ${video} pictures`);
+    }
+    await b.hangUp();
+    await a.shows("Ended: normal");
+    check(await a.page.locator("#stage").isHidden(), "the pictures are gone");
+  });
+
+  scene("a caller with video is seen by one who answers without", async t => {
+    const [a, b] = await twoPeople(t);
+    await a.callWithVideo("direct-bob");
+    await b.shows("Incoming call");
+    await b.answer();
+    await sees(b);
+    await hearEachOther(a, b);
+    check(await b.page.locator("#local-video").isHidden(), "who answers without video shows none");
+    check(await a.page.locator("#remote-video").isHidden(), "and is not seen");
+    await a.hangUp();
+  });
+
+  scene("video is added and taken away in a call, by either side", async t => {
+    const [a, b] = await talkDirectly(t);
+    await a.camera();
+    await sees(b);
+    await b.camera();
+    await sees(a);
+    await a.camera();
+    await until("no pictures of the caller", () => b.page.locator("#remote-video").isHidden());
+    await a.camera();
+    await sees(b);
+    await hearEachOther(a, b);
+    await a.hangUp();
+  });
+
+  scene("both sides begin to show themselves at once, and see each other", async t => {
+    const [a, b] = await talkDirectly(t);
+    await Promise.all([a.camera(), b.camera()]);
+    await Promise.all([sees(a), sees(b)]);
+    await hearEachOther(a, b);
+    await a.hangUp();
+  });
+
+  scene("a side without BUNDLE and names of sources, as IM clients are, is seen and heard", async t => {
+    const [a, b] = await twoPeople(t);
+    await b.page.evaluate(speakLikeAnImClient);
+    await Promise.all([a.page.evaluate(watchConnections), b.page.evaluate(watchConnections)]);
+    await a.callWithVideo("direct-bob");
+    await b.shows("Incoming call");
+    await b.answerWithVideo();
+    await Promise.all([sees(a), sees(b)]);
+    await hearEachOther(a, b);
+    const transports = await a.page.evaluate(() => new Set(window.connections[0].getSenders().map(s => s.transport)).size);
+    check(transports === 2, `${transports} transports`);
+    await a.hangUp();
+    await b.shows("Ended: normal");
+    await b.callWithVideo("direct-alice");
+    await a.shows("Incoming call");
+    await a.answerWithVideo();
+    await Promise.all([sees(a), sees(b)]);
+    await hearEachOther(a, b);
+    await b.hangUp();
+  });
+
+  scene("a side that takes no video says so, and the sound goes on", async t => {
+    const [a, b] = await talkDirectly(t);
+    await b.page.evaluate(refuseOffers);
+    await a.camera();
+    await until("a sentence", async () => (await a.sentence.textContent()) === "The other side does not take video.");
+    check(await a.page.locator("#stage").isHidden(), "nothing is shown");
+    await hearEachOther(a, b);
+    await a.hangUp();
+  });
+
+  scene("a page that is reloaded in a direct call says so if the other side cannot take it back", async t => {
+    const [a, b] = await talkDirectly(t);
+    await hearEachOther(a, b);
+    await b.page.evaluate(refuseOffers);
+    await a.reload();
+    await a.shows("Ended: network");
+    check((await a.sentence.textContent()).includes("after the page was reloaded"), await a.sentence.textContent());
+    await b.shows("Ended: normal");
+  });
+
+  scene("a page holds in a direct call by itself, and takes back", async t => {
+    const [a, b] = await talkDirectly(t, { video: true });
+    await hearEachOther(a, b);
+    await a.hold();
+    await b.shows("On hold");
+    await Promise.all([a.hearsNothing(), b.hearsNothing()]);
+    check(await a.page.locator("#remote-video").isHidden(), "who holds sees nothing either");
+    await a.hold();
+    await b.shows("Connected");
+    await hearEachOther(a, b);
+    await sees(a);
+    await a.hangUp();
+  });
+
+  scene("keys in a direct call are heard at the other side", async t => {
+    const [a, b] = await talkDirectly(t);
+    await hearEachOther(a, b);
+    await a.mute();
+    await b.hearsNothing();
+    await b.noteKeys();
+    await a.keys("58");
+    await b.hearsKeys("58");
+    await a.hangUp();
+  });
+
+  scene("a page that is reloaded in a direct call has it back, with sound both ways", async t => {
+    const [a, b] = await talkDirectly(t, { video: true });
+    await hearEachOther(a, b);
+    await a.reload();
+    await a.shows("Connected");
+    await hearEachOther(a, b);
+    await b.camera();
+    await sees(a);
+    await a.hangUp();
+  });
+
+  scene("a message reaches the page it is for, and the answer comes back", async t => {
+    const [a, b] = await twoPeople(t);
+    await a.write("bob", "Good evening, Bob");
+    await until("the message", async () => (await b.messages()).some(m => m.includes("alice") && m.includes("Good evening, Bob")));
+    await until("its fate", async () => (await a.messages()).some(m => m.includes("Delivered")));
+    await b.page.getByLabel("Message", { exact: true }).fill("Good evening, Alice");
+    await b.page.keyboard.press("Enter");
+    await until("the answer", async () => (await a.messages()).some(m => m.includes("bob") && m.includes("Good evening, Alice")));
+  });
+
+  scene("a message to nobody and one to somebody who is away say so", async t => {
+    const [a] = await twoPeople(t);
+    for (const nobody of ["nobody-at-all", "phone"]) {
+      await a.write(nobody, `To ${nobody}`);
+      const failed = async () => (await a.messages()).some(m => m.includes(`To ${nobody}`) && m.includes("Not delivered: "));
+      await until(`the failure of ${nobody}`, failed);
+    }
+  });
+}
+
+/** Waits until pictures of the other side move. */
+async function sees(phone) {
+  const frames = () => phone.page.evaluate(() => {
+    const video = document.getElementById("remote-video");
+    return video.hidden || !video.videoWidth ? 0 : video.getVideoPlaybackQuality().totalVideoFrames;
+  });
+  let first = 0;
+  await until("pictures", async () => (first = await frames()) > 0);
+  await until("that move", async () => (await frames()) > first + 2);
+}
+
+/** Runs in the page: keeps its connections. */
+function watchConnections() {
+  const Native = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      window.connections.push(this);
+    }
+  };
+}
+
+/** Runs in the page: leaves out of its descriptions what IM clients leave out of theirs. */
+function speakLikeAnImClient() {
+  const left = /a=(group:BUNDLE|msid|ssrc|ssrc-group|extmap|extmap-allow-mixed)\b.*?\r\n/g;
+  const set = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+    return set.call(this, { type, sdp: sdp.replace(left, "") });
+  };
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (text) {
+    const frame = JSON.parse(text);
+    if (frame.sdp) frame.sdp = frame.sdp.replace(left, "");
+    send.call(this, JSON.stringify(frame));
+  };
+}
+
+/** Runs in the page: takes no offer any more. */
+function refuseOffers() {
+  RTCPeerConnection.prototype.setRemoteDescription = () => Promise.reject(new Error("no"));
+}
+
+/** Runs in the page: packets of sound and pictures that came in, by `getStats` of the last connection. */
+async function countFrames() {
+  const report = [...(await window.connections.at(-1).getStats()).values()];
+  const inbound = kind => report.find(s => s.type === "inbound-rtp" && s.kind === kind);
+  return { audio: inbound("audio")?.packetsReceived ?? 0, video: inbound("video")?.framesDecoded ?? 0 };
+}
