@@ -31,13 +31,13 @@ async function softphone(t) {
 }
 
 /** A baresip that has registered as a user. */
-async function desk(t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp" } = {}) {
+async function desk(t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts } = {}) {
   const rtp = await freePort();
   const account =
     `<sip:${user}@127.0.0.1>;outbound="sip:${gateway.sip};transport=${transport}";auth_user=${user};` +
     `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
-  const [port, control] = [await freePort(), await freePort()];
-  const phone = new Baresip({ directory, port, control, account, wav, modules, rtp: `${rtp}-${rtp + 20}` });
+  const [port, control, console] = [await freePort(), await freePort(), await freePort()];
+  const phone = new Baresip({ directory, port, control, account, wav, modules, contacts, console, rtp: `${rtp}-${rtp + 20}` });
   t.after(() => phone.stop());
   t.onFailure(() => `baresip: ${phone.types().join(" ")}\n${phone.log().slice(-1500)}`);
   await phone.start();
@@ -180,6 +180,17 @@ scene("a phone with DTLS-SRTP and an RSA certificate hears the page and is heard
   await pause(TALK_MS);
   await page.hangUp();
   await heardPage(phone);
+});
+
+scene("the page and a registered phone write to each other", async t => {
+  const [page, phone] = [await softphone(t), await desk(t, { contacts: '"Web" <sip:web@127.0.0.1>' })];
+  await page.write("phone", "Grüße aus dem Browser");
+  await phone.says(/sip:web@.*"Grüße aus dem Browser"/);
+  await page.reads("Grüße aus dem Browser", "Delivered");
+  await phone.command("message", "Und zurück vom Telefon");
+  await page.reads("Und zurück vom Telefon");
+  await page.write("nobody", "Ist da wer?");
+  await page.reads("Ist da wer?", "Not delivered: There is nobody at this number or address.");
 });
 
 scene("a phone with a wrong password is turned away", async t => {

@@ -12,11 +12,14 @@ export class Baresip {
   /**
    * @param {object} options `directory`, `port` (SIP; the one after it is taken too), `control` (a TCP port),
    *   `account` (as baresip's `accounts` file has it), `wav` (8000 Hz mono, played as the microphone),
-   *   `modules` (`g711` and more), `rtp` (a range of ports)
+   *   `modules` (`g711` and more), `contacts` (as its file of them; the first is written to), `rtp` (a range of ports),
+   *   `console` (a TCP port, where it prints the messages that come in)
    */
-  constructor({ directory, port, control, account, wav, modules = ['g711'], rtp, address = '127.0.0.1', config = [] }) {
+  constructor({ directory, port, control, account, wav, modules = ['g711'], contacts = '', rtp, console, address = '127.0.0.1', config = [] }) {
     this.directory = fs.mkdtempSync(path.join(directory, 'baresip-'));
     this.control = control;
+    this.console = console;
+    this.printed = '';
     this.address = address;
     this.events = [];
     this.replies = [];
@@ -39,13 +42,14 @@ export class Baresip {
       'jitter_buffer_delay 2-10',
       ...['ausrc', 'auplay', 'auenc', 'audec'].map((end) => `${end}_format s16`),
       ...config,
+      ...(console ? [`cons_listen ${address}:${console}`] : []),
       ...['aufile', 'aubridge', 'sndfile', ...modules].map((m) => `module ${m}.so`),
       ...['uuid', 'account'].map((m) => `module_tmp ${m}.so`),
-      ...['menu', 'ctrl_tcp', 'debug_cmd'].map((m) => `module_app ${m}.so`),
+      ...['menu', 'ctrl_tcp', 'debug_cmd', 'contact', ...(console ? ['cons'] : [])].map((m) => `module_app ${m}.so`),
     ];
     fs.writeFileSync(path.join(this.directory, 'config'), lines.join('\n') + '\n');
     fs.writeFileSync(path.join(this.directory, 'accounts'), account + '\n');
-    fs.writeFileSync(path.join(this.directory, 'contacts'), '');
+    fs.writeFileSync(path.join(this.directory, 'contacts'), contacts ? contacts + '\n' : '');
   }
 
   async start() {
@@ -62,6 +66,12 @@ export class Baresip {
       });
     }
     if (!this.socket) throw new Error(`baresip gives no control port: ${this.log().slice(-500)}`);
+    if (this.console) {
+      const printer = net.connect(this.console, this.address);
+      printer.on('data', (data) => (this.printed += data));
+      printer.on('error', () => {});
+      this.socket.on('close', () => printer.destroy());
+    }
     let held = Buffer.alloc(0);
     this.socket.on('data', (data) => {
       held = Buffer.concat([held, data]);
@@ -114,7 +124,7 @@ export class Baresip {
   /** Waits until its log, which begins before its events can be heard, matches. */
   async says(pattern, seconds = 15) {
     for (let i = 0; i < seconds * 20; i++) {
-      if (pattern.test(this.log())) return;
+      if (pattern.test(this.log()) || pattern.test(this.printed)) return;
       await new Promise((ok) => setTimeout(ok, 50));
     }
     throw new Error(`baresip does not say ${pattern} within ${seconds} s`);
