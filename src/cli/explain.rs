@@ -94,8 +94,8 @@ fn owner(config: &Config, from: &Address) -> Option<String> {
     config.directory.users.iter().find(|(_, user)| user.jid.as_ref().is_some_and(owns)).map(|(name, _)| name.clone())
 }
 
-/// A user comes by the page, or by the XMPP account, if that is said to call; a number by the first trunk, anybody
-/// else by no door that knows them.
+/// A user comes by the page, or by the XMPP account, if that is said to call; a number by the first trunk; somebody of
+/// another domain by XMPP, if there is a connection; anybody else by no door that knows them.
 fn suggested(config: &Config, from: &Address) -> (Entry, &'static str) {
     if from.domain.is_none() && config.directory.users.contains_key(&from.user) {
         return (Entry::User(from.user.clone()), "web");
@@ -106,6 +106,9 @@ fn suggested(config: &Config, from: &Address) -> (Entry, &'static str) {
     let trunk = config.trunk_names().into_iter().next();
     match trunk.filter(|_| from.is_number()) {
         Some(trunk) => (Entry::Trunk(trunk), "sip"),
+        None if from.domain.is_some() && !config.xmpp.connections.is_empty() => {
+            (Entry::Account(from.bare().to_string().to_lowercase()), "xmpp")
+        }
         None => (Entry::Open, "sip"),
     }
 }
@@ -157,6 +160,8 @@ dial trunk:demo +15550100, for 1m each
         config.directory.users.get_mut("web").unwrap().jid = Some("romeo@example.org".into());
         let from: Address = "romeo@example.org/Orchard".parse().unwrap();
         assert_eq!(suggested(&config, &from), (Entry::User("web".into()), "xmpp"));
+        let stranger: Address = "Juliet@example.org/Balcony".parse().unwrap();
+        assert_eq!(suggested(&config, &stranger), (Entry::Open, "sip"));
     }
 
     #[test]
