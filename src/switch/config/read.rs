@@ -52,6 +52,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
     let mut planning = routing::begin(&mut root.section("dialplan"), folder);
     let people::Users { directory, names: users, accounts } =
         people::users(root, folder, &planning.numbering, open_to_others);
+    let speaks_xmpp = root.has("xmpp");
     let xmpp = xmpp::connections(root, folder);
     xmpp::check_accounts(root, &xmpp, &accounts);
     let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering);
@@ -63,7 +64,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         trunk_names.push(DEMO_TRUNK.to_owned());
     }
     check_guest(root.sheet(), guest.as_ref(), &page, &users);
-    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()), xmpp: root.has("xmpp") };
+    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()), xmpp: speaks_xmpp };
     planning.read_rules(root, &names, demo, others);
 
     let records = read_records(&mut root.section("records"), folder, &state_directory);

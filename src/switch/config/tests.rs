@@ -241,6 +241,16 @@ fn a_component_and_a_login_are_read_with_their_defaults() {
 }
 
 #[test]
+fn where_there_is_an_xmpp_server_users_may_call_accounts_and_rules_may_name_them() {
+    let rule = "[[rule]]\nwhen = { to = \"boss\" }\ndial = \"xmpp:boss@example.org\"\n";
+    let config = read(&format!("{XMPP}{rule}")).unwrap();
+    let alice = Entry::User("alice".into());
+    assert_eq!(dial(&config, alice.clone(), "romeo@m.lit"), "dial xmpp:romeo@m.lit");
+    assert_eq!(dial(&config, alice, "boss"), "dial xmpp:boss@example.org");
+    assert!(problems(rule)[0].contains("write an [[xmpp]]"));
+}
+
+#[test]
 fn what_is_printed_of_xmpp_hides_secrets_and_can_be_read_again() {
     let printed = read(XMPP).unwrap().to_toml();
     assert!(!printed.contains("what the server knows") && !printed.contains("what only"), "{printed}");
