@@ -12,6 +12,8 @@ mod groups;
 mod slots;
 mod sources;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use slots::{Slot, Slots};

@@ -17,6 +17,8 @@ pub mod rtcp_fb;
 pub mod rtp;
 pub mod rtp_hdrext;
 pub mod ssma;
+#[cfg(test)]
+mod tests;
 pub(super) mod xml;
 
 pub use error::{DefinedCondition, ErrorType, JingleCondition, StanzaError};
