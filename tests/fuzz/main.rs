@@ -8,6 +8,7 @@ mod shared;
 mod demo;
 mod dtls;
 mod frames;
+mod jingle;
 mod relay;
 mod route;
 mod rtp;

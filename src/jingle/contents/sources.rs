@@ -42,13 +42,14 @@ pub(super) fn write(stream: &Stream, saying: &Saying<'_>, description: &mut rtp:
     description.msid = msid.map(|msid| split(msid).unwrap_or_else(|| (msid.to_owned(), String::new())));
 }
 
-/// A source with what was said of it; if that is nothing, with our name, and with the names of its stream and track.
+/// A source with what was said of it and has a value; if that is nothing, with our name, and with the names of its
+/// stream and track.
 fn source(source: &RtpSource, msid: Option<&str>, cname: &str) -> ssma::Source {
-    if source.attributes.is_empty() {
-        let mut parameters = vec![("cname".to_owned(), Some(cname.to_owned()))];
+    let said = source.attributes.iter().filter(|a| a.value.is_some());
+    let mut parameters: Vec<_> = said.map(|a| (a.name.clone(), a.value.clone())).collect();
+    if parameters.is_empty() {
+        parameters.push(("cname".to_owned(), Some(cname.to_owned())));
         parameters.extend(msid.map(|msid| ("msid".to_owned(), Some(msid.to_owned()))));
-        return ssma::Source { ssrc: source.ssrc, parameters };
     }
-    let parameters = source.attributes.iter().map(|a| (a.name.clone(), a.value.clone()));
-    ssma::Source { ssrc: source.ssrc, parameters: parameters.collect() }
+    ssma::Source { ssrc: source.ssrc, parameters }
 }

@@ -50,6 +50,7 @@ impl Malformed {
     /// The answer that a request deserves (RFC 6120 §8.2.3: every request has one). `None` for what is no request,
     /// and where nobody is there to be answered.
     pub fn answer(&self) -> Option<Element> {
+        let id = self.id.as_ref().filter(|id| !id.is_empty() && id.len() <= LONGEST_ID)?;
         let is_answer = matches!(self.kind.as_deref(), Some("result" | "error"));
         let from = self.from.as_ref().filter(|from| Jid::new(from).is_ok())?;
         if self.name != "iq" || is_answer {
@@ -58,7 +59,7 @@ impl Malformed {
         let answer = Tag::new("iq", ns::CLIENT)
             .maybe("from", self.to.as_ref().filter(|to| Jid::new(to).is_ok()))
             .with("to", from)
-            .with("id", self.id.as_ref()?)
+            .with("id", id)
             .with("type", "error")
             .children([StanzaError::bad_request().with_text(self.why).write()]);
         Some(answer.build())

@@ -1,0 +1,13 @@
+//! Stanzas and what is in them.
+#![no_main]
+// The bodies have tests beside them, which are not built here.
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../jingle.rs"]
+mod body;
+#[path = "../../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    body::jingle(data);
+});
