@@ -21,6 +21,7 @@ fn dial(config: &Config, entry: Entry, to: &str) -> String {
 
 const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
 const DIALPLAN: &str = include_str!("../../../docs/dialplan.md");
+const BESIDE: &str = include_str!("../../../docs/xmpp.md");
 
 /// The examples of a document.
 fn examples(document: &str) -> Vec<&str> {
@@ -251,6 +252,16 @@ fn where_there_is_an_xmpp_server_users_may_call_accounts_and_rules_may_name_them
 }
 
 #[test]
+fn an_xmpp_server_takes_a_file_of_a_few_lines() {
+    let config = read(examples(BESIDE)[0]).unwrap();
+    let colleague = Entry::Account("bob@example.org".into());
+    assert_eq!(dial(&config, colleague.clone(), "alice"), "dial user:alice");
+    assert_eq!(dial(&config, colleague, "+4989123456"), "reject forbidden");
+    assert_eq!(dial(&config, Entry::Account("eve@example.net".into()), "alice"), "reject forbidden");
+    assert_eq!(dial(&config, Entry::User("alice".into()), "bob@example.org"), "dial xmpp:bob@example.org");
+}
+
+#[test]
 fn what_is_printed_of_xmpp_hides_secrets_and_can_be_read_again() {
     let printed = read(XMPP).unwrap().to_toml();
     assert!(!printed.contains("what the server knows") && !printed.contains("what only"), "{printed}");
@@ -388,7 +399,7 @@ fn a_file_that_is_not_there_is_said() {
 
 #[test]
 fn every_example_of_the_documents_can_be_read() {
-    for text in examples(CONFIGURATION) {
+    for text in examples(CONFIGURATION).into_iter().chain(examples(BESIDE)) {
         read(&text.replace("0.0.0.0", "127.0.0.1")).unwrap_or_else(|p| panic!("{p}\n{text}"));
     }
     let names = crate::route::Names { trunks: vec!["carrier-a".into(), "carrier-b".into()], ..Default::default() };
