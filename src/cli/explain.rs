@@ -81,7 +81,7 @@ fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
         &config.directory,
         entry,
         adapter,
-        (&call.from, &call.to),
+        (&call.from, &routing.dialled(&call.to)),
         call.at.unwrap_or(now),
     );
     route::explain(&routing.dialplan, &request, &route::decide(&routing.dialplan, &request))
@@ -162,6 +162,28 @@ dial trunk:demo +15550100, for 1m each
         assert_eq!(suggested(&config, &from), (Entry::User("web".into()), "xmpp"));
         let stranger: Address = "Juliet@example.org/Balcony".parse().unwrap();
         assert_eq!(suggested(&config, &stranger), (Entry::Open, "sip"));
+    }
+
+    #[test]
+    fn with_a_connection_somebody_of_another_domain_is_an_account_and_the_component_is_ours() {
+        let text = "[[user]]\nname = \"alice\"\npassword = \"x\"\n[[xmpp]]\nname = \"prosody\"\n\
+                    component = \"phone.example.org\"\nsecret = \"x\"\n";
+        let config = Config::read("gateway.toml", text, Path::new("")).unwrap();
+        let ask = |from: &str, to: &str| {
+            let call = Arguments { from: from.parse().unwrap(), to: to.parse().unwrap(), at: None, entry: None };
+            explained(&config, &call, read_time("Mo 10:00").unwrap())
+        };
+        let expected = "\
+Juliet@example.org/Balcony (entry account:juliet@example.org, by xmpp) calls alice at Mo 10:00
+  00-emergency.toml:6  emergency  no: entry is account:juliet@example.org, by xmpp, not \"user\"
+  10-users.toml:3      echo       no: entry is account:juliet@example.org, by xmpp, not \"user\"
+  10-users.toml:9      our users  no: entry is account:juliet@example.org, by xmpp, not \"user|trunk\"
+  15-im.toml:4         accounts   no: entry is account:juliet@example.org, by xmpp, not \"user\"
+  no rule allows it
+reject forbidden: This call is not allowed.
+";
+        assert_eq!(ask("Juliet@example.org/Balcony", "alice@phone.example.org"), expected);
+        assert!(ask("alice", "romeo@example.org").ends_with("dial xmpp:romeo@example.org, for 1m each\n"));
     }
 
     #[test]

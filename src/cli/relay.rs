@@ -94,7 +94,8 @@ fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
         trunks: [(TARGET.to_owned(), Trunk::at(to.clone()))].into(),
         ..sip::config::Config::default()
     };
-    let routing = Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC };
+    let routing =
+        Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC, domains: Vec::new() };
     Ok(Parts {
         sip,
         web: web::Config::default(),

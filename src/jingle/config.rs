@@ -20,6 +20,17 @@ pub struct Config {
     pub connections: Vec<Connection>,
 }
 
+impl Config {
+    /// The domains of the components: their addresses are ours.
+    pub fn component_domains(&self) -> Vec<String> {
+        let domain = |connection: &Connection| match &connection.login {
+            Login::Component { domain, .. } => Some(domain.clone()),
+            Login::Client { .. } => None,
+        };
+        self.connections.iter().filter_map(domain).collect()
+    }
+}
+
 /// One connection to an XMPP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {

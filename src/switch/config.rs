@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::base::Dice;
 use crate::base::settings::{MAX_FILE_BYTES, Problem, Problems};
 use crate::media::config::RelayConfig;
-use crate::model::Directory;
+use crate::model::{Address, Directory};
 use crate::route::{Dialplan, Numbering};
 use crate::{jingle, sip, web};
 
@@ -101,6 +101,18 @@ pub struct Routing {
     pub numbering: Numbering,
     /// The time zone of `hours`.
     pub time_zone: jiff::tz::TimeZone,
+    /// The domains of our XMPP components: `bob@phone.example.org` is our own bob.
+    pub domains: Vec<String>,
+}
+
+impl Routing {
+    /// Whom an address means: one at a domain of ours is an address of ours.
+    pub fn dialled(&self, to: &Address) -> Address {
+        match to.host() {
+            Some(host) if self.domains.iter().any(|own| own == host) => Address::here(to.user.clone()),
+            _ => to.clone(),
+        }
+    }
 }
 
 /// What is logged.

@@ -206,6 +206,13 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_our_component_is_one_of_ours() {
+        let mut switch = Switch::new(RULES);
+        assert_eq!(rung(switch.plan(WEB, user("alice"), "alice", "bob@Phone.montague.lit")), ["3 bob@montague.lit"]);
+        assert!(matches!(switch.plan(WEB, user("alice"), "alice", "echo@phone.montague.lit"), Action::Echo));
+    }
+
+    #[test]
     fn targets_that_ring_at_once_are_one_attempt_whatever_their_world() {
         let mut switch = Switch::new(RULES);
         let all = attempts(switch.plan(WEB, user("alice"), "alice", "all"));

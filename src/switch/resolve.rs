@@ -99,7 +99,7 @@ impl Resolver {
             &self.directory,
             asking.entry.clone(),
             name_of(asking.adapter),
-            (&asking.from.address, asking.to),
+            (&asking.from.address, &self.routing.dialled(asking.to)),
             minute(wall_ms, &self.routing.time_zone),
         );
         let decision = route::decide(&self.routing.dialplan, &request);

@@ -81,7 +81,8 @@ fn config(rules: &str) -> (Routing, Directory) {
     };
     let files = defaults::FILES.into_iter().chain([defaults::IM_FILE, ("rules.toml", rules)]);
     let dialplan = Dialplan::read(files, &names).unwrap_or_else(|p| panic!("{p}"));
-    (Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC }, directory)
+    let domains = vec!["phone.montague.lit".to_owned()];
+    (Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC, domains }, directory)
 }
 
 /// A switch with all three adapters, or without XMPP.

@@ -73,7 +73,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
     let ipv6 = media.bind_v4.is_none();
     let offers = LegSpec { ice, ipv6, ..LegSpec::BROWSER };
     let web = web::config::Config { offers, guest: guest.map(|g| g.value), ..web::config::Config::default() };
-    let planned = planning.finish();
+    let planned = planning.finish(xmpp.component_domains());
     Config {
         file: None,
         sip,

@@ -83,10 +83,10 @@ impl Planning {
         self.dialplan.read_rules(root, names);
     }
 
-    /// What the gateway needs of it.
-    pub(super) fn finish(self) -> Planned {
+    /// What the gateway needs of it, with the domains of its components.
+    pub(super) fn finish(self, domains: Vec<String>) -> Planned {
         let Planning { numbering, time_zone, expected, dialplan, rules_before, directory } = self;
-        let routing = Routing { dialplan, numbering, time_zone };
+        let routing = Routing { dialplan, numbering, time_zone, domains };
         Planned { routing, expected, rules_before, directory: directory.map(|d| d.value) }
     }
 }
