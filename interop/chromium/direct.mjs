@@ -82,6 +82,9 @@ export function directScenes({ scene, gateway, twoPeople }) {
         return now.audio > 50 && now.video > 5 && now;
       });
       console.log(`        ${audio} packets of sound, ${video} pictures`);
+      const levels = () => phone.page.getByRole("meter", { name: "Their level" }).getAttribute("aria-valuenow");
+      await until("a level of what is heard", async () => Number(await levels()) > 20);
+      await until("a codec", async () => (await phone.page.locator("#quality").textContent()).includes("Opus"));
     }
     await b.hangUp();
     await a.shows("Ended: normal");

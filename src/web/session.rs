@@ -92,7 +92,7 @@ pub struct Session {
 impl Session {
     /// A browser that has just signed in.
     pub fn new(user: String, conn: ConnId) -> Session {
-        Session { user, state: State::Attached(conn), calls: BTreeMap::new(), texts: Texts::new(), named: 0 }
+        Session { user, state: State::Attached(conn), calls: BTreeMap::new(), texts: Texts::default(), named: 0 }
     }
 
     /// Whose it is.

@@ -14,7 +14,7 @@ pub const MAX_WAITING: usize = 32;
 pub const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 /// The messages that wait, by the number that the gateway gave them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Texts {
     waiting: BTreeMap<u64, Waiting>,
     minute: Option<Instant>,
@@ -28,11 +28,6 @@ struct Waiting {
 }
 
 impl Texts {
-    /// None yet.
-    pub fn new() -> Texts {
-        Texts { waiting: BTreeMap::new(), minute: None, written: 0 }
-    }
-
     /// Takes a message in.
     ///
     /// # Errors

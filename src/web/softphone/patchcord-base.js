@@ -119,7 +119,7 @@ export class Figures {
    */
   read(report, { muted, held }) {
     const of = (type, kind = "audio") => [...report.values()].find(s => s.type === type && (s.kind ?? kind) === kind);
-    const [inbound, outbound, remote, source] = ["inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "media-source"].map(of);
+    const [inbound, outbound, remote, source] = ["inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "media-source"].map(type => of(type));
     const pair = report.get(of("transport")?.selectedCandidatePairId);
     const ms = seconds => (seconds === undefined ? undefined : Math.round(seconds * 1000));
     return {

@@ -197,7 +197,7 @@ function incoming(call) {
   ringing.push(call);
   watch(call);
   render();
-  const typing = document.activeElement === $("number") && $("number").value;
+  const typing = document.activeElement?.matches("#number, #chat input") && document.activeElement.value;
   if (ringing[0] === call && !typing) $("incoming").focus();
 }
 
@@ -212,6 +212,7 @@ async function answer(options) {
     remove(ringing, call);
     lastEnd = null;
     take(call);
+    if (call.peer !== "anonymous") chatWith(call.peer);
     listDevices();
   } catch (error) {
     if (!call.end) $("incoming-error").textContent = error.message;
