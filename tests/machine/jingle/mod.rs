@@ -191,6 +191,11 @@ impl Rig {
         self.sent().iter().map(words).collect()
     }
 
+    /// All stanzas since the last time.
+    pub fn raw(&mut self) -> Vec<Element> {
+        std::mem::take(&mut self.stanzas)
+    }
+
     pub fn presences(&mut self) -> Vec<Element> {
         let (presences, others) = std::mem::take(&mut self.stanzas).into_iter().partition(|s| s.name() == "presence");
         self.stanzas = others;
