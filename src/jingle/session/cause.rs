@@ -164,3 +164,114 @@ pub fn is_unknown_session(error: &StanzaError) -> bool {
 pub fn is_nobody_there(error: &StanzaError) -> bool {
     is_unknown_session(error) || of_defined(&error.condition) == Cause::Unavailable
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(said: &Hangup, ended: Ended) -> Hangup {
+        hangup(Some(&reason(said)), ended, Cause::Normal)
+    }
+
+    #[test]
+    fn every_cause_has_a_reason_and_reads_back_as_one_like_it() {
+        for cause in Cause::ALL {
+            let expected = match cause {
+                // A call that was never up has not ended normally.
+                Cause::Normal => Cause::Declined,
+                Cause::Cancelled | Cause::AnsweredElsewhere => Cause::Unavailable,
+                Cause::Timeout => Cause::NoAnswer,
+                Cause::NotFound | Cause::BadNumber | Cause::Maintenance => Cause::Unavailable,
+                Cause::AuthFailed | Cause::IdentityRejected => Cause::Forbidden,
+                Cause::MediaTimeout => Cause::Network,
+                Cause::NotSupported | Cause::Loop | Cause::Congestion | Cause::Glare => Cause::ServerError,
+                same => same,
+            };
+            assert_eq!(heard(&Hangup::new(cause), Ended::ByCallee).cause, expected, "{cause}");
+        }
+    }
+
+    #[test]
+    fn what_a_telephone_network_said_passes_two_gateways_with_the_same_value() {
+        // As SIP says them: status, Q.850 value, and the cause that they are.
+        for (status, q850, cause) in [
+            (404, 1, Cause::NotFound),
+            (484, 28, Cause::BadNumber),
+            (486, 17, Cause::Busy),
+            (480, 18, Cause::NoAnswer),
+            (480, 19, Cause::NoAnswer),
+            (480, 20, Cause::Unavailable),
+            (504, 102, Cause::Timeout),
+            (603, 21, Cause::Declined),
+            (403, 21, Cause::Forbidden),
+            (503, 34, Cause::Congestion),
+            (502, 38, Cause::Network),
+            (483, 25, Cause::Loop),
+            (501, 79, Cause::NotSupported),
+            (488, 88, Cause::MediaIncompatible),
+        ] {
+            let detail = Detail { sip_status: Some(status), q850: Some(q850), text: Some("As they said".into()) };
+            let said = Hangup { cause, detail: Some(detail) };
+            assert_eq!(heard(&said, Ended::ByCallee), said, "{status} {q850}");
+        }
+    }
+
+    #[test]
+    fn a_reason_means_what_it_can_mean_at_that_point() {
+        let hear = |condition: Condition, ended| hangup(Some(&Reason::new(condition)), ended, Cause::Normal).cause;
+        for (condition, by_callee, by_caller, talking) in [
+            (Condition::Busy, Cause::Busy, Cause::Cancelled, Cause::Normal),
+            (Condition::Decline, Cause::Declined, Cause::Cancelled, Cause::Normal),
+            (Condition::Success, Cause::Declined, Cause::Cancelled, Cause::Normal),
+            (Condition::Cancel, Cause::Unavailable, Cause::Cancelled, Cause::Normal),
+            (Condition::Gone, Cause::Unavailable, Cause::Cancelled, Cause::Normal),
+            (Condition::AlternativeSession(None), Cause::Busy, Cause::Cancelled, Cause::Normal),
+            (Condition::Timeout, Cause::NoAnswer, Cause::Timeout, Cause::Timeout),
+            (Condition::Expired, Cause::NoAnswer, Cause::Timeout, Cause::Timeout),
+            (Condition::ConnectivityError, Cause::Network, Cause::Network, Cause::Network),
+            (Condition::FailedTransport, Cause::Network, Cause::Network, Cause::Network),
+            (Condition::SecurityError, Cause::Forbidden, Cause::Forbidden, Cause::Forbidden),
+            (Condition::MediaError, Cause::MediaIncompatible, Cause::MediaIncompatible, Cause::MediaIncompatible),
+            (Condition::GeneralError, Cause::ServerError, Cause::ServerError, Cause::ServerError),
+            (Condition::Other("x".into()), Cause::Normal, Cause::Normal, Cause::Normal),
+        ] {
+            let heard = [Ended::ByCallee, Ended::ByCaller, Ended::Talking].map(|ended| hear(condition.clone(), ended));
+            assert_eq!(heard, [by_callee, by_caller, talking], "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_numbers_stay_words() {
+        for text in ["gone [fishing]", "x [SIP 486, maybe]", "]", " []", "[SIP 486]"] {
+            assert_eq!(detail(text), Detail { text: Some(text.into()), ..Detail::default() });
+        }
+        let odd = detail("x [SIP 200, Q.850 999]");
+        assert_eq!((odd.sip_status, odd.q850), (None, None));
+    }
+
+    #[test]
+    fn a_retract_says_cancel_unless_the_way_failed() {
+        for (cause, expected) in [
+            (Cause::Cancelled, Condition::Cancel),
+            (Cause::Normal, Condition::Cancel),
+            (Cause::Busy, Condition::Cancel),
+            (Cause::NoAnswer, Condition::Timeout),
+            (Cause::Network, Condition::ConnectivityError),
+        ] {
+            assert_eq!(of_retract(&Hangup::new(cause)).condition, expected);
+        }
+    }
+
+    #[test]
+    fn no_error_of_a_peer_is_a_failure_of_the_gateway_s_own_credentials() {
+        let causes = [
+            DefinedCondition::NotAuthorized,
+            DefinedCondition::RegistrationRequired,
+            DefinedCondition::ServiceUnavailable,
+        ];
+        for condition in causes {
+            let cause = of_defined(&condition);
+            assert!(matches!(cause, Cause::Forbidden | Cause::Unavailable), "{condition:?}");
+        }
+    }
+}
