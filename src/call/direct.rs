@@ -33,7 +33,9 @@ struct Crossing {
     heard: ExchangeId,
     /// What it is called on the other side.
     said: ExchangeId,
-    until: Instant,
+    /// Until when the asker waits; absent once it was refused for want of an answer. The other side still owes
+    /// its own, and gets no further offer before.
+    until: Option<Instant>,
 }
 
 /// A call whose media go directly.
@@ -53,17 +55,17 @@ pub struct Direct {
 impl Direct {
     /// When something is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.ring_until.or(self.open.as_ref().map(|o| o.until))
+        self.ring_until.or(self.open.as_ref().and_then(|o| o.until))
     }
 
     /// Which exchange of the asker's an answer or refusal on the other leg belongs to; it ends if that is final.
     fn close(&mut self, leg: LegId, said: ExchangeId, is_final: bool) -> Option<(LegId, ExchangeId)> {
         let crossing = self.open.as_ref().filter(|o| o.said == said && o.asker != leg)?;
-        let asked = (crossing.asker, crossing.heard);
+        let asked = crossing.until.map(|_| (crossing.asker, crossing.heard));
         if is_final {
             self.open = None;
         }
-        Some(asked)
+        asked
     }
 }
 
@@ -78,7 +80,7 @@ impl Call {
         self.callees.push(callee);
         self.state = State::Direct(Direct {
             ring_until: Some(ring_until),
-            open: Some(Crossing { asker: self.caller.id, heard, said, until: ring_until }),
+            open: Some(Crossing { asker: self.caller.id, heard, said, until: Some(ring_until) }),
             answer: None,
             kept: Kept::default(),
             is_described: false,
@@ -153,7 +155,7 @@ impl Call {
         }
         let Some(said) = self.leg_mut(other).map(Leg::next_exchange) else { return };
         let State::Direct(direct) = &mut self.state else { return };
-        direct.open = Some(Crossing { asker: leg, heard, said, until: now + EXCHANGE_PATIENCE });
+        direct.open = Some(Crossing { asker: leg, heard, said, until: Some(now + EXCHANGE_PATIENCE) });
         self.say(other, Signal::Offer(Offer { exchange: said, description }));
     }
 
@@ -221,8 +223,10 @@ impl Call {
         if direct.ring_until.is_some() {
             return self.ring_time_is_over(now);
         }
-        if let Some(Crossing { asker, heard, .. }) = direct.open.take() {
-            self.say(asker, Signal::Refuse { exchange: heard, cause: Cause::Timeout });
+        if let Some(crossing) = &mut direct.open {
+            crossing.until = None;
+            let (asker, exchange) = (crossing.asker, crossing.heard);
+            self.say(asker, Signal::Refuse { exchange, cause: Cause::Timeout });
         }
     }
 

@@ -195,16 +195,23 @@ fn when_both_offer_at_once_the_second_is_refused_as_glare_and_the_first_goes_on(
 }
 
 #[test]
-fn an_offer_that_is_never_answered_is_refused_after_a_while_and_a_late_answer_reaches_nobody() {
+fn an_offer_that_is_not_answered_is_refused_after_a_while_and_nothing_is_offered_over_it() {
     let (mut ladder, client) = talking();
     let offer = ladder.offer(film_description("again"));
     ladder.hear(ladder.caller(), offer);
-    let answer = ladder.answer_with(client, film_description("late"));
+    let late = ladder.answer_with(client, film_description("late"));
     ladder.after(Duration::from_secs(40));
-    let refused = Signal::Refuse { exchange: ExchangeId::heard(2), cause: Cause::Timeout };
-    assert_eq!(ladder.said.last(), Some(&(ladder.caller(), refused.clone())));
-    ladder.hear(client, answer);
-    assert_eq!(ladder.said.last(), Some(&(ladder.caller(), refused)));
+    let refused = |n, cause| (ladder.caller(), Signal::Refuse { exchange: ExchangeId::heard(n), cause });
+    let (too_late, glare) = (refused(2, Cause::Timeout), refused(3, Cause::Glare));
+    assert_eq!(ladder.said.last(), Some(&too_late));
+    let offer = ladder.offer(film_description("once more"));
+    ladder.hear(ladder.caller(), offer);
+    assert_eq!(ladder.said.last(), Some(&glare));
+    ladder.hear(client, late);
+    assert_eq!(ladder.said.last(), Some(&glare), "a late answer reaches nobody");
+    let offer = ladder.offer(film_description("at last"));
+    ladder.hear(ladder.caller(), offer);
+    assert!(matches!(ladder.said.last(), Some((leg, Signal::Offer(_))) if *leg == client));
 }
 
 #[test]

@@ -2,24 +2,51 @@
 //!
 //! A failing seed is printed; it alone reproduces the run.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
 use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
-    Abilities, Address, Answer, Cause, Codec, Description, Direction, Entry, Graph, Hangup, LocalEnd, MediaPolicy,
-    Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
+    Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Dtmf, Entry, Graph, Hangup, LocalEnd,
+    MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
 };
 
-use crate::ladder::{browser_description, browser_transport, phone_description};
+use crate::ladder::{browser_description, browser_transport, candidates, phone_description};
 
 const SEEDS: u64 = 4000;
 const STEPS: usize = 60;
 
+/// What a party speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Wire {
+    #[default]
+    Phone,
+    Browser,
+    Client,
+}
+
+impl Wire {
+    fn any(dice: &mut Dice) -> Wire {
+        [Wire::Phone, Wire::Browser, Wire::Client, Wire::Client][dice.below(4) as usize]
+    }
+
+    fn adapter(self) -> AdapterId {
+        AdapterId(self as u8 + 1)
+    }
+
+    fn abilities(self) -> Abilities {
+        match self {
+            Wire::Phone => Abilities::PHONE,
+            Wire::Browser => Abilities::BROWSER,
+            Wire::Client => Abilities::CLIENT,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Leg {
-    is_browser: bool,
+    wire: Wire,
     started: bool,
     /// Hang-ups said and heard: exactly one of either.
     ends: usize,
@@ -29,6 +56,12 @@ struct Leg {
     awaited: Option<ExchangeId>,
     exchanges: u32,
     accepted: bool,
+    /// Asked for its offer, and has not made it.
+    solicited: Option<ExchangeId>,
+    /// Which way it was told that its media go.
+    path: Option<MediaPath>,
+    /// The ports of candidates that were said to it, or given to the relay for it.
+    candidates: BTreeSet<u16>,
 }
 
 struct World {
@@ -42,6 +75,10 @@ struct World {
     graph: Option<Graph>,
     removed: bool,
     records: usize,
+    /// The callee whose media were to go directly, last of all.
+    direct: Option<LegId>,
+    /// Every candidate has a port of its own.
+    next_port: u16,
 }
 
 fn codecs(dice: &mut Dice) -> Vec<Codec> {
@@ -53,16 +90,17 @@ fn codecs(dice: &mut Dice) -> Vec<Codec> {
     }
 }
 
-fn description(dice: &mut Dice, is_browser: bool) -> Description {
+fn description(dice: &mut Dice, wire: Wire) -> Description {
     let codecs = codecs(dice);
-    let mut description = if is_browser { browser_description(&codecs, 126) } else { phone_description(&codecs) };
+    let has_ice = wire != Wire::Phone;
+    let mut description = if has_ice { browser_description(&codecs, 126) } else { phone_description(&codecs) };
     let stream = &mut description.streams[0];
     stream.direction = match dice.below(8) {
         0 => Direction::SendOnly,
         1 => Direction::Inactive,
         _ => Direction::SendRecv,
     };
-    if is_browser && dice.below(3) == 0 {
+    if has_ice && dice.below(3) == 0 {
         stream.transport = browser_transport(&dice.token(4));
     }
     if dice.below(30) == 0 {
@@ -75,29 +113,29 @@ impl World {
     fn new(seed: u64) -> World {
         let mut dice = Dice::for_test(seed);
         let now = Instant::now();
-        let (mut sip, mut web) = (LegMint::said(AdapterId(1)), LegMint::said(AdapterId(2)));
+        let mut mints = [1, 2, 3].map(|adapter| LegMint::said(AdapterId(adapter)));
         let mut legs = BTreeMap::new();
-        let caller_is_browser = dice.below(2) == 0;
-        let adapter = AdapterId(if caller_is_browser { 2 } else { 1 });
-        let caller = LegMint::heard(adapter).mint();
-        let abilities = if caller_is_browser { Abilities::BROWSER } else { Abilities::PHONE };
-        let offer = (caller_is_browser || dice.below(5) != 0).then(|| description(&mut dice, caller_is_browser));
+        let wire = Wire::any(&mut dice);
+        let caller = LegMint::heard(wire.adapter()).mint();
+        let offers_at_once = match wire {
+            Wire::Browser => true,
+            Wire::Phone => dice.below(5) != 0,
+            Wire::Client => dice.below(2) == 0,
+        };
+        let offer = offers_at_once.then(|| description(&mut dice, wire));
         let awaited = offer.is_some().then(|| ExchangeId::heard(1));
-        legs.insert(
-            caller,
-            Leg { is_browser: caller_is_browser, started: true, awaited, exchanges: 1, ..Leg::default() },
-        );
+        legs.insert(caller, Leg { wire, started: true, awaited, exchanges: 1, ..Leg::default() });
         let attempts = (0..dice.below(4))
             .map(|n| {
-                let branches = (0..dice.below(4))
+                let count = [0, 1, 1, 1, 2, 3][dice.below(6) as usize];
+                let branches = (0..count)
                     .map(|_| {
-                        let is_browser = dice.below(2) == 0;
-                        let (leg, abilities) =
-                            if is_browser { (web.mint(), Abilities::BROWSER) } else { (sip.mint(), Abilities::PHONE) };
-                        legs.insert(leg, Leg { is_browser, ..Leg::default() });
+                        let wire = Wire::any(&mut dice);
+                        let leg = mints[wire as usize].mint();
+                        legs.insert(leg, Leg { wire, ..Leg::default() });
                         Branch {
                             leg,
-                            abilities,
+                            abilities: wire.abilities(),
                             from: Party::new(Address::here("a")),
                             to: Address::here("b"),
                             contact: None,
@@ -105,7 +143,8 @@ impl World {
                         }
                     })
                     .collect();
-                Attempt { target: format!("t{n}"), media: MediaPolicy::Auto, ring: Duration::from_secs(20), branches }
+                let media = [MediaPolicy::Auto, MediaPolicy::Direct, MediaPolicy::Relay][dice.below(3) as usize];
+                Attempt { target: format!("t{n}"), media, ring: Duration::from_secs(20), branches }
             })
             .collect();
         let action = match dice.below(10) {
@@ -122,11 +161,13 @@ impl World {
             offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
             hops_left: 10,
         };
-        let opening =
-            Opening { call: CallId(1), leg: caller, abilities, start, plan: Plan { rule: None, action }, wall_ms: 0 };
+        let (abilities, plan) = (wire.abilities(), Plan { rule: None, action });
+        let opening = Opening { call: CallId(1), leg: caller, abilities, start, plan, wall_ms: 0 };
         let call = Call::open(now, opening);
         let (relay, graph) = (VecDeque::new(), None);
-        let mut world = World { seed, dice, now, call, caller, legs, relay, graph, removed: false, records: 0 };
+        let (removed, records, direct, next_port) = (false, 0, None, 1);
+        let mut world =
+            World { seed, dice, now, call, caller, legs, relay, graph, removed, records, direct, next_port };
         world.drain();
         world
     }
@@ -140,6 +181,9 @@ impl World {
             if self.records > 0 {
                 self.fail("something follows the record");
             }
+            if matches!(output, Output::Order(_)) && self.direct.is_some_and(|leg| self.legs[&leg].ends == 0) {
+                self.fail("something is ordered of the relay though the media go directly");
+            }
             match output {
                 Output::Say(leg, signal) => self.said(leg, &signal),
                 Output::Order(RelayCommand::Apply(graph)) => self.lay(graph),
@@ -147,9 +191,19 @@ impl World {
                     self.removed = true;
                     self.relay.push_back(RelayEvent::Removed { call, legs: Vec::new() });
                 }
+                Output::Order(RelayCommand::Candidates { leg, candidates, .. }) => self.given(leg, &candidates),
                 Output::Order(_) => {}
                 Output::Done(_) => self.records += 1,
             }
+        }
+    }
+
+    /// Candidates were said to a leg's party, or given to the relay for it.
+    fn given(&mut self, id: LegId, candidates: &[Candidate]) {
+        let seed = self.seed;
+        let leg = self.legs.get_mut(&id).unwrap_or_else(|| panic!("seed {seed}: an unknown leg"));
+        for candidate in candidates {
+            assert!(leg.candidates.insert(candidate.port), "seed {seed}: a candidate is given twice");
         }
     }
 
@@ -182,6 +236,17 @@ impl World {
                 assert!(!leg.accepted, "seed {seed}: accepted twice");
                 leg.accepted = true;
             }
+            Signal::Solicit(exchange) => {
+                assert_eq!((id, leg.awaited), (self.caller, None), "seed {seed}: nobody else is asked");
+                leg.solicited = Some(*exchange);
+            }
+            Signal::Path(path) => {
+                assert_eq!(leg.path.replace(*path), None, "seed {seed}: the way is told twice");
+                if id != self.caller {
+                    self.direct = (*path == MediaPath::Direct).then_some(id);
+                }
+            }
+            Signal::Candidates(candidates) => self.given(id, &candidates.candidates),
             Signal::Hangup(_) => leg.ends += 1,
             _ => {}
         }
@@ -267,41 +332,55 @@ impl World {
     fn choose(&mut self, id: LegId, is_callee: bool) -> Option<Signal> {
         let dice = &mut self.dice;
         let leg = self.legs.get_mut(&id).unwrap();
-        Some(match dice.below(14) {
+        if let Some(exchange) = leg.solicited.filter(|_| dice.below(2) == 0) {
+            leg.solicited = None;
+            leg.awaited = Some(exchange);
+            return Some(Signal::Offer(Offer { exchange, description: description(dice, leg.wire) }));
+        }
+        Some(match dice.below(16) {
             0 | 1 if is_callee && !leg.accepted => {
                 Signal::Progress(Progress { stage: Stage::Ringing, early_media: dice.below(3) == 0 })
             }
             2..=4 => {
                 let exchange = *leg.to_answer.front()?;
+                if dice.below(12) == 0 {
+                    leg.to_answer.pop_front();
+                    return Some(Signal::Refuse { exchange, cause: Cause::MediaIncompatible });
+                }
                 let provisional = is_callee && !leg.accepted && dice.below(3) == 0;
                 if !provisional {
                     leg.to_answer.pop_front();
                 }
-                let is_browser = leg.is_browser;
-                Signal::Answer(Answer { exchange, description: description(dice, is_browser), provisional })
+                Signal::Answer(Answer { exchange, description: description(dice, leg.wire), provisional })
             }
             5 | 6 if is_callee && !leg.accepted => {
                 leg.accepted = true;
                 Signal::Accept
             }
             7 | 8 => Signal::Hold(dice.below(2) == 0),
-            9 | 10 if leg.awaited.is_none() && leg.to_answer.is_empty() => {
+            9 | 10 if leg.awaited.is_none() && leg.to_answer.is_empty() && leg.solicited.is_none() => {
                 leg.exchanges += 1;
                 let exchange = ExchangeId::heard(leg.exchanges);
                 leg.awaited = Some(exchange);
-                let is_browser = leg.is_browser;
-                Signal::Offer(Offer { exchange, description: description(dice, is_browser) })
+                Signal::Offer(Offer { exchange, description: description(dice, leg.wire) })
             }
             11 => Signal::AskStats,
             12 if dice.below(4) == 0 => {
                 let cause = Cause::ALL[dice.below(Cause::ALL.len() as u32) as usize];
                 Signal::Hangup(Hangup::new(cause))
             }
+            13 | 14 if leg.wire != Wire::Phone => {
+                let ports = self.next_port..self.next_port + dice.below(3) as u16;
+                self.next_port = ports.end;
+                candidates("0", ports, dice.below(4) != 0)
+            }
+            15 => Signal::Dtmf(Dtmf { digit: '5', duration: Duration::from_millis(100) }),
             _ => Signal::Mute(true),
         })
     }
 
-    fn run(mut self) {
+    /// Which way the media went, once the call was answered.
+    fn run(mut self) -> Option<MediaPath> {
         for _ in 0..STEPS {
             if self.records > 0 {
                 break;
@@ -324,6 +403,7 @@ impl World {
                 self.fail(&format!("leg {id} ended {} times", leg.ends));
             }
         }
+        self.legs[&self.caller].path
     }
 }
 
@@ -333,7 +413,10 @@ fn whatever_the_parties_do_every_leg_ends_once_and_there_is_one_record() {
         Some(seed) => seed..seed + 1,
         None => 0..SEEDS,
     };
-    for seed in seeds {
-        World::new(seed).run();
+    let paths: Vec<_> = seeds.map(|seed| World::new(seed).run()).collect();
+    let is_whole = paths.len() > 1;
+    for path in [None, Some(MediaPath::Direct), Some(MediaPath::Relayed)] {
+        let count = paths.iter().filter(|p| **p == path).count();
+        assert!(!is_whole || count > 50, "only {count} of the calls went {path:?}");
     }
 }
