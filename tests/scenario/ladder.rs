@@ -448,9 +448,10 @@ fn phone_transport(port: u16) -> Transport {
     Transport { seal: Seal::Plain, ice: None, address: Some(address), rtcp_address: None, feedback_profile: false }
 }
 
-/// A browser's transport with this user name fragment.
+/// A browser's transport with this user name fragment, and a certificate of its own.
 pub fn browser_transport(ufrag: &str) -> Transport {
-    let fingerprints = vec![Fingerprint { algorithm: "sha-256".into(), bytes: vec![1; 32] }];
+    let bytes = vec![ufrag.bytes().fold(0, u8::wrapping_add); 32];
+    let fingerprints = vec![Fingerprint { algorithm: "sha-256".into(), bytes }];
     let candidates: Vec<Candidate> = Vec::new();
     let ice = Ice { ufrag: ufrag.into(), pwd: "p".repeat(22), lite: false, candidates, more: true };
     Transport {

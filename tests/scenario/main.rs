@@ -8,4 +8,5 @@ mod hold;
 mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
+mod pitfalls;
 mod targets;
