@@ -67,6 +67,8 @@ pub enum Input {
     Directory(Arc<Directory>),
     /// The calls had no room for a signal of this leg: it ends, and its peer is told so.
     Overflow(LegId),
+    /// The gateway ends: every connection that is up is about to be closed.
+    Leave,
 }
 
 /// What the endpoint gives out.
@@ -142,6 +144,7 @@ impl Endpoint {
             Input::Deliver(text) => self.deliver(now, &text),
             Input::Delivered(id, result) => self.texts.delivered(id, result, &mut self.outputs),
             Input::Directory(directory) => self.directory = directory,
+            Input::Leave => self.contacts.leave(&mut self.outputs),
             Input::Overflow(leg) => {
                 let hangup = crate::model::Hangup::new(Cause::Congestion);
                 self.in_call(now, leg, |leg, out| leg.hang_up(&hangup, out));

@@ -41,6 +41,9 @@ pub const BURST: usize = 100;
 /// …and how long it is to the next of them.
 pub const PACE: Duration = Duration::from_millis(100);
 
+/// The most subscribers of a connection that are told when the gateway ends.
+pub const FAREWELLS: usize = 500;
+
 /// All contacts of a gateway. Pure: stanzas in, stanzas out.
 #[derive(Debug)]
 pub struct Contacts {
@@ -129,6 +132,21 @@ impl Contacts {
         if let Some(side) = self.sides.get_mut(&connection) {
             side.home = None;
             side.due.clear();
+        }
+    }
+
+    /// The gateway ends: whoever has one of a component's JIDs in a roster sees it go. A client's server says so by
+    /// itself (RFC 6121 §4.5.2).
+    pub fn leave(&self, out: &mut VecDeque<Output>) {
+        for (connection, side) in &self.sides {
+            if !side.home.as_ref().is_some_and(Home::is_component) {
+                continue;
+            }
+            for (account, ours) in side.subscribers.all().take(FAREWELLS) {
+                let Some(speaker) = speaker(ours) else { continue };
+                let gone = Presence::new(PresenceKind::Unavailable, &speaker, &account.clone().into());
+                self.send(*connection, gone.write(), out);
+            }
         }
     }
 

@@ -199,6 +199,24 @@ fn after_every_reconnect_all_subscribers_get_the_presence_again_in_bursts() {
 }
 
 #[test]
+fn subscribers_see_a_component_go_and_those_of_an_account_are_told_by_its_server() {
+    let mut scene = Scene::new(connection(component(), false), &[("romeo@m.lit", "+15550100@phone.example.org")]);
+    let leave = |scene: &mut Scene| {
+        scene.contacts.leave(&mut scene.out);
+        scene.said()
+    };
+    assert!(leave(&mut scene).is_empty(), "nothing can be sent on a stream that is down");
+    scene.up(OURS);
+    let gone = leave(&mut scene).join("");
+    assert!(gone.contains("type='unavailable'") && gone.contains("to='romeo@m.lit'"), "{gone}");
+    assert!(gone.contains("from='+15550100@phone.example.org/patchcord'"), "{gone}");
+
+    let mut scene = Scene::new(connection(client(), true), &[("romeo@m.lit", "gateway@example.org")]);
+    scene.up("gateway@example.org/patchcord");
+    assert!(leave(&mut scene).is_empty());
+}
+
+#[test]
 fn subscribers_of_another_domain_are_not_kept() {
     let mut scene = Scene::new(connection(component(), false), &[("romeo@m.lit", "+15550100@other.example")]);
     scene.up(OURS);

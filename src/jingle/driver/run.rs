@@ -65,6 +65,7 @@ impl<C: Core> Driver<C> {
                 Wake::Due => self.core.handle_timeout(Instant::now()),
             }
         };
+        self.core.handle(Instant::now(), Input::Leave);
         self.drain();
         self.leave(done).await;
     }

@@ -55,8 +55,7 @@ impl Core for Mirror {
             Input::Deliver(text) => format!("deliver {}", text.body),
             Input::Delivered(_, result) => format!("delivered {}", result.is_ok()),
             Input::Overflow(leg) => format!("overflow {leg}"),
-            #[allow(unreachable_patterns)]
-            _ => "something else".into(),
+            Input::Leave => "leave".into(),
         };
         self.seen.try_send(what).unwrap();
     }
