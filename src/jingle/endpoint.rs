@@ -211,7 +211,7 @@ impl Endpoint {
             Stanza::Iq(iq) => self.hear_iq(now, connection, iq),
             Stanza::Message(message) => self.hear_message(now, connection, &message),
             Stanza::Presence(presence) => {
-                self.contacts.presence(connection, &presence, &self.directory, &mut self.outputs);
+                self.contacts.presence(now, connection, &presence, &self.directory, &mut self.outputs);
             }
             Stanza::Malformed(malformed) => {
                 tracing::debug!(why = malformed.why, name = malformed.name, "a stanza that cannot be read");

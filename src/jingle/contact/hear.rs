@@ -1,6 +1,7 @@
 //! What a presence makes us do (RFC 6121 §3 and §4).
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use xmpp_parsers::jid::Jid;
 
@@ -13,6 +14,7 @@ use crate::model::Directory;
 impl Contacts {
     pub(super) fn subscribe(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         from: &Jid,
         to: &Jid,
@@ -40,7 +42,7 @@ impl Contacts {
         };
         self.send(connection, say(PresenceKind::Subscribed), out);
         if is_other {
-            self.keep(connection, out);
+            self.changed(now, connection);
         }
         if let Some(speaker) = speaker(&ours) {
             self.show(connection, &speaker, &account_jid, directory, out);
@@ -50,7 +52,14 @@ impl Contacts {
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, connection: ConnectionId, from: &Jid, to: &Jid, out: &mut VecDeque<Output>) {
+    pub(super) fn unsubscribe(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        from: &Jid,
+        to: &Jid,
+        out: &mut VecDeque<Output>,
+    ) {
         let Some(side) = self.sides.get_mut(&connection) else { return };
         if !side.is_component() {
             return;
@@ -64,13 +73,14 @@ impl Contacts {
             if let Some(speaker) = speaker(&ours.to_bare()) {
                 self.send(connection, Presence::new(PresenceKind::Unavailable, &speaker, &account).write(), out);
             }
-            self.keep(connection, out);
+            self.changed(now, connection);
         }
     }
 
     /// RFC 6121 §4.3: the server of an account that believes it is subscribed asks for the presence.
     pub(super) fn probe(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         from: &Jid,
         to: &Jid,
@@ -88,7 +98,7 @@ impl Contacts {
         match if is_there { side.subscribers.add(&account, &ours) } else { None } {
             Some(is_other) => {
                 if is_other {
-                    self.keep(connection, out);
+                    self.changed(now, connection);
                 }
                 if let Some(speaker) = speaker(&ours) {
                     self.show(connection, &speaker, from, directory, out);
@@ -99,7 +109,7 @@ impl Contacts {
                 let gone = Presence::new(PresenceKind::Unsubscribed, &ours.into(), &account.into());
                 self.send(connection, gone.write(), out);
                 if known {
-                    self.keep(connection, out);
+                    self.changed(now, connection);
                 }
             }
         }

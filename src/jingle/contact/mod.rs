@@ -40,6 +40,8 @@ use crate::model::{Address, Directory};
 pub const BURST: usize = 100;
 /// …and how long it is to the next of them.
 pub const PACE: Duration = Duration::from_millis(100);
+/// How long a change of the subscribers waits for others before all of them are kept.
+pub const KEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The most subscribers of a connection that are told when the gateway ends.
 pub const FAREWELLS: usize = 500;
@@ -53,6 +55,9 @@ pub struct Contacts {
     video: Info,
     asked: u64,
     next_burst: Option<Instant>,
+    /// The connections whose subscribers have changed since they were kept.
+    unkept: BTreeSet<ConnectionId>,
+    next_keep: Option<Instant>,
 }
 
 /// One connection.
@@ -64,6 +69,8 @@ struct Side {
     subscribers: Subscribers,
     /// Presences that are due, as account and our JID.
     due: BTreeSet<(BareJid, BareJid)>,
+    /// The accounts whose presence is to be asked for again, and the JID of ours that asks.
+    probes: BTreeMap<BareJid, BareJid>,
     /// How many calls each of our JIDs is in.
     calls: BTreeMap<BareJid, usize>,
     peers: Peers,
@@ -90,6 +97,8 @@ impl Contacts {
             video: Info::of(Sort::Video),
             asked: 0,
             next_burst: None,
+            unkept: BTreeSet::new(),
+            next_keep: None,
         }
     }
 
@@ -121,7 +130,10 @@ impl Contacts {
             }
             return;
         }
-        side.due = side.subscribers.all().map(|(account, ours)| (account.clone(), ours.clone())).collect();
+        let all = || side.subscribers.all().map(|(account, ours)| (account.clone(), ours.clone()));
+        side.due = all().collect();
+        // What was learnt of devices went with the stream. Whoever we subscribed to tells it again if asked.
+        side.probes = if side.config.subscribe { all().collect() } else { BTreeMap::new() };
         if !side.due.is_empty() {
             self.next_burst = Some(now);
         }
@@ -132,6 +144,7 @@ impl Contacts {
         if let Some(side) = self.sides.get_mut(&connection) {
             side.home = None;
             side.due.clear();
+            side.probes.clear();
         }
     }
 
@@ -158,6 +171,7 @@ impl Contacts {
     /// A presence came.
     pub fn presence(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         presence: &Presence,
         directory: &Directory,
@@ -171,9 +185,9 @@ impl Contacts {
             return;
         }
         match presence.kind {
-            PresenceKind::Subscribe => self.subscribe(connection, &from, &to, directory, out),
-            PresenceKind::Unsubscribe => self.unsubscribe(connection, &from, &to, out),
-            PresenceKind::Probe => self.probe(connection, &from, &to, directory, out),
+            PresenceKind::Subscribe => self.subscribe(now, connection, &from, &to, directory, out),
+            PresenceKind::Unsubscribe => self.unsubscribe(now, connection, &from, &to, out),
+            PresenceKind::Probe => self.probe(now, connection, &from, &to, directory, out),
             PresenceKind::Available => self.available(connection, &from, &to, presence, out),
             PresenceKind::Unavailable => {
                 if let Some(side) = self.sides.get_mut(&connection) {
@@ -287,20 +301,35 @@ impl Contacts {
 
     /// Sends what is due.
     pub fn handle_timeout(&mut self, now: Instant, directory: &Directory, out: &mut VecDeque<Output>) {
-        if self.next_burst.is_none_or(|due| due > now) {
-            return;
+        if self.next_keep.is_some_and(|due| due <= now) {
+            self.next_keep = None;
+            for connection in std::mem::take(&mut self.unkept) {
+                self.keep(connection, out);
+            }
         }
+        if self.next_burst.is_some_and(|due| due <= now) {
+            self.burst(now, directory, out);
+        }
+    }
+
+    fn burst(&mut self, now: Instant, directory: &Directory, out: &mut VecDeque<Output>) {
         let mut due = Vec::new();
         for (connection, side) in &mut self.sides {
             while due.len() < BURST
                 && let Some((account, ours)) = side.due.pop_first()
             {
-                due.push((*connection, account, ours));
+                let asks = side.probes.remove(&account);
+                due.push((*connection, account, ours, asks));
             }
         }
-        for (connection, account, ours) in due {
+        for (connection, account, ours, asks) in due {
+            let account = Jid::from(account);
             if let Some(speaker) = speaker(&ours) {
-                self.show(connection, &speaker, &account.into(), directory, out);
+                self.show(connection, &speaker, &account, directory, out);
+            }
+            if let Some(asks) = asks {
+                let probe = Presence::new(PresenceKind::Probe, &asks.into(), &account);
+                self.send(connection, probe.write(), out);
             }
         }
         let is_more = self.sides.values().any(|side| !side.due.is_empty());
@@ -309,7 +338,7 @@ impl Contacts {
 
     /// When [`Contacts::handle_timeout`] is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next_burst
+        self.next_burst.into_iter().chain(self.next_keep).min()
     }
 }
 
@@ -325,6 +354,11 @@ impl Contacts {
         let presence = Presence::new(PresenceKind::Available, ours, to);
         let presence = busy.into_iter().flatten().fold(presence, Presence::with);
         self.send(connection, presence.with(self.info(sort).caps()).write(), out);
+    }
+
+    fn changed(&mut self, now: Instant, connection: ConnectionId) {
+        self.unkept.insert(connection);
+        self.next_keep.get_or_insert(now + KEEP_EVERY);
     }
 
     fn keep(&self, connection: ConnectionId, out: &mut VecDeque<Output>) {
@@ -376,6 +410,7 @@ impl Side {
             home: None,
             subscribers: Subscribers::default(),
             due: BTreeSet::new(),
+            probes: BTreeMap::new(),
             calls: BTreeMap::new(),
             peers: Peers::default(),
             services: services::Services::default(),

@@ -88,7 +88,9 @@ impl Scene {
     fn hear(&mut self, stanza: &str) -> Vec<String> {
         let element: Element = stanza.replacen(' ', " xmlns='jabber:client' ", 1).parse().unwrap();
         match read(element) {
-            Stanza::Presence(presence) => self.contacts.presence(LINE, &presence, &self.directory, &mut self.out),
+            Stanza::Presence(presence) => {
+                self.contacts.presence(self.now, LINE, &presence, &self.directory, &mut self.out)
+            }
             Stanza::Iq(iq) => {
                 if !self.contacts.answered(LINE, &iq) {
                     self.contacts.asked(LINE, &iq, &self.directory, &mut self.out);
@@ -125,14 +127,38 @@ fn ver(presence: &str) -> String {
 fn whoever_subscribes_is_granted_it_and_sees_a_number_that_can_be_called() {
     let mut scene = Scene::component();
     let said = scene.hear("<presence type='subscribe' from='romeo@m.lit' to='+15550100@phone.example.org'/>");
-    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("type='subscribed'") && said[0].contains("to='romeo@m.lit'"), "{}", said[0]);
-    assert_eq!(said[1], "keep romeo@m.lit>+15550100@phone.example.org");
-    assert!(said[2].contains("from='+15550100@phone.example.org/patchcord'"), "{}", said[2]);
-    assert!(said[2].contains("http://jabber.org/protocol/caps") && !said[2].contains("type="), "{}", said[2]);
+    assert!(said[1].contains("from='+15550100@phone.example.org/patchcord'"), "{}", said[1]);
+    assert!(said[1].contains("http://jabber.org/protocol/caps") && !said[1].contains("type="), "{}", said[1]);
+    assert_eq!(scene.wait(KEEP_EVERY), ["keep romeo@m.lit>+15550100@phone.example.org"]);
     // Said again it changes nothing that is kept.
     let again = scene.hear("<presence type='subscribe' from='romeo@m.lit/x' to='+15550100@phone.example.org'/>");
     assert_eq!(again.len(), 2);
+    assert!(scene.wait(KEEP_EVERY).is_empty());
+}
+
+#[test]
+fn subscribers_are_kept_at_most_once_a_second_however_often_they_change() {
+    let mut scene = Scene::component();
+    for _ in 0..10 {
+        scene.hear("<presence type='subscribe' from='romeo@m.lit' to='alice@phone.example.org'/>");
+        scene.hear("<presence type='unsubscribe' from='romeo@m.lit' to='alice@phone.example.org'/>");
+    }
+    assert_eq!(scene.contacts.poll_timeout(), Some(scene.now + KEEP_EVERY));
+    assert_eq!(scene.wait(KEEP_EVERY), ["keep "]);
+}
+
+#[test]
+fn whoever_we_subscribed_to_is_asked_for_its_devices_again_after_a_reconnect() {
+    let kept = [("romeo@m.lit", "alice@phone.example.org"), ("romeo@m.lit", "+15550100@phone.example.org")];
+    for (subscribe, probes) in [(true, 1), (false, 0)] {
+        let mut scene = Scene::new(connection(component(), subscribe), &kept);
+        scene.up(OURS);
+        let said = scene.wait(Duration::ZERO);
+        assert_eq!(said.iter().filter(|s| s.contains("type='probe'")).count(), probes, "{said:?}");
+        assert_eq!(said.len(), 2 + probes);
+    }
 }
 
 #[test]
@@ -161,10 +187,10 @@ fn whoever_is_nobody_grants_nothing() {
 fn a_probe_is_answered_with_the_presence_to_whoever_asks() {
     let mut scene = Scene::component();
     let said = scene.hear("<presence type='probe' from='romeo@m.lit' to='alice@phone.example.org'/>");
-    assert_eq!(said[0], "keep romeo@m.lit>alice@phone.example.org");
-    assert!(said[1].contains("from='alice@phone.example.org/patchcord'"), "{}", said[1]);
+    assert!(said[0].contains("from='alice@phone.example.org/patchcord'"), "{}", said[0]);
+    assert_eq!(scene.wait(KEEP_EVERY), ["keep romeo@m.lit>alice@phone.example.org"]);
     let again = scene.hear("<presence type='probe' from='romeo@m.lit' to='alice@phone.example.org'/>");
-    assert_eq!(again, &said[1..]);
+    assert_eq!(again, said);
 }
 
 #[test]
@@ -172,10 +198,10 @@ fn whoever_unsubscribes_is_forgotten() {
     let mut scene = Scene::new(connection(component(), false), &[("romeo@m.lit", "+15550100@phone.example.org")]);
     scene.up(OURS);
     let said = scene.hear("<presence type='unsubscribe' from='romeo@m.lit' to='+15550100@phone.example.org'/>");
+    assert_eq!(said.len(), 2);
     assert!(said[0].contains("type='unsubscribed'"), "{}", said[0]);
     assert!(said[1].contains("type='unavailable'"), "{}", said[1]);
-    assert_eq!(said[2], "keep ");
-    assert!(scene.wait(Duration::from_secs(1)).is_empty());
+    assert_eq!(scene.wait(KEEP_EVERY), ["keep "]);
 }
 
 #[test]
