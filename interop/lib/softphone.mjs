@@ -88,13 +88,6 @@ export class Softphone extends Listener {
     await this.shows(end);
   }
 
-  /** Writes a message, and does not wait for what becomes of it. */
-  async write(to, body) {
-    await this.page.getByRole("textbox", { name: "Write to", exact: true }).fill(to);
-    await this.page.getByRole("textbox", { name: "Message", exact: true }).fill(body);
-    await this.page.getByRole("textbox", { name: "Message", exact: true }).press("Enter");
-  }
-
   /** Waits until a message stands among the messages, with what became of it. */
   async reads(body, fate = "") {
     const line = this.page.getByRole("log", { name: "Messages" }).getByRole("listitem").filter({ hasText: body });

@@ -406,3 +406,27 @@ fn a_phone_that_is_reached_over_ipv6_is_offered_media_there() {
     assert!(!offered(Some(&device("udp:127.0.0.1:5060-192.0.2.7:5062")), None));
     assert!(offered(None, Some("six")) && !offered(None, Some("four")));
 }
+
+#[test]
+fn a_message_that_the_switch_is_too_busy_for_is_answered_so() {
+    let text = crate::model::Text {
+        id: TextId { adapter: AdapterId(1), number: 7 },
+        entry: crate::model::Entry::Open,
+        from: crate::model::Party::new(crate::model::Address::here("alice")),
+        to: crate::model::Address::here("bob"),
+        contact: None,
+        trunk: None,
+        body: "Art thou there?".into(),
+    };
+    run(async {
+        let mut bench = Bench::start("127.0.0.1", Limits::default(), vec![Output::Text(Box::new(text.clone()))]);
+        assert_eq!(bench.seen().await, "text 7 false");
+        bench.running.handle.delivered(text.id, Ok(()));
+        assert_eq!(bench.seen().await, "text 7 true");
+    });
+    // Nobody takes anything out of this queue.
+    let (orders, _said) = mpsc::channel(1);
+    let handle = SipHandle { orders, ipv6_trunks: Arc::default() };
+    let text = || crate::model::Text { ..text.clone() };
+    assert_eq!((handle.deliver(text()), handle.deliver(text())), (Ok(()), Err(Overflow)));
+}
