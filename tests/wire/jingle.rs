@@ -263,3 +263,17 @@ fn what_clients_describe_says_the_same_when_written_and_read() {
     }
     assert!(shared::dir().is_none() || described > 20);
 }
+
+#[test]
+fn an_offer_of_aiortc_names_its_source_and_is_answered_with_one_format() {
+    let Some((offer, answer, slots)) = agreed("jbot-calls-dino-jmi.xml") else { return };
+    let [audio] = &offer.streams[..] else { panic!("{offer:?}") };
+    assert_eq!(names(audio), ["opus", "G722", "PCMU", "PCMA"]);
+    assert_eq!(audio.sources[0].attributes[0].name, "cname");
+    assert_eq!(audio.header_extensions[0].uri, "urn:ietf:params:rtp-hdrext:sdes:mid");
+    assert_eq!((slots.0[0].name.as_str(), slots.0[0].creator), ("0", Creator::Initiator));
+    assert_eq!((ice(audio).candidates.len(), setup(audio)), (1, Setup::ActPass));
+    // Dino answers with the one format it takes, in the numbers of the offer.
+    assert_eq!(answer.streams[0].codecs, [Codec::new(96, "opus", 48000, 2)]);
+    assert_eq!(ice(&answer.streams[0]).candidates.len(), 1);
+}
