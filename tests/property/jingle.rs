@@ -292,3 +292,29 @@ fn the_corpora_keep_their_formats_parameters_and_packet_times() {
     println!("{kept} formats");
     assert!(shared::dir().is_none() || kept > 100);
 }
+
+#[test]
+fn what_browsers_describe_is_lost_to_jingle_only_where_it_has_no_word() {
+    for (name, bytes) in shared::files("fixtures/sdp").into_iter().filter(|(name, _)| name.ends_with(".sdp")) {
+        let mut described = patchcord::sdp::read(&String::from_utf8(bytes).unwrap()).unwrap();
+        let (mut heard, ..) = offered(&described, Creator::Initiator);
+        described.extras.clear();
+        described.streams.retain(|s| s.accepted && !s.codecs.is_empty());
+        let mids: Vec<Option<Mid>> = described.streams.iter().map(|s| s.mid.clone()).collect();
+        described.groups.iter_mut().for_each(|g| g.mids.retain(|m| mids.contains(&Some(m.clone()))));
+        for stream in &mut described.streams {
+            stream.extras.retain(|e| e.name == "maxptime");
+            for source in &mut stream.sources {
+                source.attributes.retain(|a| a.value.is_some() && (a.name != "msid" || a.value != stream.msid));
+            }
+            let transport = &mut stream.transport;
+            (transport.address, transport.rtcp_address) = (None, None);
+            if let Some(ice) = &mut transport.ice {
+                (ice.lite, ice.more) = (false, true);
+                ice.candidates.clear();
+            }
+        }
+        heard.streams.iter_mut().filter_map(|s| s.transport.ice.as_mut()).for_each(|ice| ice.candidates.clear());
+        assert_eq!(heard, described, "{name}");
+    }
+}

@@ -5,6 +5,9 @@ use crate::jingle::stanza::rtp;
 use crate::jingle::stanza::ssma;
 use crate::model::{Extra, RtpSource, SourceGroup, Stream};
 
+/// The parameter that has the names of a media stream and its track; no XEP, and all who use libwebrtc know it.
+const MSID: &str = "msid";
+
 /// Reads sources, groups of them and the names of stream and track into a stream.
 pub(super) fn read(said: &rtp::Description, stream: &mut Stream) {
     for source in &said.sources {
@@ -23,11 +26,14 @@ pub(super) fn read(said: &rtp::Description, stream: &mut Stream) {
     stream.source_groups = said.source_groups.iter().map(group).collect();
     let named = said.msid.as_ref().map(|(id, track)| format!("{id} {track}").trim().to_owned());
     stream.msid = named.or_else(|| of_source(stream)).filter(|m| !m.is_empty());
+    // What is said of the stream need not be said of its sources again.
+    let again = |a: &Extra| a.name == MSID && a.value.is_some() && a.value == stream.msid;
+    stream.sources.iter_mut().for_each(|source| source.attributes.retain(|a| !again(a)));
 }
 
 /// The names that the first source with any has as its parameter `msid`.
 fn of_source(stream: &Stream) -> Option<String> {
-    stream.sources.iter().flat_map(|s| &s.attributes).find(|a| a.name == "msid").and_then(|a| a.value.clone())
+    stream.sources.iter().flat_map(|s| &s.attributes).find(|a| a.name == MSID).and_then(|a| a.value.clone())
 }
 
 /// Writes them into a description.
@@ -42,14 +48,16 @@ pub(super) fn write(stream: &Stream, saying: &Saying<'_>, description: &mut rtp:
     description.msid = msid.map(|msid| split(msid).unwrap_or_else(|| (msid.to_owned(), String::new())));
 }
 
-/// A source with what was said of it and has a value; if that is nothing, with our name, and with the names of its
-/// stream and track.
+/// A source with what was said of it and has a value, or with our name if that is nothing; and with the names of its
+/// stream and track, by which libwebrtc knows which sound belongs to which picture.
 fn source(source: &RtpSource, msid: Option<&str>, cname: &str) -> ssma::Source {
     let said = source.attributes.iter().filter(|a| a.value.is_some());
     let mut parameters: Vec<_> = said.map(|a| (a.name.clone(), a.value.clone())).collect();
     if parameters.is_empty() {
         parameters.push(("cname".to_owned(), Some(cname.to_owned())));
-        parameters.extend(msid.map(|msid| ("msid".to_owned(), Some(msid.to_owned()))));
+    }
+    if !parameters.iter().any(|(name, _)| name == MSID) {
+        parameters.extend(msid.map(|msid| (MSID.to_owned(), Some(msid.to_owned()))));
     }
     ssma::Source { ssrc: source.ssrc, parameters }
 }
