@@ -17,7 +17,10 @@ use super::ladder::{Ladder, browser_description, candidates, film_description, p
 const INDEX: [(&str, &[(&str, &str)]); 12] = [
     (
         "1. Jingle's senders are by role, SDP's direction is by speaker.",
-        &[("src/jingle/contents/direction.rs", "senders_are_roles_whoever_describes")],
+        &[
+            ("src/jingle/contents/direction.rs", "senders_are_roles_whoever_describes"),
+            ("tests/machine/jingle/pitfalls.rs", "the_roles_of_a_session_stay_when_the_peer_is_the_one_who_offers"),
+        ],
     ),
     (
         "2. Hold in Jingle says that one does not listen; a zero address is a hold only without ICE.",
@@ -26,6 +29,7 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
             ("tests/scenario/pitfalls.rs", "who_holds_by_jingles_word_does_not_listen_and_is_still_heard"),
             ("tests/scenario/pitfalls.rs", "two_holds_and_one_resume_leave_it_one_way"),
             ("src/sdp/tests.rs", "the_old_hold_by_address_means_not_to_send_and_a_browsers_empty_address_does_not"),
+            ("tests/machine/jingle/pitfalls.rs", "hold_is_a_word_and_never_senders_none"),
         ],
     ),
     (
@@ -33,6 +37,10 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
         &[
             ("tests/scenario/pitfalls.rs", "slots_never_vanish_and_every_answer_has_as_many_as_its_offer"),
             ("src/sdp/tests.rs", "a_bundle_only_stream_with_port_zero_is_not_refused_and_a_plain_one_is"),
+            (
+                "tests/machine/jingle/pitfalls.rs",
+                "slots_only_grow_names_are_unique_for_ever_and_jingle_has_exactly_the_live_contents",
+            ),
         ],
     ),
     (
@@ -40,6 +48,7 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
         &[
             ("tests/scenario/pitfalls.rs", "why_a_callee_did_not_take_the_call_reaches_the_caller_word_for_word"),
             ("src/sip/cause.rs", "every_cause_has_a_status_and_a_value_that_read_back_as_the_same_cause"),
+            ("src/jingle/session/cause.rs", "what_a_telephone_network_said_passes_two_gateways_with_the_same_value"),
             ("src/sip/cause.rs", "the_wire_s_own_q850_value_goes_on_unchanged"),
         ],
     ),
@@ -59,6 +68,7 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
             ("tests/scenario/pitfalls.rs", "who_offers_nothing_gets_a_whole_offer_of_every_slot"),
             ("tests/machine/sip/calls.rs", "an_invite_without_an_offer_gets_one_in_the_2xx_and_answers_in_the_ack"),
             ("tests/machine/sip/calls.rs", "an_ack_without_the_answer_that_it_owes_ends_the_call_at_once"),
+            ("tests/machine/jingle/pitfalls.rs", "a_call_without_an_offer_begins_no_session"),
         ],
     ),
     (
@@ -67,6 +77,7 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
             ("tests/scenario/pitfalls.rs", "no_fingerprint_of_one_leg_is_shown_on_the_other_of_a_relayed_call"),
             ("tests/machine/relay/dtls.rs", "an_ice_restart_makes_no_new_handshake_and_keeps_the_numbers"),
             ("tests/machine/relay/dtls.rs", "our_offer_is_actpass_and_the_role_follows_from_the_answer"),
+            ("tests/machine/jingle/pitfalls.rs", "an_answer_says_active_or_passive_whatever_the_call_says"),
         ],
     ),
     (
@@ -78,6 +89,11 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
                 "a_conflict_of_roles_heals_within_a_second_whoever_has_the_higher_number",
             ),
             ("tests/machine/relay/client.rs", "candidates_that_come_before_the_answer_are_kept_for_it"),
+            (
+                "tests/machine/jingle/pitfalls.rs",
+                "candidates_before_session_accept_are_kept_and_not_answered_with_out_of_order",
+            ),
+            ("tests/machine/jingle/pitfalls.rs", "nothing_says_ice_lite_and_each_content_has_its_own_credentials"),
         ],
     ),
     (
@@ -94,6 +110,7 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
             ("tests/property/jid.rs", "address_to_jid_and_back_is_identity"),
             ("src/jingle/address.rs", "escapes_of_a_uri_are_read_once_and_sips_is_refused"),
             ("tests/machine/sip/doors.rs", "a_trunk_is_known_by_its_address_and_its_asserted_identity_is_believed"),
+            ("tests/machine/jingle/pitfalls.rs", "a_caller_who_wants_no_name_calls_as_nobody"),
         ],
     ),
     (
@@ -102,6 +119,12 @@ const INDEX: [(&str, &[(&str, &str)]); 12] = [
             ("tests/scenario/pitfalls.rs", "whatever_crosses_whatever_each_leg_has_one_end"),
             ("tests/scenario/direct_failures.rs", "a_caller_that_retracts_while_it_is_asked_rings_nobody"),
             ("tests/machine/sip/calls.rs", "a_2xx_that_crosses_the_cancel_is_acknowledged_and_ended"),
+            ("tests/machine/jingle/pitfalls.rs", "a_retract_that_crosses_our_proceed_ends_the_call_once"),
+            (
+                "tests/machine/jingle/pitfalls.rs",
+                "a_session_terminate_sent_twice_is_acknowledged_twice_and_ends_the_call_once",
+            ),
+            ("tests/machine/jingle/pitfalls.rs", "a_request_is_acknowledged_first_and_whatever_the_other_world_does"),
         ],
     ),
     (
