@@ -4,9 +4,10 @@ import os from "node:os";
 import path from "node:path";
 import { Baresip } from "../lib/baresip.mjs";
 import { launchBrowser } from "../lib/browser.mjs";
-import { startGateway, USERS } from "../lib/gateway.mjs";
+import { desksOf, heardTone } from "../lib/desk.mjs";
+import { startGateway } from "../lib/gateway.mjs";
 import { freePort } from "../lib/net.mjs";
-import { toneSeconds, writeTone } from "../lib/tones.mjs";
+import { writeTone } from "../lib/tones.mjs";
 import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 
 const PAGE_HZ = 600;
@@ -22,6 +23,7 @@ const browser = await launchBrowser({ hz: PAGE_HZ });
 afterAll(() => browser.close());
 
 const scene = scenesOf(gateway);
+const desk = desksOf(gateway, PHONE_HZ);
 
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
@@ -30,27 +32,8 @@ async function softphone(t) {
   return phone;
 }
 
-/** A baresip that has registered as a user. */
-async function desk(t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts } = {}) {
-  const rtp = await freePort();
-  const account =
-    `<sip:${user}@127.0.0.1>;outbound="sip:${gateway.sip};transport=${transport}";auth_user=${user};` +
-    `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
-  const [port, control, console] = [await freePort(), await freePort(), await freePort()];
-  const phone = new Baresip({ directory, port, control, account, wav, modules, contacts, console, rtp: `${rtp}-${rtp + 20}` });
-  t.after(() => phone.stop());
-  t.onFailure(() => `baresip: ${phone.types().join(" ")}\n${phone.log().slice(-1500)}`);
-  await phone.start();
-  await phone.says(/200 OK .*1 binding/);
-  return phone;
-}
-
-/** That the phone has heard the page for most of a talk; its recordings are whole only once it has gone. */
-async function heardPage(phone, { seconds = (TALK_MS / 1000) * 0.6 } = {}) {
-  await phone.stop();
-  const heard = Math.max(0, ...phone.recordings().map(file => toneSeconds(file, PAGE_HZ)));
-  check(heard >= seconds, `the phone heard the page for ${heard} s of ${TALK_MS / 1000} s`);
-}
+/** That the phone has heard the page for most of a talk. */
+const heardPage = phone => heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
 
 /**
  * That the phone was sent sound before the hold and after it: by the record, for baresip stops recording at the first

@@ -56,7 +56,8 @@ export async function startGateway(options = {}) {
   ];
   fs.writeFileSync(config, lines.join("\n") + "\n");
   const program = await start(BINARY, ["--config", config], { ready: /^Ready\b/m });
-  return new Gateway({ program, directory, httpPort, sipPort, records, users });
+  const mediaPorts = { from: ports, to: ports + MEDIA_PORTS - 1 };
+  return new Gateway({ program, directory, httpPort, sipPort, records, users, mediaPorts });
 }
 
 class Gateway {

@@ -1,0 +1,142 @@
+/**
+ * An XMPP server, and the gateway as the component beside it, with rules by which accounts, pages and phones call each
+ * other. Runs inside `lib/namespace`.
+ */
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { startGateway, USERS } from "./gateway.mjs";
+import { startJbot } from "./jbot.mjs";
+import { freePort, ownAddress } from "./net.mjs";
+import { start } from "./processes.mjs";
+import { startProsody } from "./prosody.mjs";
+import { afterAll, check, test, until } from "./tests.mjs";
+
+const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
+const COUNTER = path.join(path.dirname(fileURLToPath(import.meta.url)), "packets.py");
+const DISCO = "http://jabber.org/protocol/disco#info";
+
+/** Rings the desk phone of the user `phone`. */
+export const DESK = "+15550200";
+/** Goes to the trunk `carrier`. */
+export const CARRIER = "+15550250";
+/** Ring the page of alice, and the accounts romeo and juliet, through the relay. */
+export const ALICE_RELAYED = "+15550301";
+export const ROMEO_RELAYED = "+15550302";
+/** Rings the account of juliet for a moment only. */
+export const JULIET_BRIEFLY = "+15550303";
+/** Rings romeo's client by its full JID. */
+export const ROMEO_DIRECTLY = "+15550304";
+/** Accounts that are users of the gateway, and one that is not. */
+const OURS = ["romeo", "juliet"];
+const STRANGERS = ["mercutio", "probe"];
+
+/** @param {{rules?: string, xmpp?: string}} [options] `rules`: TOML; `xmpp`: more keys of the connection */
+export async function startWorld({ rules = "", xmpp = "" } = {}) {
+  const prosody = await startProsody({ accounts: [...OURS, ...STRANGERS] });
+  afterAll(() => prosody.stop());
+  const carrierPort = await freePort();
+  const toml = [
+    prosody.connection({ more: xmpp }),
+    ...OURS.map(name => `[[user]]\nname = "${name}"\npassword = "${name}-secret-of-tests"\njid = "${name}@${prosody.domain}"`),
+    `[[trunk]]\nname = "carrier"\naddress = "127.0.0.1:${carrierPort}"`,
+    rule({ entry: "user|account:*@localhost", to: DESK }, "user:phone"),
+    rule({ entry: "user|account:*@localhost", to: CARRIER }, "trunk:carrier"),
+    rule({ entry: "user|account:*@localhost", to: ALICE_RELAYED }, "user:alice", 'media = "relay"'),
+    rule({ entry: "user|trunk", to: ROMEO_RELAYED }, "xmpp:romeo@localhost", 'media = "relay"'),
+    rule({ entry: "user", to: JULIET_BRIEFLY }, "xmpp:juliet@localhost", 'ring = "3s"'),
+    rule({ entry: "user", to: ROMEO_DIRECTLY }, "xmpp:romeo@localhost/jbot"),
+    rule({ entry: "account:*@localhost", user: "*" }, "user:{user}"),
+    rules,
+  ].join("\n");
+  const gateway = await startGateway({ toml, media: `address = "${ownAddress()}"` });
+  afterAll(() => gateway.stop());
+  const world = new World(prosody, gateway, carrierPort);
+  await world.isJoined();
+  return world;
+}
+
+function rule(when, dial, more = "") {
+  const conditions = Object.entries(when).map(([key, value]) => `${key} = "${value}"`);
+  return `[[rule]]\nwhen = { ${conditions.join(", ")} }\ndial = "${dial}"\n${more}`;
+}
+
+class World {
+  #probe;
+
+  constructor(prosody, gateway, carrierPort) {
+    Object.assign(this, { prosody, gateway, carrierPort });
+  }
+
+  /** The JID of a number or a user of the gateway. */
+  at(user) {
+    return `${user}@${this.prosody.component}`;
+  }
+
+  /** Waits until the gateway answers as the component. */
+  async isJoined() {
+    if (!this.#probe) {
+      this.#probe = await startJbot(this.prosody.account("probe"), { args: ["--invisible"] });
+      afterAll(() => this.#probe.stop());
+    }
+    const answers = () => this.#probe.ask(this.prosody.component, `<query xmlns="${DISCO}"/>`).then(a => a.type === "result");
+    await until("the gateway is the component", answers, { ms: 20_000, everyMs: 200 });
+  }
+
+  /** A scripted client that is online for the test. */
+  async jbot(t, name = "romeo", options = {}) {
+    const bot = await startJbot(this.prosody.account(name), options);
+    t.onFailure(() => `${name}:\n${bot.log()}`);
+    t.after(() => bot.stop());
+    return bot;
+  }
+
+  /** The softphone page of a user (alice), or of the guest with `user: null`. */
+  async softphone(t, browser, { user = "alice", ...options } = {}) {
+    const credentials = user ? { user, password: USERS[user] } : {};
+    const phone = await browser.softphone(this.gateway.url, { ...credentials, ...options });
+    t.onFailure(() => `the page:\n${phone.frames.log.join("\n")}`);
+    t.after(() => phone.page.context().close());
+    return phone;
+  }
+
+  /** A test in this world: one that fails shows what the gateway and the XMPP server saw meanwhile. */
+  scene = (name, body, options) =>
+    test(name, async t => {
+      const marks = [this.gateway.mark(), this.prosody.mark()];
+      t.onFailure(() => `the gateway said:\n${this.gateway.logSince(marks[0])}`);
+      t.onFailure(() => `stanzas:\n${this.prosody.stanzasSince(marks[1])}`);
+      await body(t);
+    }, options);
+
+  /** The record of the call that ends next. */
+  nextRecord() {
+    const count = this.gateway.callRecords().length;
+    return () => until("a record of the call", () => this.gateway.callRecords()[count]);
+  }
+
+  /** Counts the packets from and to the gateway's media ports from now on. @returns gives the count so far */
+  async countMedia(t) {
+    const { from, to } = this.gateway.mediaPorts;
+    const program = await start(PYTHON, [COUNTER, String(from), String(to)], { input: true, ready: /^ready$/m });
+    t.after(() => program.stop());
+    return async () => {
+      const mark = program.output.length;
+      program.write("\n");
+      return Number((await program.says(/^\d+$/m, 5_000, mark))[0]);
+    };
+  }
+}
+
+/** Checks that a call went from endpoint to endpoint, and that the gateway saw nothing of it. */
+export async function wentDirectly(record, packets) {
+  check(record.path === "direct", `the record says ${record.path}: ${record.relayed_because}`);
+  const count = await packets();
+  check(count === 0, `${count} packets came to or from the gateway's media ports`);
+}
+
+/** Checks that a call went through the relay: what the counter of packets is good for. */
+export async function wentThroughTheRelay(record, packets) {
+  check(record.path === "relayed" && record.relayed_because, `the record says ${JSON.stringify(record)}`);
+  const count = await packets();
+  check(count > 100, `${count} packets came to or from the gateway's media ports`);
+}
