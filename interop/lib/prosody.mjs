@@ -90,6 +90,15 @@ Component "${COMPONENT}"
     fs.writeFileSync(path.join(folder, `${encodeName(name)}.dat`), `return { ["password"] = "${passwordOf(name)}" };\n`);
   }
 
+  /** Lets an account see the presence of these JIDs, as if it had asked and they had agreed. */
+  addContacts(name, jids) {
+    const folder = path.join(this.directory, "data", DOMAIN, "roster");
+    fs.mkdirSync(folder, { recursive: true });
+    const items = jids.map(jid => `["${jid}"] = { ["subscription"] = "to", ["groups"] = {} };`);
+    const text = `return { [false] = { ["version"] = 1 }; ${items.join(" ")} };\n`;
+    fs.writeFileSync(path.join(folder, `${encodeName(name)}.dat`), text);
+  }
+
   async start() {
     const config = path.join(this.directory, "prosody.cfg.lua");
     this.#program = await start("prosody", ["--config", config, "-F"]);

@@ -26,8 +26,10 @@ export const ROMEO_RELAYED = "+15550302";
 export const JULIET_BRIEFLY = "+15550303";
 /** Rings romeo's client by its full JID. */
 export const ROMEO_DIRECTLY = "+15550304";
+/** Rings the account of tybalt. */
+export const TYBALT = "+15550305";
 /** Accounts that are users of the gateway, and one that is not. */
-const OURS = ["romeo", "juliet"];
+const OURS = ["romeo", "juliet", "tybalt"];
 const STRANGERS = ["mercutio", "probe"];
 
 /** @param {{rules?: string, xmpp?: string}} [options] `rules`: TOML; `xmpp`: more keys of the connection */
@@ -45,6 +47,7 @@ export async function startWorld({ rules = "", xmpp = "" } = {}) {
     rule({ entry: "user|trunk", to: ROMEO_RELAYED }, "xmpp:romeo@localhost", 'media = "relay"'),
     rule({ entry: "user", to: JULIET_BRIEFLY }, "xmpp:juliet@localhost", 'ring = "3s"'),
     rule({ entry: "user", to: ROMEO_DIRECTLY }, "xmpp:romeo@localhost/jbot"),
+    rule({ entry: "user", to: TYBALT }, "xmpp:tybalt@localhost"),
     rule({ entry: "account:*@localhost", user: "*" }, "user:{user}"),
     rules,
   ].join("\n");

@@ -1,0 +1,129 @@
+/** Dino calls a number that rings a desk phone, and the softphone page, and is called by both. */
+import path from "node:path";
+import { launchBrowser } from "../lib/browser.mjs";
+import { desksOf, heardTone } from "../lib/desk.mjs";
+import { startDino } from "../lib/dino.mjs";
+import { afterAll, check, pause, run, until } from "../lib/tests.mjs";
+import { DESK, startWorld, TYBALT, wentDirectly } from "../lib/world.mjs";
+
+const DINO_HZ = 500;
+const DESK_HZ = 1000;
+const PAGE_HZ = 600;
+const TALK_MS = 2_500;
+const HEARD_S = 1.5;
+const NAME = "tybalt";
+const BUSY = "+15550101";
+
+const world = await startWorld();
+const [desk, page] = [desksOf(world.gateway, DESK_HZ), await launchBrowser({ hz: PAGE_HZ })];
+afterAll(() => page.close());
+const peers = [DESK, BUSY, "alice", "phone"].map(user => world.at(user));
+world.prosody.addContacts(NAME, peers);
+const dino = await startDino(world.prosody, NAME, { hz: DINO_HZ, peers });
+afterAll(() => dino.stop());
+
+const scene = (name, body) =>
+  world.scene(name, async t => {
+    t.onFailure(() => dino.calls());
+    t.onFailure(() => dino.log());
+    t.onFailure(() => process.env.SCREENSHOTS && dino.screenshot(path.join(process.env.SCREENSHOTS, `dino-${Date.now()}.png`)));
+    await body(t);
+  });
+
+const softphone = t => world.softphone(t, page);
+
+scene("Dino calls a number that rings a desk phone, both hear each other, and Dino hangs up", async t => {
+  const phone = await desk(t);
+  const ended = world.nextRecord();
+  const call = await dino.call(world.at(DESK));
+  await phone.event("CALL_INCOMING");
+  await phone.command("accept");
+  await dino.hears(DESK_HZ);
+  await pause(TALK_MS);
+  await call.hangUp();
+  await phone.event("CALL_CLOSED");
+  await heardTone(phone, DINO_HZ, HEARD_S);
+  const record = await ended();
+  check(record.cause === "normal" && record.path === "relayed", `the record says ${JSON.stringify(record)}`);
+});
+
+scene("a desk phone calls Dino, both hear each other, and the phone hangs up", async t => {
+  const phone = await desk(t, { codec: "PCMA/8000/1" });
+  const mark = await dino.mark();
+  await phone.command("dial", `sip:${TYBALT}@127.0.0.1`);
+  const call = await dino.rings(mark);
+  await call.accept();
+  await phone.event("CALL_ESTABLISHED");
+  await dino.hears(DESK_HZ);
+  await pause(TALK_MS);
+  await phone.command("hangup");
+  await call.isOver("ended");
+  await heardTone(phone, DINO_HZ, HEARD_S);
+});
+
+scene("the page calls Dino directly, both hear each other, and the page hangs up", async t => {
+  const phone = await softphone(t);
+  const [packets, ended, mark] = [await world.countMedia(t), world.nextRecord(), await dino.mark()];
+  await phone.call("tybalt@localhost");
+  const call = await dino.rings(mark);
+  await call.accept();
+  await phone.shows("Connected");
+  await Promise.all([phone.hears(DINO_HZ), dino.hears(PAGE_HZ)]);
+  await phone.hangUp();
+  await call.isOver("ended");
+  await wentDirectly(await ended(), packets);
+});
+
+scene("Dino calls the page directly, both hear each other, and Dino hangs up", async t => {
+  const phone = await softphone(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  const call = await dino.call(world.at("alice"));
+  await phone.answer();
+  await Promise.all([phone.hears(DINO_HZ), dino.hears(PAGE_HZ)]);
+  await call.mute();
+  await until("the page says that Dino is muted", async () => (await phone.sentence.textContent()).includes("muted"));
+  await phone.hearsNothing();
+  await call.hangUp();
+  await phone.shows("Ended: normal");
+  await wentDirectly(await ended(), packets);
+});
+
+scene("Dino rejects a call, and the page says so", async t => {
+  const [phone, mark] = [await softphone(t), await dino.mark()];
+  await phone.call("tybalt@localhost");
+  const call = await dino.rings(mark);
+  await call.reject();
+  await phone.shows("Ended: declined");
+  await call.isOver("declined");
+});
+
+scene("the page declines a call of Dino, which says so", async t => {
+  const phone = await softphone(t);
+  const call = await dino.call(world.at("alice"));
+  await phone.shows("Incoming call");
+  await phone.decline();
+  await call.isOver("failed");
+});
+
+scene("Dino is told that a number is busy", async () => {
+  const call = await dino.call(world.at(BUSY));
+  await call.isOver("failed");
+});
+
+scene("a page that gives up is a call that Dino has missed", async t => {
+  const [phone, mark] = [await softphone(t), await dino.mark()];
+  await phone.call("tybalt@localhost");
+  const call = await dino.rings(mark);
+  await phone.hangUp("Ended: cancelled");
+  await call.isOver("missed");
+});
+
+scene("a call that Dino gives up stops the phone from ringing", async t => {
+  const phone = await desk(t);
+  const call = await dino.call(world.at(DESK));
+  await phone.event("CALL_INCOMING");
+  await call.hangUp();
+  await phone.event("CALL_CLOSED");
+});
+
+await run();

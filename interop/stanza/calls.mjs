@@ -1,0 +1,165 @@
+/** The softphone page and an IM client of stanza: sound and pictures from one to the other. */
+import { launchBrowser } from "../lib/browser.mjs";
+import { startStanza } from "../lib/stanza.mjs";
+import { afterAll, check, run, until } from "../lib/tests.mjs";
+import { ROMEO_RELAYED, startWorld, wentDirectly, wentThroughTheRelay } from "../lib/world.mjs";
+
+const PAGE_HZ = 600;
+const CLIENT_HZ = 1700;
+const FRAMES = 15;
+
+const world = await startWorld();
+const { scene } = world;
+const near = await launchBrowser({ hz: PAGE_HZ });
+afterAll(() => near.close());
+const far = await launchBrowser({ hz: CLIENT_HZ });
+afterAll(() => far.close());
+
+async function client(t, options) {
+  const one = await startStanza(far, world.prosody, "romeo", options);
+  t.onFailure(() => one.log());
+  t.after(() => one.close());
+  return one;
+}
+
+/** Alice's page and romeo's client. */
+const both = (t, options) => Promise.all([world.softphone(t, near), client(t, options)]);
+
+const hearEachOther = (page, im) => Promise.all([page.hears(CLIENT_HZ), im.hears(PAGE_HZ)]);
+
+/** Waits until the page decodes pictures, and goes on doing so. */
+async function pageSees(phone) {
+  const shown = () => phone.page.evaluate(() => document.querySelector("#remote-video").getVideoPlaybackQuality().totalVideoFrames);
+  const before = await shown();
+  await until("the page sees the far side", async () => (await shown()) >= before + FRAMES, { ms: 15_000 });
+}
+
+/** The page calls the client by its full JID, for it knows no proposals. */
+async function pageCalls(page, im, { video = false } = {}) {
+  await page.number.fill(im.jid);
+  await page.button(video ? "Call with video" : "Call").click();
+  const call = await im.rings();
+  await call.ring();
+  await page.shows("Ringing");
+  await call.accept({ video });
+  await page.shows("Connected");
+  return call;
+}
+
+scene("a page calls the client directly: both hear each other, and no packet comes to the gateway", async t => {
+  const [page, im] = await both(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  const call = await pageCalls(page, im);
+  await hearEachOther(page, im);
+  await page.hangUp();
+  await call.ended();
+  await wentDirectly(await ended(), packets);
+});
+
+scene("the client calls a page directly: both hear each other, and no packet comes to the gateway", async t => {
+  const [page, im] = await both(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  const call = await im.call(`${world.at("alice")}/patchcord`);
+  await call.event("ringing");
+  await page.answer();
+  await call.event("accepted");
+  await hearEachOther(page, im);
+  await call.hangUp();
+  await page.shows("Ended: normal");
+  await wentDirectly(await ended(), packets);
+});
+
+scene("a page calls the client with video: both see and hear each other, over one transport", async t => {
+  const [page, im] = await both(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  const call = await pageCalls(page, im, { video: true });
+  await Promise.all([hearEachOther(page, im), call.sees({ frames: FRAMES }), pageSees(page)]);
+  check((await call.do("figures")).transports === 1, "sound and pictures are bundled");
+  await call.hangUp();
+  await page.shows("Ended: normal");
+  await wentDirectly(await ended(), packets);
+});
+
+scene("the client calls a page with video: both see and hear each other, over one transport", async t => {
+  const [page, im] = await both(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  const call = await im.call(`${world.at("alice")}/patchcord`, { video: true });
+  await page.shows("Incoming call");
+  await page.button("Answer with video").click();
+  await page.shows("Connected");
+  await Promise.all([hearEachOther(page, im), call.sees({ frames: FRAMES }), pageSees(page)]);
+  check((await call.do("figures")).transports === 1, "sound and pictures are bundled");
+  await page.hangUp();
+  await call.ended();
+  await wentDirectly(await ended(), packets);
+});
+
+scene("a page answers a call with video by sound alone, and both hear each other", async t => {
+  const [page, im] = await both(t);
+  await im.call(`${world.at("alice")}/patchcord`, { video: true });
+  await page.answer();
+  await hearEachOther(page, im);
+  await page.hangUp();
+});
+
+scene("a client that shows what it can is called by its bare JID, without a proposal", async t => {
+  const [page, im] = await both(t, { caps: true });
+  await im.do("presence", { to: world.at("alice") });
+  await page.call("romeo@localhost");
+  const call = await im.rings();
+  await call.accept();
+  await page.shows("Connected");
+  await hearEachOther(page, im);
+  await call.hangUp();
+  await page.shows("Ended: normal");
+});
+
+scene("through the relay both hear each other", async t => {
+  const [page, im] = await both(t);
+  const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
+  await im.do("presence", { to: world.at("alice") });
+  await page.call(ROMEO_RELAYED);
+  const call = await im.rings();
+  await call.accept();
+  await page.shows("Connected");
+  await hearEachOther(page, im);
+  await page.hangUp();
+  await call.ended();
+  await wentThroughTheRelay(await ended(), packets);
+});
+
+scene("the client declines, gives up and is declined, and each side is told", async t => {
+  const [page, im] = await both(t);
+  await page.call(im.jid);
+  await (await im.rings()).reject("decline");
+  await page.shows("Ended: declined");
+  const given = await im.call(`${world.at("alice")}/patchcord`);
+  await page.shows("Incoming call");
+  await given.reject("cancel");
+  await page.shows("Ended: cancelled");
+  const declined = await im.call(`${world.at("alice")}/patchcord`);
+  await page.shows("Incoming call");
+  await page.decline();
+  await declined.ended({ reason: "decline" });
+});
+
+scene("the client holds and comes back, and the page is told and hears it again", async t => {
+  const [page, im] = await both(t);
+  const call = await pageCalls(page, im);
+  await hearEachOther(page, im);
+  await call.do("hold");
+  await page.shows("On hold");
+  await call.do("resume");
+  await page.shows("Connected");
+  await hearEachOther(page, im);
+  await page.hold();
+  await call.event("hold");
+  await page.hold();
+  await call.event("resumed");
+  await hearEachOther(page, im);
+  await call.do("mute", "initiator");
+  await until("the page says so", async () => (await page.sentence.textContent()).includes("muted"));
+  await page.hangUp();
+});
+
+await run();
