@@ -21,7 +21,7 @@ from slixmpp.xmlstream.matcher.base import MatcherBase
 
 import names
 from call import Call
-from names import CAPS, CLIENT, DELAY, DISCO_INFO, ERRORS, JINGLE, JMI, RECEIPTS, STANZA_ERRORS, local, namespace
+from names import CAPS, CLIENT, DELAY, DISCO_INFO, ERRORS, JINGLE, JMI, RECEIPTS, ROSTER, STANZA_ERRORS, local, namespace
 
 RECONNECT_EVERY_S = 0.2
 
@@ -81,6 +81,7 @@ class Client:
 
     def online(self, _):
         self.jid = str(self.stream.boundjid)
+        self.send("iq", None, [ET.Element(f"{{{ROSTER}}}query")], kind="get", id="roster")
         if not self.options.invisible:
             self.do_presence()
         self.say("online", jid=self.jid)
@@ -219,6 +220,10 @@ class Client:
             return
         if query.tag == f"{{{JINGLE}}}jingle":
             self.took_jingle(query, id, sender)
+        elif query.tag == f"{{{ROSTER}}}query":
+            self.send("iq", sender, kind="result", id=id)
+            for item in query:
+                self.say("roster", jid=item.get("jid"), subscription=item.get("subscription"), ask=item.get("ask"))
         elif query.tag == f"{{{DISCO_INFO}}}query":
             self.send("iq", sender, [self.disco(query.get("node"))], kind="result", id=id)
         else:

@@ -14,12 +14,10 @@ JMI = "urn:xmpp:jingle-message:0"
 HINTS = "urn:xmpp:hints"
 DELAY = "urn:xmpp:delay"
 RECEIPTS = "urn:xmpp:receipts"
-CARBONS = "urn:xmpp:carbons:2"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
-DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
 CAPS = "http://jabber.org/protocol/caps"
-GATEWAY = "jabber:iq:gateway"
 CLIENT = "jabber:client"
+ROSTER = "jabber:iq:roster"
 STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 FEATURES = [
