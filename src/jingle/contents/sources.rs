@@ -24,11 +24,26 @@ pub(super) fn read(said: &rtp::Description, stream: &mut Stream) {
     }
     let group = |g: &ssma::SourceGroup| SourceGroup { semantics: g.semantics.clone(), ssrcs: g.ssrcs.clone() };
     stream.source_groups = said.source_groups.iter().map(group).collect();
+    describe_members(stream);
     let named = said.msid.as_ref().map(|(id, track)| format!("{id} {track}").trim().to_owned());
     stream.msid = named.or_else(|| of_source(stream)).filter(|m| !m.is_empty());
     // What is said of the stream need not be said of its sources again.
     let again = |a: &Extra| a.name == MSID && a.value.is_some() && a.value == stream.msid;
     stream.sources.iter_mut().for_each(|source| source.attributes.retain(|a| !again(a)));
+}
+
+/// Gives members of a group that are not described what is said of another member: stanza leaves the retransmissions
+/// out, and browsers take no group with a stranger in it.
+fn describe_members(stream: &mut Stream) {
+    for group in &stream.source_groups {
+        let known = |ssrc: &u32| stream.sources.iter().find(|s| s.ssrc == *ssrc);
+        let Some(attributes) = group.ssrcs.iter().find_map(known).map(|s| s.attributes.clone()) else { continue };
+        for &ssrc in &group.ssrcs {
+            if stream.sources.len() < rtp::MAX_SOURCES && stream.sources.iter().all(|s| s.ssrc != ssrc) {
+                stream.sources.push(RtpSource { ssrc, attributes: attributes.clone() });
+            }
+        }
+    }
 }
 
 /// The names that the first source with any has as its parameter `msid`.

@@ -10,7 +10,7 @@ use super::*;
 use crate::jingle::stanza::{Action, Senders, ns};
 use crate::model::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Direction, Extra, Fingerprint, Group as Bundle,
-    HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, Transport,
+    HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup, Transport,
 };
 
 const HEARD: Hearing = Hearing { describer: Creator::Initiator, batch: false };
@@ -311,6 +311,17 @@ fn a_source_always_has_a_name_and_never_a_parameter_without_a_value() {
     assert!(sources[0].contains("value='us'") && sources[0].contains("value='s t'"), "{sources:?}");
     assert!(sources[1].contains("value='them'") && sources[1].contains("value='s t'"), "{sources:?}");
     assert!(!sources[1].contains("label"), "{sources:?}");
+}
+
+#[test]
+fn a_member_of_a_group_that_is_not_described_is_like_the_other() {
+    let mut audio = stream("a", Kind::Audio);
+    let name = Extra { name: "cname".into(), value: Some("them".into()) };
+    audio.sources = vec![RtpSource { ssrc: 5, attributes: vec![name.clone()] }];
+    audio.source_groups = vec![SourceGroup { semantics: "FID".into(), ssrcs: vec![5, 6] }];
+    let written = SAID.offer(&description(vec![audio]), &mut Slots::default());
+    let heard = ANSWERED.stream(&written.contents[0], true, &[]);
+    assert_eq!(heard.sources[1], RtpSource { ssrc: 6, attributes: vec![name] });
 }
 
 #[test]
