@@ -189,7 +189,7 @@ impl Endpoint {
         }
         self.outputs.extend(waiting.into_iter().map(|stanza| Output::Send { connection, stanza }));
         for leg in self.calls.of(connection) {
-            self.in_call(now, leg, |leg, out| leg.come_back(resumed, out));
+            self.in_call(now, leg, |leg, out| leg.come_back(now, resumed, out));
         }
     }
 

@@ -160,9 +160,9 @@ pub fn is_unknown_session(error: &StanzaError) -> bool {
     error.jingle == Some(JingleCondition::UnknownSession) || error.condition == DefinedCondition::ItemNotFound
 }
 
-/// Whether an error to a question says that nobody is there to answer it.
-pub fn is_nobody_there(error: &StanzaError) -> bool {
-    is_unknown_session(error) || of_defined(&error.condition) == Cause::Unavailable
+/// Whether an error to a question is the server's, which says that the peer is not there to answer it.
+pub fn is_away(error: &StanzaError) -> bool {
+    !is_unknown_session(error) && of_defined(&error.condition) == Cause::Unavailable
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ const MAX_ASKED: usize = 64;
 const MAX_EARLY: usize = 128;
 /// How long a call lives whose stream is lost.
 pub const LOST_PATIENCE: Duration = Duration::from_secs(120);
+/// How long after that the peer, whose stream was lost too, may take to come back.
+pub const RETURN_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// How long a proposal stands that nobody answers. Above the longest ring of any dialplan: Dino rings without a word.
 pub const PROPOSE_PATIENCE: Duration = Duration::from_secs(180);
 /// When a proposal that came back with no error counts as ringing, for clients that ring without a word.
@@ -161,6 +165,17 @@ pub struct Leg {
     holds: bool,
     /// The stream is lost, and when the call ends by that.
     lost: Option<Instant>,
+    /// The stream is back, and the peer has not said yet that the session is.
+    doubt: Option<Doubt>,
+}
+
+/// A server that was away has lost its clients too, and they come back in their own time.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// How long a peer that is not there may still come back.
+    until: Instant,
+    /// When it is asked again.
+    next: Option<Instant>,
 }
 
 impl Leg {
@@ -180,6 +195,7 @@ impl Leg {
             held: false,
             holds: false,
             lost: None,
+            doubt: None,
         }
     }
 
@@ -207,20 +223,34 @@ impl Leg {
     pub fn lose(&mut self, now: Instant, out: &mut Said) {
         if self.lost.is_none() && !self.has_ended() {
             self.lost = Some(now + LOST_PATIENCE);
+            self.doubt = None;
             out.signals.push(Signal::Lost);
         }
     }
 
     /// The stream is there again; `resumed`: and lost nothing meanwhile.
-    pub fn come_back(&mut self, resumed: bool, out: &mut Said) {
+    pub fn come_back(&mut self, now: Instant, resumed: bool, out: &mut Said) {
         if self.lost.take().is_none() {
             return;
         }
         out.signals.push(Signal::Back);
         if !resumed && matches!(self.stage, Stage::Active | Stage::Initiated { .. }) {
-            // XEP-0166 §6.8: an empty session-info asks whether the session is there. The peer may have ended it
-            // while nobody could tell us.
-            self.request(Jingle::new(Action::SessionInfo, &self.ends.sid), Asked::Ping, out);
+            // The peer may have ended it while nobody could tell us.
+            self.doubt = Some(Doubt { until: now + RETURN_PATIENCE, next: None });
+            self.ping(out);
+        }
+    }
+
+    /// XEP-0166 §6.8: an empty session-info asks whether the session is there.
+    fn ping(&mut self, out: &mut Said) {
+        self.request(Jingle::new(Action::SessionInfo, &self.ends.sid), Asked::Ping, out);
+    }
+
+    /// Nobody answers a ping but the peer's server.
+    fn hear_peer_away(&mut self, now: Instant, out: &mut Said) {
+        match &mut self.doubt {
+            Some(doubt) if now < doubt.until => doubt.next = Some(now + PING_EVERY),
+            _ => self.be_hung_up(Hangup::new(Cause::Network), out),
         }
     }
 
@@ -232,7 +262,8 @@ impl Leg {
             Stage::Initiated { until, .. } => *until,
             Stage::Proposed { .. } | Stage::Offered { .. } | Stage::Active | Stage::Ended => None,
         };
-        stage.into_iter().chain(self.exchange.deadline()).chain(self.lost).min()
+        let ping = self.doubt.and_then(|doubt| doubt.next);
+        stage.into_iter().chain(self.exchange.deadline()).chain(self.lost).chain(ping).min()
     }
 
     /// Does what is due.
@@ -257,6 +288,14 @@ impl Leg {
         }
         if self.exchange.deadline().is_some_and(|until| until <= now) {
             self.give_up_change(now, out);
+        }
+        if let Some(doubt) = &mut self.doubt
+            && doubt.next.is_some_and(|next| next <= now)
+        {
+            doubt.next = None;
+            if !self.has_ended() {
+                self.ping(out);
+            }
         }
     }
 
@@ -324,13 +363,15 @@ impl Leg {
         }
     }
 
-    /// Says a word of message initiation to the peer's account, so that all its devices hear it.
+    /// Says a word of message initiation: to the peer's account, so that all its devices hear it, or to the device that
+    /// proposed the call and is told that it rings or may proceed (Dino takes that at its full JID alone).
     fn message(&mut self, word: Word, out: &mut Said) -> u32 {
         let (number, name) = self.name();
         let word = JingleMessage::new(&self.ends.sid, word);
-        let account = Jid::from(self.ends.peer.to_bare());
+        let is_for_device = matches!(word.word, Word::Ringing | Word::Proceed);
+        let to = if is_for_device { self.ends.peer.clone() } else { Jid::from(self.ends.peer.to_bare()) };
         let is_proposal = matches!(word.word, Word::Propose { .. });
-        let message = Message::of_call(&self.ends.ours, &account, &name, &word);
+        let message = Message::of_call(&self.ends.ours, &to, &name, &word);
         // A receipt is how Conversations says that a device has the proposal.
         let message = if is_proposal { message.asking_receipt() } else { message };
         out.stanzas.push(message.write());
@@ -373,7 +414,7 @@ impl Leg {
                 self.be_hung_up(cause::of_error(&error), out);
             }
             Asked::Accept if !self.has_ended() => self.be_hung_up(cause::of_error(&error), out),
-            Asked::Ping if cause::is_nobody_there(&error) => self.be_hung_up(Hangup::new(Cause::Network), out),
+            Asked::Ping if cause::is_away(&error) && !self.has_ended() => self.hear_peer_away(now, out),
             _ if is_gone && !self.has_ended() => self.be_hung_up(Hangup::new(Cause::Network), out),
             Asked::Change => self.change_failed(now, number, &error, out),
             Asked::Propose | Asked::Initiate | Asked::Accept | Asked::Ping | Asked::Other => {}
@@ -384,6 +425,7 @@ impl Leg {
         match (asked, &mut self.stage) {
             (Asked::Initiate, Stage::Initiated { until, .. }) => *until = None,
             (Asked::Change, _) => self.change_acknowledged(now, number, out),
+            (Asked::Ping, _) => self.doubt = None,
             _ => {}
         }
     }

@@ -27,7 +27,7 @@ fn a_proposed_call_is_asked_for_its_offer_answered_and_hung_up() {
     rig.say(leg, Signal::Solicit(ExchangeId::heard(1)));
     let proceed = rig.sent().remove(0);
     assert_eq!(words(&proceed), "proceed +store");
-    assert_eq!((proceed.attr("from"), proceed.attr("to")), (Some(OURS), Some("romeo@montague.lit")));
+    assert_eq!((proceed.attr("from"), proceed.attr("to")), (Some(OURS), Some(PEER)));
 
     let id = rig.jingle("session-initiate", SID, DINO_AUDIO);
     assert_eq!(rig.words(), [format!("result {id}")]);
