@@ -117,7 +117,10 @@ export class Jbot {
     this.tell("presence", more);
   }
 
+  /** Logs out, once all that was said has been sent. */
   async stop() {
+    if (this.#program.ended === null) this.tell("quit");
+    await this.#program.end();
     await this.#program.stop();
   }
 }

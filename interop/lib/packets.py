@@ -1,4 +1,4 @@
-"""Counts the UDP packets from or to a range of ports, on every network card: packets.py FIRST LAST
+"""Counts the UDP packets from or to ranges of ports, on every network card: packets.py FIRST LAST [FIRST LAST…]
 
 Says "ready", and then the count for each line of standard input. Needs CAP_NET_RAW, as in `lib/namespace`.
 """
@@ -22,7 +22,7 @@ def ports(packet):
     return struct.unpack("!HH", packet[head : head + 4]) if len(packet) >= head + 4 else None
 
 
-def main(first, last):
+def main(ranges):
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL))
     tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     print("ready", flush=True)
@@ -35,8 +35,9 @@ def main(first, last):
                 print(count, flush=True)
                 continue
             packet, (_, protocol, kind, *_rest) = tap.recvfrom(64)
-            if protocol == IPV4 and kind != OUTGOING and any(first <= p <= last for p in ports(packet) or ()):
+            if protocol == IPV4 and kind != OUTGOING and any(port in one for port in ports(packet) or () for one in ranges):
                 count += 1
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+bounds = [int(word) for word in sys.argv[1:]]
+main([range(first, last + 1) for first, last in zip(bounds[::2], bounds[1::2])])

@@ -13,6 +13,8 @@ import { afterAll, check, test, until } from "./tests.mjs";
 
 const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
 const COUNTER = path.join(path.dirname(fileURLToPath(import.meta.url)), "packets.py");
+/** The gateway's UDP ports for browsers and IM clients: one for each of its threads. */
+const ICE_PORTS = { from: 31_000, to: 31_063 };
 const DISCO = "http://jabber.org/protocol/disco#info";
 
 /** Rings the desk phone of the user `phone`. */
@@ -51,7 +53,7 @@ export async function startWorld({ rules = "", xmpp = "" } = {}) {
     rule({ entry: "account:*@localhost", user: "*" }, "user:{user}"),
     rules,
   ].join("\n");
-  const gateway = await startGateway({ toml, media: `address = "${ownAddress()}"` });
+  const gateway = await startGateway({ toml, media: `address = "${ownAddress()}"\nice_port = ${ICE_PORTS.from}` });
   afterAll(() => gateway.stop());
   const world = new World(prosody, gateway, carrierPort);
   await world.isJoined();
@@ -119,8 +121,8 @@ class World {
 
   /** Counts the packets from and to the gateway's media ports from now on. @returns gives the count so far */
   async countMedia(t) {
-    const { from, to } = this.gateway.mediaPorts;
-    const program = await start(PYTHON, [COUNTER, String(from), String(to)], { input: true, ready: /^ready$/m });
+    const ranges = [ICE_PORTS, this.gateway.mediaPorts].flatMap(({ from, to }) => [String(from), String(to)]);
+    const program = await start(PYTHON, [COUNTER, ...ranges], { input: true, ready: /^ready$/m });
     t.after(() => program.stop());
     return async () => {
       const mark = program.output.length;

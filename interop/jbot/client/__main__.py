@@ -2,7 +2,7 @@
 
 Commands come as one JSON object a line on standard input (`do` names the command), events go as one a line to
 standard output (`event` names it). It ends when its input does. The commands are the methods of `Client` whose names
-begin with `do_`.
+begin with `do_`; `quit` ends it too, after what was said has been sent.
 """
 
 import argparse
@@ -109,6 +109,8 @@ class Client:
         await asyncio.get_event_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             command = json.loads(line)
+            if command["do"] == "quit":
+                break
             method = getattr(self, f"do_{command.pop('do')}")
             try:
                 done = method(**command)
