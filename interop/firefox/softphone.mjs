@@ -1,4 +1,5 @@
 /** The softphone page in Firefox, against the gateway, its demo trunk and Chromium. */
+import { DIRECT_RULES, sees } from "../chromium/direct.mjs";
 import { launchBrowser } from "../lib/browser.mjs";
 import { launchFirefox } from "../lib/firefox.mjs";
 import { startGateway, USERS } from "../lib/gateway.mjs";
@@ -18,7 +19,7 @@ let gateway;
 const relay = await cuttableRelay(() => gateway.httpPort);
 afterAll(() => relay.close());
 const relayUrl = `http://127.0.0.1:${relay.port}/`;
-gateway = await startGateway({ origins: [relayUrl.slice(0, -1)], media: `address = "${ownAddress()}"` });
+gateway = await startGateway({ origins: [relayUrl.slice(0, -1)], media: `address = "${ownAddress()}"`, toml: DIRECT_RULES });
 afterAll(() => gateway.stop());
 const firefox = await launchFirefox({ hz: FIREFOX_HZ });
 afterAll(() => firefox.close());
@@ -113,6 +114,40 @@ scene("Chromium calls Firefox, and both hear each other, also after a reload of 
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await b.hangUp();
   await a.shows("Ended: normal");
+});
+
+scene("Firefox and Chromium talk directly, and Firefox sees Chromium, also when video comes later", async t => {
+  const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
+  await b.callWithVideo("direct-alice");
+  await a.shows("Incoming call");
+  await a.answer();
+  await sees(a);
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await a.hangUp();
+  await b.shows("Ended: normal");
+  await a.call("direct-bob");
+  await b.answer();
+  await a.shows("Connected");
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await b.camera();
+  await sees(a);
+  await b.camera();
+  await until("no pictures", () => a.page.locator("#remote-video").isHidden());
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await a.hangUp();
+});
+
+scene("a direct call between Firefox and Chromium survives a reload of either", async t => {
+  const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
+  await a.call("direct-bob");
+  await b.answer();
+  await a.shows("Connected");
+  for (const one of [b, a]) {
+    await one.reload();
+    await one.shows("Connected");
+    await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  }
+  await a.hangUp();
 });
 
 await run();
