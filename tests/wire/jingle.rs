@@ -17,13 +17,13 @@ fn recorded(bytes: &[u8]) -> Vec<Element> {
 }
 
 /// The recorded flows: the name of each, and its stanzas.
-fn flows() -> Vec<(String, Vec<Element>)> {
+pub fn flows() -> Vec<(String, Vec<Element>)> {
     let files = shared::files("fixtures/jingle").into_iter().filter(|(name, _)| name.ends_with(".xml"));
     files.map(|(name, bytes)| (name, recorded(&bytes))).collect()
 }
 
 /// The XEPs' examples that are XML, as they stand there.
-fn examples() -> Vec<(String, Vec<Element>)> {
+pub fn examples() -> Vec<(String, Vec<Element>)> {
     let mut examples = Vec::new();
     for (name, bytes) in shared::files("cases/xmpp").into_iter().filter(|(name, _)| name.ends_with(".xml")) {
         let text = String::from_utf8(bytes).unwrap();

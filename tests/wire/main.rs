@@ -13,4 +13,5 @@ mod sdp;
 mod sip;
 mod sip_sockets;
 mod srtp;
+mod strangers;
 mod stun;
