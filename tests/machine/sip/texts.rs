@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use patchcord::model::{Address, Answer, Cause, Contact, Entry, LONGEST_TEXT, Party, Signal, Undelivered};
+use patchcord::model::{Address, Answer, Cause, Contact, Entry, LONGEST_TEXT, Offer, Party, Signal, Undelivered};
 use patchcord::sip::config::{CallerPolicy, Trunk};
 use patchcord::sip::message::{Header, Message, Method, Name, Request, Response};
 
 use super::doors::{home, last, prove, request};
-use super::net::{Net, address, media};
+use super::net::{Net, address, media, said};
 
 const PHONE: &str = "10.0.0.7:40000";
 const PEER: &str = "10.0.0.9:5060";
@@ -209,6 +209,36 @@ fn a_message_to_a_phone_goes_where_it_has_registered_and_200_delivers_it() {
     assert_eq!(net.ends[0].delivered, [(id, Ok(()))]);
     net.assert_all_forgotten();
     assert_eq!(net.ends[0].delivered.len(), 1);
+}
+
+#[test]
+fn a_phone_that_is_called_by_an_account_writes_back_to_it_within_the_call() {
+    let (mut net, contact) = registered();
+    net.call_start(0, |start| {
+        (start.trunk, start.contact, start.to) = (None, Some(contact), Address::here("alice"));
+        start.from = Party::new(Address::at("romeo", "montague.lit/Orchard"));
+        start.offer = Some(Offer { exchange: said(0), description: media(4000) });
+    });
+    net.run_ms(50);
+    let invite = net.request("INVITE");
+    let sdp = String::from_utf8_lossy(&invite.body).into_owned();
+    let ok = Response::to(&invite, 200).with_to_tag("t").with(Header::new(Name::Contact, "<sip:alice@10.0.0.9>"));
+    net.inject(address(PEER), 0, ok.with_body("application/sdp", sdp));
+    let in_dialog = |mut request: Request| {
+        request.headers.set(Header::new(Name::From, "<sip:alice@example.org>;tag=t"));
+        request.headers.set(Header::of(Name::To, invite.headers.from().unwrap()));
+        request.headers.set(Header::new(Name::CallId, invite.headers.call_id().unwrap()));
+        request.with_body("text/plain", "I hear thee")
+    };
+    let written = |cseq| in_dialog(request("MESSAGE", "sip:patchcord@10.0.0.1:5060", cseq));
+    net.inject(address(PEER), 0, written(10));
+    assert_eq!(last(&net).1.code(), 401, "a call proves nobody's password");
+    let proven = prove(&net, &written(11), "alice", "wonder");
+    net.inject(address(PEER), 0, proven);
+    let text = &net.ends[0].texts[0];
+    assert_eq!((&text.entry, &text.to), (&Entry::User("alice".into()), &Address::at("romeo", "montague.lit")));
+    net.delivered(0, Ok(()));
+    assert_eq!(last(&net).1.code(), 200);
 }
 
 #[test]
