@@ -10,7 +10,7 @@ use xmpp_parsers::ns;
 pub enum Fault {
     /// The network, or the server's machine.
     #[error("{0}")]
-    Network(#[from] io::Error),
+    Network(#[source] io::Error),
     /// The server says something that is not XML, or not XMPP.
     #[error("the server's XML is wrong: {0}")]
     Malformed(String),
@@ -38,6 +38,15 @@ pub enum Fault {
     /// A stanza of ours cannot be written.
     #[error("a stanza cannot be written: {0}")]
     Unwritable(String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Fault::torn(),
+            _ => Fault::Network(error),
+        }
+    }
 }
 
 impl Fault {

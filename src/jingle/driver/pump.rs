@@ -173,7 +173,7 @@ impl Pump<'_> {
             Item::Header { .. } => Ok(()),
             Item::Footer => Err(Fault::Closed),
             Item::Dropped { name, why } => {
-                warn!(name, why, "an XMPP stanza was dropped");
+                debug!(name, why, "a stanza is dropped");
                 session.management.iter_mut().for_each(Management::heard);
                 Ok(())
             }
