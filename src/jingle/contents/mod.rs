@@ -20,7 +20,7 @@ pub use slots::{Slot, Slots};
 
 use super::stanza::grouping::Group;
 use super::stanza::{Content, Creator, Jingle};
-use crate::model::{Description, Mid, Stream};
+use crate::model::{Description, Stream};
 
 /// What one side says of its media.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -136,14 +136,5 @@ impl Saying<'_> {
         }
         written.groups = groups::write(description, slots);
         written
-    }
-}
-
-/// The stream of a description that a [`Candidates`](crate::model::Candidates) or a name is about; without a name, the
-/// first that lives.
-pub fn position(description: &Description, mid: Option<&Mid>) -> Option<usize> {
-    match mid {
-        Some(mid) => description.streams.iter().position(|s| s.mid.as_ref() == Some(mid)),
-        None => description.streams.iter().position(streams::is_content),
     }
 }

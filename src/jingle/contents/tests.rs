@@ -10,7 +10,7 @@ use super::*;
 use crate::jingle::stanza::{Action, Senders, ns};
 use crate::model::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Direction, Extra, Fingerprint, Group as Bundle,
-    HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup, Transport,
+    HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Transport,
 };
 
 const HEARD: Hearing = Hearing { describer: Creator::Initiator, batch: false };
