@@ -28,7 +28,7 @@ use super::session::Said;
 use super::stanza::{self, Stanza};
 use super::text::Texts;
 use crate::base::{AdapterId, Dice, LegId, LegMint};
-use crate::model::{Cause, Directory, Signal, Text, TextId, Undelivered};
+use crate::model::{Cause, Directory, Hangup, Signal, Text, TextId, Undelivered};
 use calls::Calls;
 use link::Link;
 
@@ -97,6 +97,9 @@ pub enum Output {
     },
 }
 
+/// The characters of a name that no other has: what the names of a call's stanzas begin with.
+const TAG: usize = 10;
+
 /// The subscribers of every connection, as [`Output::Keep`] last gave them.
 pub type Kept = BTreeMap<ConnectionId, Vec<(BareJid, BareJid)>>;
 
@@ -146,7 +149,7 @@ impl Endpoint {
             Input::Directory(directory) => self.directory = directory,
             Input::Leave => self.contacts.leave(&mut self.outputs),
             Input::Overflow(leg) => {
-                let hangup = crate::model::Hangup::new(Cause::Congestion);
+                let hangup = Hangup::new(Cause::Congestion);
                 self.in_call(now, leg, |leg, out| leg.hang_up(&hangup, out));
             }
         }
@@ -178,12 +181,15 @@ impl Endpoint {
         // First presence: a client that gets a call from somebody offline may not show it.
         self.contacts.up(now, connection, jid, resumed, &self.directory, &mut self.outputs);
         let is_component = self.contacts.home(connection).is_some_and(|home| home.is_component());
+        if !is_component && !resumed {
+            self.ask_for_copies(connection, jid);
+        }
         for leg in self.calls.of(connection) {
             // A client that has another resource from now on cannot be spoken to in its calls.
             let is_lost = !is_component && self.calls.ends(leg).is_some_and(|ends| ends.ours != *jid);
             self.in_call(now, leg, |leg, out| {
                 if is_lost {
-                    leg.hang_up(&crate::model::Hangup::new(Cause::Network), out);
+                    leg.hang_up(&Hangup::new(Cause::Network), out);
                 }
             });
         }
@@ -191,6 +197,13 @@ impl Endpoint {
         for leg in self.calls.of(connection) {
             self.in_call(now, leg, |leg, out| leg.come_back(now, resumed, out));
         }
+    }
+
+    /// A client is one device of its account: it has to see when another takes a call (XEP-0280).
+    fn ask_for_copies(&mut self, connection: ConnectionId, jid: &Jid) {
+        let enable = Element::bare("enable", hear::CARBONS);
+        let iq = stanza::Iq::set(jid, &jid.to_bare().into(), &self.dice.token(TAG), enable);
+        self.send(connection, iq.write());
     }
 
     fn down(&mut self, now: Instant, connection: ConnectionId) {

@@ -6,15 +6,13 @@ use tracing::info;
 use xmpp_parsers::jid::Jid;
 
 use super::calls::key;
-use super::{Endpoint, Output};
+use super::{Endpoint, Output, TAG};
 use crate::base::{LegId, Pii};
 use crate::jingle::address;
 use crate::jingle::config::ConnectionId;
 use crate::jingle::session::{Ends, Leg, Said};
 use crate::model::{Address, Cause, Hangup, Signal, Start};
 
-/// The characters that the names of a call's stanzas begin with.
-const TAG: usize = 10;
 /// As whom somebody calls who does not want to be named, or whom no JID can name.
 const ANONYMOUS: &str = "anonymous";
 

@@ -18,6 +18,8 @@ use crate::jingle::stanza::{
 };
 use crate::model::{Address, Cause, Entry, Hangup, Offer, Party, Signal, Start};
 
+/// XEP-0280.
+pub(super) const CARBONS: &str = "urn:xmpp:carbons:2";
 /// How many more gateways a call from an IM client may pass (RFC 3261 §8.1.1.6).
 const HOPS: u8 = 70;
 
@@ -55,7 +57,7 @@ impl Endpoint {
         if let Some(leg) = self.calls.find(&key) {
             let Some(known) = self.calls.leg_mut(leg) else { return };
             let mut out = Said::default();
-            let answer = match known.hear(now, &from, jingle, &mut out) {
+            let answer = match known.hear(&from, jingle, &mut out) {
                 Ok(()) => iq.result(None),
                 Err(error) => iq.error(error),
             };
@@ -287,7 +289,6 @@ impl Endpoint {
 
 /// The message inside the copy of one that another device of the account sent.
 fn sent_copy(element: &Element) -> Option<Message> {
-    const CARBONS: &str = "urn:xmpp:carbons:2";
     const FORWARD: &str = "urn:xmpp:forward:0";
     let forwarded = element.is("sent", CARBONS).then(|| element.get_child("forwarded", FORWARD))??;
     forwarded.children().find_map(|child| match read(child.clone()) {

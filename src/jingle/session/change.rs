@@ -16,7 +16,7 @@ use crate::base::ExchangeId;
 use crate::jingle::config::IQ_PATIENCE;
 use crate::jingle::contents::direction;
 use crate::jingle::stanza::{
-    Action, Condition, Content, DefinedCondition, ErrorType, Jingle, JingleCondition, Reason, StanzaError,
+    Action, Condition, Content, Creator, DefinedCondition, ErrorType, Jingle, JingleCondition, Reason, StanzaError,
 };
 use crate::model::{Answer, Cause, Hangup, Offer, Signal};
 
@@ -31,17 +31,17 @@ pub(super) struct Change {
 /// The peer changes something.
 impl Leg {
     /// content-add, -modify, -remove, or a transport-info that restarts ICE.
-    pub(super) fn hear_change(&mut self, now: Instant, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
+    pub(super) fn hear_change(&mut self, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
         match (&self.stage, &self.exchange) {
             (Stage::Active, Exchange::Stable) => self.open_change(&jingle, out),
             (Stage::Active, Exchange::Said(said)) => {
                 if jingle.action == Action::TransportInfo && !said.restarted.is_empty() {
-                    self.hear_restarted(now, &jingle, out);
+                    self.hear_restarted(&jingle, out);
                     return Ok(());
                 }
                 if self.ties(&jingle, said) {
                     // XEP-0166 §7.2.16: the initiator's wish prevails.
-                    if self.media.role == crate::jingle::stanza::Creator::Initiator {
+                    if self.media.role == Creator::Initiator {
                         return Err(StanzaError::jingle(JingleCondition::TieBreak));
                     }
                     self.fail_change(Cause::Glare, out);
@@ -141,7 +141,7 @@ impl Leg {
     }
 
     /// The call answers what the peer changed.
-    pub(super) fn say_answer(&mut self, now: Instant, answer: Answer, out: &mut Said) {
+    pub(super) fn say_answer(&mut self, answer: Answer, out: &mut Said) {
         if answer.provisional {
             return;
         }
@@ -171,7 +171,7 @@ impl Leg {
         let turned = self.media.turn(&ours, stayed);
         self.say_senders(turned, out);
         self.media.ours = ours;
-        self.next_change(now, out);
+        self.next_change(out);
     }
 
     fn say_senders(&mut self, contents: Vec<Content>, out: &mut Said) -> Option<u32> {
@@ -185,7 +185,7 @@ impl Leg {
 
     /// The call refuses what the peer changed: the session stays as it was. What the peer removed is gone all the
     /// same.
-    pub(super) fn say_refusal(&mut self, now: Instant, exchange: ExchangeId, why: Cause, out: &mut Said) {
+    pub(super) fn say_refusal(&mut self, exchange: ExchangeId, why: Cause, out: &mut Said) {
         let Some(heard) = self.exchange.take_heard(exchange) else { return };
         debug!(leg = %self.ends.id, %why, "the change is refused");
         if !heard.added.is_empty() {
@@ -201,12 +201,11 @@ impl Leg {
         let ours = self.media.ours.clone();
         let contents = self.media.turn(&ours, 0..ours.streams.len());
         self.say_senders(contents, out);
-        self.next_change(now, out);
+        self.next_change(out);
     }
 
     /// The next of the peer's changes that waited.
-    fn next_change(&mut self, now: Instant, out: &mut Said) {
-        let _ = now;
+    fn next_change(&mut self, out: &mut Said) {
         while self.exchange.is_stable() && matches!(self.stage, Stage::Active) {
             let Some(jingle) = self.waiting.pop_front() else { return };
             self.open_change(&jingle, out);
@@ -270,7 +269,7 @@ impl Leg {
             unacknowledged,
             until: now + patience,
         });
-        self.settle_if_answered(now, out);
+        self.settle_if_answered(out);
     }
 
     fn say_removed(&mut self, slots: &[usize], out: &mut Said) -> u32 {
@@ -280,12 +279,7 @@ impl Leg {
     }
 
     /// The peer accepts or rejects contents that we added.
-    pub(super) fn hear_change_answered(
-        &mut self,
-        now: Instant,
-        jingle: &Jingle,
-        out: &mut Said,
-    ) -> Result<(), StanzaError> {
+    pub(super) fn hear_change_answered(&mut self, jingle: &Jingle, out: &mut Said) -> Result<(), StanzaError> {
         let Exchange::Said(said) = &mut self.exchange else {
             // Some reject in this way what they leave out of their accept.
             let is_early = matches!(self.stage, Stage::Initiated { .. }) && jingle.action == Action::ContentReject;
@@ -301,29 +295,29 @@ impl Leg {
         if jingle.action == Action::ContentAccept {
             self.media.hear_answer(jingle, &said.offer, &answered);
         }
-        self.settle_if_answered(now, out);
+        self.settle_if_answered(out);
         Ok(())
     }
 
-    fn hear_restarted(&mut self, now: Instant, jingle: &Jingle, out: &mut Said) {
+    fn hear_restarted(&mut self, jingle: &Jingle, out: &mut Said) {
         let mut change = Change::default();
         jingle.contents.iter().for_each(|c| self.take_restart(c, &mut change));
         if let Exchange::Said(said) = &mut self.exchange {
             said.restarted.retain(|at| !change.restarted.contains(at));
         }
-        self.settle_if_answered(now, out);
+        self.settle_if_answered(out);
     }
 
     /// The peer acknowledges part of our change.
-    pub(super) fn change_acknowledged(&mut self, now: Instant, number: u32, out: &mut Said) {
+    pub(super) fn change_acknowledged(&mut self, number: u32, out: &mut Said) {
         if let Exchange::Said(said) = &mut self.exchange {
             said.unacknowledged.remove(&number);
         }
-        self.settle_if_answered(now, out);
+        self.settle_if_answered(out);
     }
 
     /// The peer answers part of our change with an error.
-    pub(super) fn change_failed(&mut self, now: Instant, number: u32, error: &StanzaError, out: &mut Said) {
+    pub(super) fn change_failed(&mut self, number: u32, error: &StanzaError, out: &mut Said) {
         let is_open = matches!(&self.exchange, Exchange::Said(said) if said.unacknowledged.contains(&number));
         if is_open {
             let why = match error.jingle {
@@ -331,13 +325,13 @@ impl Leg {
                 _ => cause::of_error(error).cause,
             };
             self.fail_change(why, out);
-            self.next_change(now, out);
+            self.next_change(out);
         }
     }
 
     /// The peer has taken too long. Requests that it left unanswered count as done; contents that it neither accepted
     /// nor rejected are taken back.
-    pub(super) fn give_up_change(&mut self, now: Instant, out: &mut Said) {
+    pub(super) fn give_up_change(&mut self, out: &mut Said) {
         let Exchange::Said(said) = &mut self.exchange else { return };
         info!(leg = %self.ends.id, "the client leaves a change unanswered");
         said.unacknowledged.clear();
@@ -346,10 +340,10 @@ impl Leg {
             if !unanswered.is_empty() {
                 self.say_removed(&unanswered, out);
             }
-            self.settle_if_answered(now, out);
+            self.settle_if_answered(out);
         } else {
             self.fail_change(Cause::NotSupported, out);
-            self.next_change(now, out);
+            self.next_change(out);
         }
     }
 
@@ -364,7 +358,7 @@ impl Leg {
     }
 
     /// The peer has said all it has to say to our change: that is its answer.
-    fn settle_if_answered(&mut self, now: Instant, out: &mut Said) {
+    fn settle_if_answered(&mut self, out: &mut Said) {
         if !matches!(&self.exchange, Exchange::Said(said) if said.is_answered()) {
             return;
         }
@@ -381,15 +375,9 @@ impl Leg {
             }
         }
         self.media.ours = ours;
-        let mut description = self.media.theirs.clone();
-        let accepted = |d: &crate::model::Description, mid: &crate::model::Mid| {
-            d.streams.iter().any(|s| s.accepted && s.mid.as_ref() == Some(mid))
-        };
-        let streams = description.clone();
-        description.groups.iter_mut().for_each(|g| g.mids.retain(|mid| accepted(&streams, mid)));
-        description.groups.retain(|g| !g.mids.is_empty());
+        let description = self.media.theirs.clone();
         out.signals.push(Signal::Answer(Answer { exchange: said.exchange, description, provisional: false }));
         out.signals.extend(self.early.drain(..).map(Signal::Candidates));
-        self.next_change(now, out);
+        self.next_change(out);
     }
 }

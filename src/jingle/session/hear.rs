@@ -1,7 +1,5 @@
 //! What the peer says in a session, as signals.
 
-use std::time::Instant;
-
 use xmpp_parsers::jid::Jid;
 
 use super::cause::{self, Ended};
@@ -16,7 +14,7 @@ impl Leg {
     ///
     /// # Errors
     /// What is wrong with it; nothing has changed by it.
-    pub fn hear(&mut self, now: Instant, from: &Jid, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
+    pub fn hear(&mut self, from: &Jid, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
         if *from != self.ends.peer || self.has_ended() {
             return Err(StanzaError::jingle(JingleCondition::UnknownSession));
         }
@@ -33,9 +31,9 @@ impl Leg {
             _ if !has_begun => Err(StanzaError::jingle(JingleCondition::OutOfOrder)),
             Action::SessionAccept => self.hear_accept(&jingle, out),
             Action::SessionInfo => self.hear_info(&jingle, out),
-            Action::TransportInfo => self.hear_transport(now, jingle, out),
-            Action::ContentAdd | Action::ContentModify | Action::ContentRemove => self.hear_change(now, jingle, out),
-            Action::ContentAccept | Action::ContentReject => self.hear_change_answered(now, &jingle, out),
+            Action::TransportInfo => self.hear_transport(jingle, out),
+            Action::ContentAdd | Action::ContentModify | Action::ContentRemove => self.hear_change(jingle, out),
+            Action::ContentAccept | Action::ContentReject => self.hear_change_answered(&jingle, out),
             // XEP-0167 §7: for information; the formats stay as they were negotiated.
             Action::DescriptionInfo => Ok(()),
             Action::TransportReplace => {
@@ -68,9 +66,13 @@ impl Leg {
             match info {
                 Info::Ringing => self.hear_ringing(out),
                 Info::Hold => self.hear_hold(true, out),
-                Info::Active => self.hear_hold(false, out),
-                Info::Mute(of) if self.is_audio(of) => out.signals.push(Signal::Mute(true)),
-                Info::Unmute(of) if self.is_audio(of) => out.signals.push(Signal::Mute(false)),
+                // XEP-0167 §8.1: back from hold, or from mute.
+                Info::Active => {
+                    self.hear_hold(false, out);
+                    self.hear_mute(false, out);
+                }
+                Info::Mute(of) if self.is_audio(of) => self.hear_mute(true, out),
+                Info::Unmute(of) if self.is_audio(of) => self.hear_mute(false, out),
                 // A camera that is switched off is seen.
                 Info::Mute(_) | Info::Unmute(_) => {}
             }
@@ -81,6 +83,12 @@ impl Leg {
     fn hear_hold(&mut self, on: bool, out: &mut Said) {
         if matches!(self.stage, Stage::Active) && std::mem::replace(&mut self.held, on) != on {
             out.signals.push(Signal::Hold(on));
+        }
+    }
+
+    fn hear_mute(&mut self, on: bool, out: &mut Said) {
+        if matches!(self.stage, Stage::Active) && std::mem::replace(&mut self.muted, on) != on {
+            out.signals.push(Signal::Mute(on));
         }
     }
 

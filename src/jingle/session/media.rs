@@ -153,8 +153,17 @@ impl Media {
         }
         if !jingle.groups.is_empty() {
             self.theirs.groups = self.groups_heard(&jingle.groups);
+            self.trim_groups();
         }
         self.hear_senders(jingle);
+    }
+
+    /// Leaves in the peer's groups what is live.
+    fn trim_groups(&mut self) {
+        let streams = &self.theirs.streams;
+        let is_live = |mid: &Mid| streams.iter().any(|s| s.accepted && s.mid.as_ref() == Some(mid));
+        self.theirs.groups.iter_mut().for_each(|group| group.mids.retain(is_live));
+        self.theirs.groups.retain(|group| !group.mids.is_empty());
     }
 
     fn hear_senders(&mut self, jingle: &Jingle) {
@@ -267,11 +276,7 @@ impl Media {
         if let Some(stream) = self.theirs.streams.get_mut(at) {
             *stream = refused(stream);
         }
-        let gone = self.slots.0.get(at).and_then(|slot| slot.mid.clone());
-        for group in &mut self.theirs.groups {
-            group.mids.retain(|mid| Some(mid) != gone.as_ref());
-        }
-        self.theirs.groups.retain(|group| !group.mids.is_empty());
+        self.trim_groups();
     }
 
     /// Fits the call's answer to the slots: one stream each, in their names, with what an answer may say.

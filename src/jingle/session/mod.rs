@@ -163,6 +163,8 @@ pub struct Leg {
     held: bool,
     /// We hold the peer.
     holds: bool,
+    /// The peer switched its microphone off.
+    muted: bool,
     /// The stream is lost, and when the call ends by that.
     lost: Option<Instant>,
     /// The stream is back, and the peer has not said yet that the session is.
@@ -194,6 +196,7 @@ impl Leg {
             named: 0,
             held: false,
             holds: false,
+            muted: false,
             lost: None,
             doubt: None,
         }
@@ -287,7 +290,7 @@ impl Leg {
             _ => {}
         }
         if self.exchange.deadline().is_some_and(|until| until <= now) {
-            self.give_up_change(now, out);
+            self.give_up_change(out);
         }
         if let Some(doubt) = &mut self.doubt
             && doubt.next.is_some_and(|next| next <= now)
@@ -402,7 +405,7 @@ impl Leg {
     pub fn hear_answered(&mut self, now: Instant, number: u32, answer: Result<(), StanzaError>, out: &mut Said) {
         let Some(asked) = self.asked.remove(&number) else { return };
         let Err(error) = answer else {
-            return self.hear_acknowledged(now, number, asked, out);
+            return self.hear_acknowledged(number, asked, out);
         };
         debug!(leg = %self.ends.id, ?asked, ?error, "the peer answers with an error");
         let is_gone = cause::is_unknown_session(&error);
@@ -416,15 +419,15 @@ impl Leg {
             Asked::Accept if !self.has_ended() => self.be_hung_up(cause::of_error(&error), out),
             Asked::Ping if cause::is_away(&error) && !self.has_ended() => self.hear_peer_away(now, out),
             _ if is_gone && !self.has_ended() => self.be_hung_up(Hangup::new(Cause::Network), out),
-            Asked::Change => self.change_failed(now, number, &error, out),
+            Asked::Change => self.change_failed(number, &error, out),
             Asked::Propose | Asked::Initiate | Asked::Accept | Asked::Ping | Asked::Other => {}
         }
     }
 
-    fn hear_acknowledged(&mut self, now: Instant, number: u32, asked: Asked, out: &mut Said) {
+    fn hear_acknowledged(&mut self, number: u32, asked: Asked, out: &mut Said) {
         match (asked, &mut self.stage) {
             (Asked::Initiate, Stage::Initiated { until, .. }) => *until = None,
-            (Asked::Change, _) => self.change_acknowledged(now, number, out),
+            (Asked::Change, _) => self.change_acknowledged(number, out),
             (Asked::Ping, _) => self.doubt = None,
             _ => {}
         }

@@ -19,10 +19,10 @@ impl Leg {
             Signal::Answer(answer) if matches!(self.stage, Stage::Offered { .. }) => {
                 self.say_first_answer(answer, out);
             }
-            Signal::Answer(answer) => self.say_answer(now, answer, out),
+            Signal::Answer(answer) => self.say_answer(answer, out),
             Signal::Accept => self.say_accept(out),
             Signal::Offer(offer) => self.say_offer(now, offer, out),
-            Signal::Refuse { exchange, cause } => self.say_refusal(now, exchange, cause, out),
+            Signal::Refuse { exchange, cause } => self.say_refusal(exchange, cause, out),
             Signal::Candidates(candidates) => self.say_candidates(candidates, out),
             Signal::Hold(on) => self.say_hold(on, out),
             Signal::Mute(on) => self.say_mute(on, out),
@@ -43,18 +43,15 @@ impl Leg {
     }
 
     fn say_ringing(&mut self, out: &mut Said) {
-        match &mut self.stage {
-            Stage::Proposed { rings } => {
-                if !std::mem::replace(rings, true) {
-                    self.message(Word::Ringing, out);
-                }
-            }
-            Stage::Offered { rings, .. } => {
-                if !std::mem::replace(rings, true) {
-                    self.inform(Info::Ringing, out);
-                }
-            }
-            _ => {}
+        let is_session = matches!(self.stage, Stage::Offered { .. });
+        let (Stage::Proposed { rings } | Stage::Offered { rings, .. }) = &mut self.stage else { return };
+        if std::mem::replace(rings, true) {
+            return;
+        }
+        if is_session {
+            self.inform(Info::Ringing, out);
+        } else {
+            self.message(Word::Ringing, out);
         }
     }
 

@@ -1,7 +1,5 @@
 //! Candidates and restarts of ICE (XEP-0176), both ways.
 
-use std::time::Instant;
-
 use super::change::Change;
 use super::exchange::Exchange;
 use super::media::{self, Media};
@@ -104,10 +102,10 @@ impl Leg {
     }
 
     /// The peer found candidates of its side, or restarts ICE.
-    pub(super) fn hear_transport(&mut self, now: Instant, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
+    pub(super) fn hear_transport(&mut self, jingle: Jingle, out: &mut Said) -> Result<(), StanzaError> {
         let is_active = matches!(self.stage, Stage::Active);
         if is_active && self.restarts(&jingle) {
-            return self.hear_change(now, jingle, out);
+            return self.hear_change(jingle, out);
         }
         // Before the answer they would belong to nothing.
         let waits = matches!(self.stage, Stage::Initiated { .. });

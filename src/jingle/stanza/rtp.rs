@@ -228,7 +228,8 @@ impl Info {
         }
         let of = || Of { creator: attr(element, "creator"), name: text_attr(element, "name") };
         Some(match element.name() {
-            "active" => Info::Active,
+            // `unhold` is another word for the end of a hold.
+            "active" | "unhold" => Info::Active,
             "hold" => Info::Hold,
             "mute" => Info::Mute(of()),
             "unmute" => Info::Unmute(of()),

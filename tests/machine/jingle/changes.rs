@@ -257,7 +257,13 @@ fn hold_and_mute_are_words_of_their_own_both_ways() {
     rig.jingle("session-info", SID, ACTIVE);
     rig.jingle("session-info", SID, "<mute xmlns='urn:xmpp:jingle:apps:rtp:info:1' creator='initiator' name='audio'/>");
     rig.jingle("session-info", SID, "<unmute xmlns='urn:xmpp:jingle:apps:rtp:info:1'/>");
-    assert_eq!(rig.heard(), ["Hold true", "Hold false", "Mute true", "Mute false"]);
+    rig.jingle("session-info", SID, "<mute xmlns='urn:xmpp:jingle:apps:rtp:info:1'/>");
+    rig.jingle("session-info", SID, ACTIVE);
+    rig.jingle("session-info", SID, HELD);
+    rig.jingle("session-info", SID, "<unhold xmlns='urn:xmpp:jingle:apps:rtp:info:1'/>");
+    let heard =
+        ["Hold true", "Hold false", "Mute true", "Mute false", "Mute true", "Mute false", "Hold true", "Hold false"];
+    assert_eq!(rig.heard(), heard);
     rig.sent();
     for (signal, expected) in [
         (Signal::Hold(true), "session-info <hold/>"),

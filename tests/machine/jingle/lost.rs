@@ -103,6 +103,23 @@ fn a_client_that_comes_back_by_another_name_cannot_go_on_with_its_calls() {
 }
 
 #[test]
+fn a_client_asks_for_copies_of_what_its_other_devices_say() {
+    let login = Login::Client {
+        jid: BareJid::new("gw@example.org").unwrap(),
+        password: Secret::new("x"),
+        inbound: Address::here("reception"),
+    };
+    let mut rig = Rig::with(login, "gw@example.org/patchcord");
+    rig.down();
+    rig.up("gw@example.org/patchcord", false);
+    let sent = rig.sent();
+    assert!(sent.iter().any(|s| s.children().any(|c| c.is("enable", "urn:xmpp:carbons:2"))), "{sent:?}");
+    rig.down();
+    rig.up("gw@example.org/patchcord", true);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
 fn a_device_that_goes_offline_in_a_call_is_not_gone_yet() {
     let mut rig = Rig::new();
     let leg = rig.up_call();

@@ -367,7 +367,7 @@ pub fn words(stanza: &Element) -> String {
             format!("error {}", names.join(" "))
         }
         ("iq", "set", Some(jingle)) => {
-            let mut line = jingle.attr("action").unwrap().to_owned();
+            let mut line = jingle.attr("action").unwrap_or(jingle.name()).to_owned();
             for child in jingle.children() {
                 match child.name() {
                     "content" => line += &format!(" {}", child.attr("name").unwrap()),
