@@ -9,4 +9,6 @@ mod jingle;
 mod relay;
 mod server;
 mod server_invite;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod sip;

@@ -5,6 +5,7 @@ mod incoming;
 mod lost;
 mod outgoing;
 mod pitfalls;
+mod replay;
 mod scripts;
 
 use std::sync::Arc;
