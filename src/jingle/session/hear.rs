@@ -3,7 +3,8 @@
 use xmpp_parsers::jid::Jid;
 
 use super::cause::{self, Ended};
-use super::{Asked, Leg, Said, Stage};
+use super::requests::Asked;
+use super::{Leg, Said, Stage};
 use crate::jingle::stanza::rtp::{Info, Of};
 use crate::jingle::stanza::{Action, Creator, Jingle, JingleCondition, StanzaError};
 use crate::model::{Cause, Kind, Signal};

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use tracing::info;
 
-use super::{Asked, Ends, Leg, Said, Stage};
+use super::requests::Asked;
+use super::{Ends, Leg, Said, Stage};
 use crate::base::ExchangeId;
 use crate::jingle::config::INITIATE_PATIENCE;
 use crate::jingle::stanza::{Action, Condition, Creator, Jingle, JingleCondition, Reason, StanzaError};

@@ -20,34 +20,30 @@ pub mod change;
 pub mod exchange;
 pub mod hear;
 pub mod initiate;
+pub mod lost;
 pub mod media;
 pub mod propose;
+pub mod requests;
 pub mod say;
 pub mod transport;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info};
+use tracing::info;
 use xmpp_parsers::jid::Jid;
 use xmpp_parsers::minidom::Element;
 
 use crate::base::{ExchangeId, LegId};
-use crate::jingle::stanza::{Action, Creator, Iq, Jingle, JingleMessage, Message, StanzaError, Word};
+use crate::jingle::stanza::{Action, Creator, Jingle, Word};
 use crate::model::{Candidates, Cause, Description, Hangup, Offer, Progress, Signal, Stage as Ring};
 use exchange::Exchange;
+use lost::Doubt;
 use media::Media;
+use requests::Asked;
 
-/// The most requests of one call whose answers are told apart; later answers to older ones mean nothing.
-const MAX_ASKED: usize = 64;
 /// The most candidates of one call that wait for the description they belong to.
 const MAX_EARLY: usize = 128;
-/// How long a call lives whose stream is lost.
-pub const LOST_PATIENCE: Duration = Duration::from_secs(120);
-/// How long after that the peer, whose stream was lost too, may take to come back.
-pub const RETURN_PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is asked meanwhile.
-const PING_EVERY: Duration = Duration::from_secs(2);
 /// How long a proposal stands that nobody answers. Above the longest ring of any dialplan: Dino rings without a word.
 pub const PROPOSE_PATIENCE: Duration = Duration::from_secs(180);
 /// When a proposal that came back with no error counts as ringing, for clients that ring without a word.
@@ -112,20 +108,6 @@ enum Stage {
     Ended,
 }
 
-/// What a request of ours was about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Propose,
-    Initiate,
-    Accept,
-    /// Part of the change that is open, or was.
-    Change,
-    /// Whether the session is still there.
-    Ping,
-    /// Nothing hangs on it.
-    Other,
-}
-
 /// Whom a call is between, and what it is called.
 #[derive(Debug, Clone)]
 pub struct Ends {
@@ -171,15 +153,6 @@ pub struct Leg {
     doubt: Option<Doubt>,
 }
 
-/// A server that was away has lost its clients too, and they come back in their own time.
-#[derive(Debug, Clone, Copy)]
-struct Doubt {
-    /// How long a peer that is not there may still come back.
-    until: Instant,
-    /// When it is asked again.
-    next: Option<Instant>,
-}
-
 impl Leg {
     fn new(ends: Ends, by_message: bool, role: Creator, stage: Stage) -> Leg {
         let media = Media::new(role, &ends.tag);
@@ -222,41 +195,6 @@ impl Leg {
         matches!(self.stage, Stage::Proposing { .. } | Stage::Initiated { .. })
     }
 
-    /// The stream is lost.
-    pub fn lose(&mut self, now: Instant, out: &mut Said) {
-        if self.lost.is_none() && !self.has_ended() {
-            self.lost = Some(now + LOST_PATIENCE);
-            self.doubt = None;
-            out.signals.push(Signal::Lost);
-        }
-    }
-
-    /// The stream is there again; `resumed`: and lost nothing meanwhile.
-    pub fn come_back(&mut self, now: Instant, resumed: bool, out: &mut Said) {
-        if self.lost.take().is_none() {
-            return;
-        }
-        out.signals.push(Signal::Back);
-        if !resumed && matches!(self.stage, Stage::Active | Stage::Initiated { .. }) {
-            // The peer may have ended it while nobody could tell us.
-            self.doubt = Some(Doubt { until: now + RETURN_PATIENCE, next: None });
-            self.ping(out);
-        }
-    }
-
-    /// XEP-0166 §6.8: an empty session-info asks whether the session is there.
-    fn ping(&mut self, out: &mut Said) {
-        self.request(Jingle::new(Action::SessionInfo, &self.ends.sid), Asked::Ping, out);
-    }
-
-    /// Nobody answers a ping but the peer's server.
-    fn hear_peer_away(&mut self, now: Instant, out: &mut Said) {
-        match &mut self.doubt {
-            Some(doubt) if now < doubt.until => doubt.next = Some(now + PING_EVERY),
-            _ => self.be_hung_up(Hangup::new(Cause::Network), out),
-        }
-    }
-
     /// When [`Leg::handle_timeout`] is next due.
     pub fn deadline(&self) -> Option<Instant> {
         let stage = match &self.stage {
@@ -292,14 +230,7 @@ impl Leg {
         if self.exchange.deadline().is_some_and(|until| until <= now) {
             self.give_up_change(out);
         }
-        if let Some(doubt) = &mut self.doubt
-            && doubt.next.is_some_and(|next| next <= now)
-        {
-            doubt.next = None;
-            if !self.has_ended() {
-                self.ping(out);
-            }
-        }
+        self.ask_again(now, out);
     }
 
     /// The peer rings, or may be taken to.
@@ -363,73 +294,6 @@ impl Leg {
     fn finish(&mut self, hangup: &Hangup, out: &mut Said) {
         if self.by_message {
             self.message(Word::Finish { reason: Some(cause::reason(hangup)), migrated: None }, out);
-        }
-    }
-
-    /// Says a word of message initiation: to the peer's account, so that all its devices hear it, or to the device that
-    /// proposed the call and is told that it rings or may proceed (Dino takes that at its full JID alone).
-    fn message(&mut self, word: Word, out: &mut Said) -> u32 {
-        let (number, name) = self.name();
-        let word = JingleMessage::new(&self.ends.sid, word);
-        let is_for_device = matches!(word.word, Word::Ringing | Word::Proceed);
-        let to = if is_for_device { self.ends.peer.clone() } else { Jid::from(self.ends.peer.to_bare()) };
-        let is_proposal = matches!(word.word, Word::Propose { .. });
-        let message = Message::of_call(&self.ends.ours, &to, &name, &word);
-        // A receipt is how Conversations says that a device has the proposal.
-        let message = if is_proposal { message.asking_receipt() } else { message };
-        out.stanzas.push(message.write());
-        number
-    }
-
-    /// Sends a request to the peer's device.
-    fn request(&mut self, jingle: Jingle, asked: Asked, out: &mut Said) -> u32 {
-        let (number, name) = self.name();
-        out.stanzas.push(Iq::set(&self.ends.ours, &self.ends.peer, &name, jingle.write()).write());
-        self.ask(number, asked);
-        number
-    }
-
-    fn ask(&mut self, number: u32, asked: Asked) {
-        if self.asked.len() >= MAX_ASKED {
-            self.asked.pop_first();
-        }
-        self.asked.insert(number, asked);
-    }
-
-    fn name(&mut self) -> (u32, String) {
-        self.named = self.named.wrapping_add(1);
-        (self.named, format!("{}-{}", self.ends.tag, self.named))
-    }
-
-    /// A request of ours, or a proposal, is answered: `number` is what its name ends with.
-    pub fn hear_answered(&mut self, now: Instant, number: u32, answer: Result<(), StanzaError>, out: &mut Said) {
-        let Some(asked) = self.asked.remove(&number) else { return };
-        let Err(error) = answer else {
-            return self.hear_acknowledged(number, asked, out);
-        };
-        debug!(leg = %self.ends.id, ?asked, ?error, "the peer answers with an error");
-        let is_gone = cause::is_unknown_session(&error);
-        match asked {
-            Asked::Propose if matches!(self.stage, Stage::Proposing { .. }) => {
-                self.be_hung_up(cause::of_error(&error), out);
-            }
-            Asked::Initiate if matches!(self.stage, Stage::Initiated { .. }) => {
-                self.be_hung_up(cause::of_error(&error), out);
-            }
-            Asked::Accept if !self.has_ended() => self.be_hung_up(cause::of_error(&error), out),
-            Asked::Ping if cause::is_away(&error) && !self.has_ended() => self.hear_peer_away(now, out),
-            _ if is_gone && !self.has_ended() => self.be_hung_up(Hangup::new(Cause::Network), out),
-            Asked::Change => self.change_failed(number, &error, out),
-            Asked::Propose | Asked::Initiate | Asked::Accept | Asked::Ping | Asked::Other => {}
-        }
-    }
-
-    fn hear_acknowledged(&mut self, number: u32, asked: Asked, out: &mut Said) {
-        match (asked, &mut self.stage) {
-            (Asked::Initiate, Stage::Initiated { until, .. }) => *until = None,
-            (Asked::Change, _) => self.change_acknowledged(number, out),
-            (Asked::Ping, _) => self.doubt = None,
-            _ => {}
         }
     }
 }

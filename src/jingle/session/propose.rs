@@ -5,7 +5,8 @@ use std::time::Instant;
 use tracing::{debug, info};
 use xmpp_parsers::jid::Jid;
 
-use super::{Asked, Ends, Leg, PROPOSE_PATIENCE, RINGS_SILENTLY, Said, Stage, cause};
+use super::requests::Asked;
+use super::{Ends, Leg, PROPOSE_PATIENCE, RINGS_SILENTLY, Said, Stage, cause};
 use crate::base::ExchangeId;
 use crate::jingle::config::INITIATE_PATIENCE;
 use crate::jingle::stanza::{Action, Condition, Creator, Iq, Jingle, Reason, Word};

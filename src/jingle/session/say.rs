@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Asked, Leg, Said, Stage};
+use super::requests::Asked;
+use super::{Leg, Said, Stage};
 use crate::jingle::stanza::rtp::{Info, Of};
 use crate::jingle::stanza::{Action, Jingle, Word};
 use crate::model::{Kind, Progress, Signal, Stage as Ring};

@@ -3,7 +3,8 @@
 use super::change::Change;
 use super::exchange::Exchange;
 use super::media::{self, Media};
-use super::{Asked, Leg, MAX_EARLY, Said, Stage};
+use super::requests::Asked;
+use super::{Leg, MAX_EARLY, Said, Stage};
 use crate::jingle::contents::candidates;
 use crate::jingle::stanza::jingle::Transport;
 use crate::jingle::stanza::{Action, Content, Jingle, StanzaError, ice_udp};
