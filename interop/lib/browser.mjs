@@ -24,10 +24,10 @@ const ARGS = [
   "--use-fake-ui-for-media-stream",
 ];
 
-/** @param {{hz?: number, args?: string[]}} [options] `hz`: what its microphone hears */
-export async function launchBrowser({ hz = 600, args = [] } = {}) {
+/** @param {{hz?: number, rhythm?: [number, number], args?: string[]}} [options] what its microphone hears: see `writeTone` */
+export async function launchBrowser({ hz = 600, rhythm, args = [] } = {}) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
-  const wav = writeTone(path.join(directory, "microphone.wav"), hz);
+  const wav = writeTone(path.join(directory, "microphone.wav"), hz, { rhythm });
   const all = [...ARGS, `--use-file-for-fake-audio-capture=${wav}`, ...args];
   const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: all });
   return new Browser(browser, directory, hz);

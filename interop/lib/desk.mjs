@@ -12,12 +12,12 @@ const RTP_PORTS = 20;
 
 /**
  * Gives a maker of desk phones, all of which hear the same tone in their microphone.
- * @param gateway see `startGateway` @param {number} hz of the tone
+ * @param gateway see `startGateway` @param {number} hz of the tone @param {[number, number]} [rhythm] see `writeTone`
  */
-export function desksOf(gateway, hz) {
+export function desksOf(gateway, hz, rhythm) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "desk-"));
   afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const wav = writeTone(path.join(directory, "phone.wav"), hz, { seconds: 90, rate: 8_000 });
+  const wav = writeTone(path.join(directory, "phone.wav"), hz, { seconds: 90, rate: 8_000, rhythm });
 
   /** @param t the test, at whose end the phone goes @param options `options`: more of the account, from `;` on */
   return async (t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts } = {}) => {

@@ -15,6 +15,11 @@ import { check, until } from "./tests.mjs";
 const run = promisify(execFile);
 
 const RESOURCE = "dino.tests";
+const SAY_RATE = 48_000;
+/** Behind Dino's microphone is a noise suppressor, so what it hears comes and goes, as speech does. */
+const BEEP_S = 0.4;
+const PAUSE_S = 0.25;
+const AMPLITUDE = 12_000;
 const RATE = 8_000;
 const LISTEN_S = 0.5;
 const SHARE = 0.7;
@@ -117,12 +122,14 @@ class Dino {
       "module-null-sink sink_name=loudspeaker rate=48000",
       "module-null-sink sink_name=room rate=48000",
       "module-remap-source source_name=microphone master=room.monitor",
-      `module-sine sink=room frequency=${this.#hz}`,
     ];
     const script = [...modules.map(one => `load-module ${one}`), "set-default-sink loudspeaker", "set-default-source microphone"];
     fs.writeFileSync(this.#path("pulse.pa"), `${script.join("\n")}\n`);
     const args = ["-n", "-F", this.#path("pulse.pa"), "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm", "--log-target=stderr", "-v"];
     await this.#program("pulseaudio", args, { ready: /Daemon startup complete/ });
+    fs.writeFileSync(this.#path("beep"), beep(this.#hz));
+    const player = `pacat --playback -d room --format=s16le --rate=${SAY_RATE} --channels=1`;
+    await this.#program("sh", ["-c", `while cat '${this.#path("beep")}'; do :; done | ${player}`]);
     this.#ear = new Ear(this.#env);
   }
 
@@ -270,6 +277,12 @@ class Dino {
     for (const program of this.#programs.reverse()) await program.stop();
     fs.rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** A tone and a pause, as 16-bit samples. */
+function beep(hz) {
+  const sample = i => (i < BEEP_S * SAY_RATE ? Math.sin((2 * Math.PI * hz * i) / SAY_RATE) * AMPLITUDE : 0);
+  return Buffer.from(Int16Array.from({ length: (BEEP_S + PAUSE_S) * SAY_RATE }, (_, i) => sample(i)).buffer);
 }
 
 /** One call of Dino. */

@@ -10,9 +10,16 @@ const WINDOW_S = 0.5;
 /** Mean square of -64 dBFS; below it a window is silence. */
 const SILENCE = 400;
 
-/** Writes a sine at -6 dBFS, 16 bits, mono. */
-export function writeTone(file, hz, { seconds = 10, rate = 48_000 } = {}) {
-  const samples = Int16Array.from({ length: seconds * rate }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate) * 16_384);
+/**
+ * Writes a sine at -6 dBFS, 16 bits, mono.
+ * @param {{seconds?: number, rate?: number, rhythm?: [number, number]}} [options] `rhythm`: seconds of tone and of
+ *   silence, in turns; without it the tone goes on
+ */
+export function writeTone(file, hz, { seconds = 10, rate = 48_000, rhythm = [seconds, 0] } = {}) {
+  const [sound, silence] = rhythm;
+  const isOn = i => (i / rate) % (sound + silence) < sound;
+  const sample = i => (isOn(i) ? Math.sin((2 * Math.PI * hz * i) / rate) * 16_384 : 0);
+  const samples = Int16Array.from({ length: seconds * rate }, (_, i) => sample(i));
   const head = Buffer.alloc(44);
   head.write("RIFF", 0);
   head.writeUInt32LE(36 + samples.byteLength, 4);

@@ -15,6 +15,8 @@ const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
 const COUNTER = path.join(path.dirname(fileURLToPath(import.meta.url)), "packets.py");
 /** The gateway's UDP ports for browsers and IM clients: one for each of its threads. */
 const ICE_PORTS = { from: 31_000, to: 31_063 };
+/** How long no packet comes when no call is up. */
+const QUIET_MS = 1_000;
 const DISCO = "http://jabber.org/protocol/disco#info";
 
 /** Rings the desk phone of the user `phone`. */
@@ -119,16 +121,27 @@ class World {
     return () => until("a record of the call", () => this.gateway.callRecords()[count]);
   }
 
-  /** Counts the packets from and to the gateway's media ports from now on. @returns gives the count so far */
+  /**
+   * Counts the packets from and to the gateway's media ports from now on, once those of earlier calls have died away.
+   * @returns gives the count so far
+   */
   async countMedia(t) {
     const ranges = [ICE_PORTS, this.gateway.mediaPorts].flatMap(({ from, to }) => [String(from), String(to)]);
     const program = await start(PYTHON, [COUNTER, ...ranges], { input: true, ready: /^ready$/m });
     t.after(() => program.stop());
-    return async () => {
+    const sofar = async () => {
       const mark = program.output.length;
       program.write("\n");
       return Number((await program.says(/^\d+$/m, 5_000, mark))[0]);
     };
+    let base = 0;
+    const isQuiet = async () => {
+      const before = base;
+      base = await sofar();
+      return base === before;
+    };
+    await until("the calls before have died away", isQuiet, { ms: 20_000, everyMs: QUIET_MS });
+    return async () => (await sofar()) - base;
   }
 }
 
