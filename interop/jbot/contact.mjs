@@ -1,5 +1,6 @@
 /** The gateway as a contact of IM accounts: who it says it is, when it is there, what is written to and from it. */
 import { launchBrowser } from "../lib/browser.mjs";
+import { desksOf } from "../lib/desk.mjs";
 import { afterAll, check, run, until } from "../lib/tests.mjs";
 import { DESK, startWorld } from "../lib/world.mjs";
 
@@ -11,6 +12,7 @@ const { scene } = world;
 const component = world.prosody.component;
 const browser = await launchBrowser();
 afterAll(() => browser.close());
+const desk = desksOf(world.gateway, 1000);
 
 /** Available presence from somebody of ours, after a place in the events. */
 const shown = (bot, jid, from = 0) =>
@@ -103,6 +105,19 @@ scene("an account is told that what it wrote was not delivered", async t => {
   const id = bot.write(world.at("bob"), "Are you there?");
   const { condition } = await bot.event("message-error", { id });
   check(condition, "the error has a condition");
+});
+
+scene("an account and a telephone write to each other", async t => {
+  const bot = await world.jbot(t);
+  const phone = await desk(t, { contacts: '"Romeo" <sip:romeo%40localhost@127.0.0.1>' });
+  bot.write(world.at("phone"), "Grüße vom Konto");
+  await phone.says(/^sip:romeo@.*"Grüße vom Konto"/m);
+  await phone.command("message", "Zurück vom Telefon");
+  const { from, body } = await bot.event("message");
+  check(body === "Zurück vom Telefon" && from.startsWith(world.at("phone")), `${from} wrote ${body}`);
+  const id = bot.write(world.at("phone"), "x".repeat(2_000));
+  const { text } = await bot.event("message-error", { id });
+  check(text.startsWith("The message is too long for a telephone"), `it says ${text}`);
 });
 
 await run();
