@@ -100,6 +100,6 @@ pub enum Security {
 
 /// How long a peer may take for the answer to an IQ before it counts as one that answers none.
 pub const IQ_PATIENCE: Duration = Duration::from_secs(15);
-/// How long after `proceed` a `session-initiate` may take, in either direction, and how long after a
-/// `session-initiate` or `propose` the first sign of life.
+/// How long after our `proceed` the `session-initiate` may take, and how long after our `session-initiate` the first
+/// sign of life.
 pub const INITIATE_PATIENCE: Duration = Duration::from_secs(30);

@@ -1,4 +1,7 @@
 //! Message initiation (XEP-0353), both ways: before there is a session.
+//!
+//! A proposal from an account that we are in a call with is a call of its own: XEP-0353 §4.2 would let it replace the
+//! session that is up, but a number may well be called twice, from two devices or for two people.
 
 use std::time::Instant;
 

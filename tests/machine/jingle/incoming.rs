@@ -290,3 +290,34 @@ fn another_device_of_a_client_s_own_account_takes_the_call() {
         assert!(rig.words().is_empty());
     }
 }
+
+#[test]
+fn a_connection_has_as_many_calls_as_it_may_and_says_so_to_the_next() {
+    use patchcord::jingle::endpoint::calls::MAX_CALLS;
+    let mut rig = Rig::new();
+    for n in 0..MAX_CALLS {
+        rig.propose(&format!("s{n}"));
+    }
+    let (first, _) = rig.started();
+    assert_eq!(rig.signals.len(), MAX_CALLS - 1);
+    rig.sent();
+    rig.propose("one-more");
+    assert_eq!(rig.words(), ["reject general-error +store"]);
+    rig.jingle("session-initiate", "directly", DINO_AUDIO);
+    assert_eq!(rig.words(), ["error resource-constraint"]);
+    rig.heard();
+    rig.dial("romeo@montague.lit", offer());
+    assert_eq!(rig.heard(), ["Hangup congestion"]);
+    rig.say(first, hangup(Cause::Busy));
+    rig.propose("another");
+    assert_eq!(rig.heard(), ["Start"]);
+}
+
+#[test]
+fn a_second_call_of_the_same_account_is_a_call_of_its_own() {
+    let mut rig = Rig::new();
+    rig.up_call();
+    rig.message_from("romeo@montague.lit/balcony", &propose("second", &["audio"]));
+    assert_eq!(rig.heard(), ["Start"]);
+    assert!(rig.words().is_empty());
+}

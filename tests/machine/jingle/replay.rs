@@ -38,7 +38,6 @@ impl Drawing {
 
     /// The client says what it said, to us.
     fn play(&mut self, stanza: &Element, sid: Option<(&str, &str)>) {
-        let to_device = stanza.attr("to").is_some_and(|to| to.contains('/'));
         if stanza.attr("to").is_some_and(|to| to.starts_with(self.client.split('/').next().unwrap())) {
             // To its own other devices.
             return;
@@ -47,12 +46,7 @@ impl Drawing {
         if let Some((theirs, ours)) = sid {
             text = text.replace(theirs, ours);
         }
-        let mut stanza: Element = text.parse().unwrap();
-        let to = if to_device { format!("{NUMBER}/patchcord") } else { NUMBER.to_owned() };
-        for (name, value) in [("from", self.client.as_str()), ("to", to.as_str())] {
-            let name = xmpp_parsers::minidom::rxml::NcName::try_from(name).unwrap();
-            stanza.set_attr(xmpp_parsers::minidom::rxml::Namespace::NONE, name, value);
-        }
+        let stanza: Element = to_us(&text.parse().unwrap(), &self.client).parse().unwrap();
         self.lines.push(format!("─▶ {}", words(&stanza)));
         self.rig.handle(Input::Stanza { connection: ConnectionId(0), stanza });
         self.settle();
@@ -150,6 +144,18 @@ fn is_called(file: &str, client: &str, dialled: &str) -> Vec<String> {
         drawing.play(stanza, Some((&theirs, &ours)));
     }
     drawing.end()
+}
+
+/// A stanza of the client's as it reaches us, in text.
+fn to_us(stanza: &Element, client: &str) -> String {
+    let to_device = stanza.attr("to").is_some_and(|to| to.contains('/'));
+    let to = if to_device { format!("{NUMBER}/patchcord") } else { NUMBER.to_owned() };
+    let mut stanza = stanza.clone();
+    for (name, value) in [("from", client), ("to", &to)] {
+        let name = xmpp_parsers::minidom::rxml::NcName::try_from(name).unwrap();
+        stanza.set_attr(xmpp_parsers::minidom::rxml::Namespace::NONE, name, value);
+    }
+    String::from(&stanza)
 }
 
 /// Compares with a drawing, if the recording is there.
@@ -500,4 +506,45 @@ fn stanza_is_called_directly() {
 ◀─ session-terminate success
 ",
     );
+}
+
+#[test]
+fn whatever_is_damaged_in_a_recorded_call_requests_are_answered_once_and_nothing_breaks() {
+    let clients = [
+        ("dino-calls-component-PCMA.xml", "alice@localhost/dino.alice"),
+        ("dino-video-accept.xml", "alice@localhost/dino.alice"),
+        ("dino-mid-call-probes.xml", "carol@localhost/jbot"),
+        ("stanza-browser-av.xml", "carol@localhost/stanza"),
+    ];
+    for (file, client) in clients {
+        let Some(stanzas) = recorded(file, client) else { return };
+        let texts: Vec<String> = stanzas.iter().map(|s| to_us(s, client)).collect();
+        for damaged in 0..texts.len() {
+            for bytes in shared::mutations(damaged as u64, texts[damaged].as_bytes(), 40) {
+                let Some(text) = String::from_utf8(bytes).ok().filter(|t| t.parse::<Element>().is_ok()) else {
+                    continue;
+                };
+                play_damaged(client, &texts, damaged, &text);
+            }
+        }
+    }
+}
+
+fn play_damaged(client: &str, texts: &[String], damaged: usize, text: &str) {
+    let mut drawing = Drawing::new(client);
+    let mut answers: Vec<String> = Vec::new();
+    for (at, whole) in texts.iter().enumerate() {
+        let stanza: Element = if at == damaged { text.parse() } else { whole.parse() }.unwrap();
+        let id = stanza.attr("id").unwrap_or_default().to_owned();
+        let is_request = stanza.name() == "iq" && at != damaged;
+        drawing.rig.handle(Input::Stanza { connection: ConnectionId(0), stanza });
+        let sent = drawing.rig.sent();
+        let is_answer = |s: &&Element| s.name() == "iq" && matches!(s.attr("type"), Some("result" | "error"));
+        let new: Vec<String> = sent.iter().filter(is_answer).map(|s| s.attr("id").unwrap().to_owned()).collect();
+        assert!(new.len() <= 1, "{new:?} to {text}");
+        assert!(!is_request || new == [id.clone()], "{id}: {new:?} beside {text}");
+        answers.extend(new);
+        drawing.settle();
+    }
+    drawing.end();
 }
