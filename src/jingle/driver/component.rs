@@ -24,7 +24,11 @@ pub async fn login(stream: &mut Stream, domain: &str, secret: &Secret) -> Result
         let handshake = Element::builder("handshake", ns::JABBER_CLIENT);
         stream.send(&handshake.append(proof(&id, secret)).build()).await?;
     }
-    let answer = stream.element().await?;
+    let answer = stream.element().await.map_err(|fault| match fault {
+        // Most likely our own stream before, whose end the server has not noticed: that takes no person to mend.
+        Fault::Conflict(sentence) => Fault::Ended(sentence),
+        fault => fault,
+    })?;
     match answer.is("handshake", ns::JABBER_CLIENT) {
         true => Ok(jid),
         false => Err(Fault::Malformed(format!("it answers the handshake with <{}/>", answer.name()))),

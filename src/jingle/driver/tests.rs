@@ -241,6 +241,19 @@ async fn a_wrong_secret_is_tried_again_only_after_the_longest_wait() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_not_noticed_the_end_of_the_stream_before_is_tried_again_soon() {
+    let pace = Pace { most_wait: Duration::from_secs(60), ..quick() };
+    let mut bench = Bench::new(pace).await;
+    let mut server = bench.accept().await;
+    server.begin().await;
+    server.hear("</handshake>").await;
+    server
+        .say("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+        .await;
+    bench.server().await;
+}
+
+#[tokio::test]
 async fn a_lost_stream_is_dialled_again() {
     let mut bench = Bench::new(quick()).await;
     drop(bench.server().await);
