@@ -27,15 +27,21 @@ macro_rules! asset {
 }
 
 /// Every file.
-pub const ASSETS: [Asset; 10] = [
+pub const ASSETS: [Asset; 16] = [
     asset!("/", "index.html", "text/html; charset=utf-8", false),
-    asset!("/phone.js", "phone.js", JAVASCRIPT, false),
     asset!("/phone.css", "phone.css", "text/css; charset=utf-8", false),
-    asset!("/chat.js", "chat.js", JAVASCRIPT, false),
-    asset!("/tones.js", "tones.js", JAVASCRIPT, false),
     asset!("/icon.svg", "icon.svg", "image/svg+xml", false),
+    asset!("/phone.js", "phone.js", JAVASCRIPT, false),
+    asset!("/calls.js", "calls.js", JAVASCRIPT, false),
+    asset!("/chat.js", "chat.js", JAVASCRIPT, false),
+    asset!("/desk.js", "desk.js", JAVASCRIPT, false),
+    asset!("/devices.js", "devices.js", JAVASCRIPT, false),
+    asset!("/dialling.js", "dialling.js", JAVASCRIPT, false),
+    asset!("/show.js", "show.js", JAVASCRIPT, false),
+    asset!("/tones.js", "tones.js", JAVASCRIPT, false),
     asset!("/patchcord.js", "patchcord.js", JAVASCRIPT, true),
     asset!("/patchcord-call.js", "patchcord-call.js", JAVASCRIPT, true),
+    asset!("/patchcord-exchange.js", "patchcord-exchange.js", JAVASCRIPT, true),
     asset!("/patchcord-tracks.js", "patchcord-tracks.js", JAVASCRIPT, true),
     asset!("/patchcord-base.js", "patchcord-base.js", JAVASCRIPT, true),
 ];
