@@ -44,6 +44,34 @@ fn a_session_that_the_peer_ended_meanwhile_is_over() {
 }
 
 #[test]
+fn a_peer_that_lost_its_stream_too_is_asked_until_it_is_back_or_has_had_its_time() {
+    let away = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    let mut rig = Rig::new();
+    rig.up_call();
+    rig.down();
+    rig.up("phone.example.org", false);
+    rig.heard();
+    let ping = rig.sent().remove(0);
+    rig.answer_to(&ping, "error", away);
+    rig.advance(Duration::from_secs(2));
+    let again = rig.sent().remove(0);
+    assert_eq!(words(&again), "session-info");
+    rig.answer_to(&again, "result", "");
+    rig.advance(Duration::from_secs(600));
+    assert_eq!((rig.heard(), rig.words()), (vec![], vec![]));
+
+    rig.down();
+    rig.up("phone.example.org", false);
+    rig.heard();
+    for _ in 0..31 {
+        let ping = rig.sent().remove(0);
+        rig.answer_to(&ping, "error", away);
+        rig.advance(Duration::from_secs(2));
+    }
+    assert_eq!(rig.heard(), ["Hangup network"]);
+}
+
+#[test]
 fn a_stream_that_is_resumed_lost_nothing_and_asks_nothing() {
     let mut rig = Rig::new();
     rig.up_call();
