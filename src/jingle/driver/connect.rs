@@ -1,6 +1,12 @@
 //! From a configuration to a TCP connection, and to TLS upon it.
+//!
+//! `tokio-xmpp` connects. What it would do beyond that is done here and in the files beside: it takes the servers of a
+//! domain in the order of the answer, whatever their priority; it takes no roots of trust but the system's; it does not
+//! verify the server's side of SCRAM; it wants a version in the header of a component's server, where XEP-0114 has none; and
+//! its streams end at an attribute of more than 8 KiB, which any stranger can send.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +18,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_xmpp::connect::DnsConfig;
 use tracing::debug;
 
 use super::fault::Fault;
@@ -31,12 +38,24 @@ struct Target {
     port: u16,
 }
 
-/// Connects to a server that is named in the configuration.
+/// Connects to a server by its name or address: to whichever of its addresses answers first.
 ///
 /// # Errors
 /// [`Fault::Network`].
 pub async fn to_server(host: &str, port: u16) -> Result<TcpStream, Fault> {
-    let stream = TcpStream::connect((host, port)).await?;
+    let place = match host.parse::<IpAddr>() {
+        Ok(ip) => DnsConfig::addr(&SocketAddr::new(ip, port).to_string()),
+        Err(_) => DnsConfig::no_srv(host, port),
+    };
+    let stream = match place.resolve().await {
+        Ok(stream) => stream,
+        Err(tokio_xmpp::Error::Io(error)) => return Err(Fault::Network(error)),
+        // A name may be known to the system alone, and of addresses that all refuse the crate does not say why.
+        Err(error) => {
+            debug!(host, port, %error, "asks the system for the server");
+            TcpStream::connect((host, port)).await?
+        }
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
 }
