@@ -1,9 +1,20 @@
 //! RTP header extensions.
 
-use super::direction;
+use super::{Slot, direction};
 use crate::jingle::stanza::Creator;
 use crate::jingle::stanza::rtp_hdrext::HeaderExtension as Said;
-use crate::model::HeaderExtension;
+use crate::model::{HeaderExtension, Stream};
+
+/// The name of its content in each packet (RFC 9143 §15).
+const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+
+/// Leaves out the name of the content in each packet where the other world knows it by another one: a receiver drops
+/// packets of a name it does not know (RFC 9143 §9.2), and finds the stream by its source or format without.
+pub(super) fn keep_true(stream: &mut Stream, slot: Option<&Slot>) {
+    if !slot.is_some_and(Slot::is_same_in_both) {
+        stream.header_extensions.retain(|extension| extension.uri != MID);
+    }
+}
 
 /// Reads the header extensions of a description.
 pub(super) fn read(said: &[Said], describer: Creator) -> Vec<HeaderExtension> {

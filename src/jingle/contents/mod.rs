@@ -46,8 +46,7 @@ impl Contents {
 pub struct Hearing {
     /// The role of the peer that describes.
     pub describer: Creator,
-    /// The peer has the feature [`BATCH_FEATURE`](super::stanza::ns::BATCH_FEATURE): no candidates follow its
-    /// descriptions.
+    /// No candidates follow the peer's descriptions, by what is known of it.
     pub batch: bool,
 }
 
@@ -56,9 +55,10 @@ impl Hearing {
     /// For a first offer both are empty.
     pub fn offer(&self, jingle: &Jingle, description: &mut Description, slots: &mut Slots) {
         for content in &jingle.contents {
-            let mid = slots.add_heard(content.creator, &content.name);
-            let stream = self.stream(content, true, &jingle.groups);
-            description.streams.push(Stream { mid: Some(mid), ..stream });
+            let mid = slots.add_heard(content, &jingle.contents);
+            let mut stream = Stream { mid: Some(mid), ..self.stream(content, true, &jingle.groups) };
+            extensions::keep_true(&mut stream, slots.0.last());
+            description.streams.push(stream);
         }
         groups::read(&jingle.groups, slots, &mut description.groups);
     }
@@ -67,10 +67,12 @@ impl Hearing {
     /// offered, refused where there is no content, and says nowhere more than the offer allows.
     pub fn answer(&self, jingle: &Jingle, offered: &Description, slots: &Slots) -> Description {
         let stream = |(at, offered): (usize, &Stream)| {
-            let content = slots.0.get(at).and_then(|slot| slot.of(&jingle.contents));
+            let slot = slots.0.get(at);
+            let content = slot.and_then(|slot| slot.of(&jingle.contents));
             let content = content.filter(|c| offered.accepted && c.rtp().is_some());
             let Some(content) = content else { return streams::refused(offered) };
-            let heard = self.stream(content, false, &jingle.groups);
+            let mut heard = self.stream(content, false, &jingle.groups);
+            extensions::keep_true(&mut heard, slot);
             Stream {
                 mid: offered.mid.clone(),
                 kind: offered.kind.clone(),
@@ -128,7 +130,8 @@ impl Saying<'_> {
         let mut written = Contents::default();
         for (at, (stream, slot)) in description.streams.iter().zip(&slots.0).enumerate() {
             if streams::is_content(stream) {
-                let stream = transport::bundled(description, at);
+                let mut stream = transport::bundled(description, at).into_owned();
+                extensions::keep_true(&mut stream, Some(slot));
                 written.contents.push(self.content(&stream, slot));
             } else {
                 written.refused.push(slot.clone());

@@ -358,3 +358,70 @@ fn a_peer_that_sends_its_candidates_at_once_ends_them() {
     assert!(!description.streams[0].transport.ice.as_ref().unwrap().more);
     assert!(offer(&said).0.streams[0].transport.ice.as_ref().unwrap().more);
 }
+
+#[test]
+fn a_content_whose_name_is_no_token_gets_one_in_descriptions_and_keeps_its_own_on_the_wire() {
+    let said: String = ["the audio", "q\"", "content", "caméra", "a:b", "video"]
+        .iter()
+        .map(|n| content(n, "audio", PCMU, ""))
+        .collect();
+    let group = "<group xmlns='urn:xmpp:jingle:apps:grouping:0' semantics='BUNDLE'>
+        <content name='the audio'/><content name='caméra'/><content name='video'/></group>";
+    let (offer, slots) = offer(&format!("{}{group}", said.replace("q\"", "q&quot;")));
+    let mids: Vec<&str> = offer.streams.iter().map(|s| s.mid.as_ref().unwrap().0.as_str()).collect();
+    assert_eq!(
+        mids,
+        ["content-2", "content-3", "content", "content-4", "content-5", "video"],
+        "tokens stay as they are"
+    );
+    assert_eq!(offer.groups[0].mids, ["content-2", "content-4", "video"].map(|m| Mid(m.into())));
+
+    let us = Saying { describer: Creator::Responder, cname: "us" };
+    let answer = us.answer(&offer, &offer, &slots);
+    let names: Vec<&str> = answer.contents.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["the audio", "q\"", "content", "caméra", "a:b", "video"]);
+    assert_eq!(answer.groups[0].contents, ["the audio", "caméra", "video"]);
+
+    let trickled = jingle(&content("caméra", "audio", "", "<candidate ip='192.0.2.1' port='1' priority='1'/>"));
+    let heard = candidates::of_content(&trickled.contents[0], &slots, false).unwrap();
+    assert_eq!(heard.mid, Some(Mid("content-4".into())));
+}
+
+#[test]
+fn packets_carry_the_name_of_their_content_only_where_both_worlds_know_it_by_the_same() {
+    const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+    let extension = |id, uri| format!("<rtp-hdrext xmlns='{}' id='{id}' uri='{uri}'/>", ns::RTP_HDREXT);
+    let inside = format!("{PCMU}{}{}", extension(1, MID), extension(2, "urn:x"));
+    let said: String = ["audio", "caméra"].iter().map(|n| content(n, "audio", &inside, "")).collect();
+    let uris = |stream: &Stream| stream.header_extensions.iter().map(|e| e.uri.clone()).collect::<Vec<_>>();
+    let (mut offer, slots) = offer(&said);
+    assert_eq!(uris(&offer.streams[0]), [MID, "urn:x"]);
+    assert_eq!(uris(&offer.streams[1]), ["urn:x"]);
+
+    let extension = HeaderExtension { id: 1, uri: MID.into(), direction: None, parameters: None };
+    offer.streams[1].header_extensions.push(extension);
+    let written = SAID.answer(&offer, &offer, &slots).contents;
+    assert_eq!(written.iter().map(|c| c.rtp().unwrap().header_extensions.len()).collect::<Vec<_>>(), [2, 1]);
+    let answered = HEARD.answer(&jingle(&said), &offer, &slots);
+    assert_eq!(answered.streams.iter().map(|s| s.header_extensions.len()).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn a_stream_of_ours_that_comes_back_has_a_content_name_that_none_had_before() {
+    let mut slots = Slots::default();
+    let video = stream("1", Kind::Video);
+    slots.add_said(Creator::Initiator, &video);
+    let mut names = vec![slots.0[0].name.clone()];
+    for _ in 0..3 {
+        slots.replace_said(0, Creator::Initiator, &video);
+        assert_eq!(slots.0[0].mid, video.mid);
+        names.push(slots.0[0].name.clone());
+    }
+    assert_eq!(names, ["1", "1-2", "1-3", "1-4"]);
+
+    // What had the slot before keeps its name for itself in descriptions as well.
+    slots.replace_said(0, Creator::Initiator, &stream("2", Kind::Video));
+    let (mut description, said) = (Description::default(), content("1", "video", PCMU, ""));
+    HEARD.offer(&jingle(&said), &mut description, &mut slots);
+    assert_eq!(description.streams[0].mid, Some(Mid("1-2".into())));
+}

@@ -92,6 +92,8 @@ impl Media {
         }
     }
 
+    /// That a peer has the feature `urn:ietf:rfc:3264` is not taken for the end of its candidates: the feature says
+    /// what the peer wants to get (XEP-0176 §5.2), and stanza has it and trickles all the same.
     fn hearing(&self) -> Hearing {
         Hearing { describer: self.role.other(), batch: false }
     }
@@ -207,15 +209,14 @@ impl Media {
             if at < self.slots.0.len() && !added.contains(&at) {
                 continue;
             }
-            self.slots.add_said(self.role, stream);
-            if at + 1 == self.slots.0.len() {
+            if at >= self.slots.0.len() {
+                self.slots.add_said(self.role, stream);
                 self.senders.push(senders);
                 continue;
             }
-            // A slot that comes back is another content: its old name may still mean the old one to the peer.
-            let Some(slot) = self.slots.0.pop() else { continue };
-            if let (Some(known), Some(sent)) = (self.slots.0.get_mut(at), self.senders.get_mut(at)) {
-                (*known, *sent) = (slot, senders);
+            self.slots.replace_said(at, self.role, stream);
+            if let Some(known) = self.senders.get_mut(at) {
+                *known = senders;
             }
         }
     }
