@@ -36,9 +36,12 @@ export const TYBALT = "+15550305";
 const OURS = ["romeo", "juliet", "tybalt"];
 const STRANGERS = ["mercutio", "probe"];
 
-/** @param {{rules?: string, xmpp?: string}} [options] `rules`: TOML; `xmpp`: more keys of the connection */
-export async function startWorld({ rules = "", xmpp = "" } = {}) {
-  const prosody = await startProsody({ accounts: [...OURS, ...STRANGERS] });
+/**
+ * @param {{rules?: string | Function, xmpp?: string, server?: Function}} [options] `rules`: TOML, or what makes it of the
+ *   server; `xmpp`: more keys of the connection; `server`: starts another server than Prosody that takes its place
+ */
+export async function startWorld({ rules = "", xmpp = "", server = startProsody } = {}) {
+  const prosody = await server({ accounts: [...OURS, ...STRANGERS] });
   afterAll(() => prosody.stop());
   const carrierPort = await freePort();
   const toml = [
@@ -53,7 +56,7 @@ export async function startWorld({ rules = "", xmpp = "" } = {}) {
     rule({ entry: "user", to: ROMEO_DIRECTLY }, "xmpp:romeo@localhost/jbot"),
     rule({ entry: "user", to: TYBALT }, "xmpp:tybalt@localhost"),
     rule({ entry: "account:*@localhost", user: "*" }, "user:{user}"),
-    rules,
+    typeof rules === "function" ? rules(prosody) : rules,
   ].join("\n");
   const gateway = await startGateway({ toml, media: `address = "${ownAddress()}"\nice_port = ${ICE_PORTS.from}` });
   afterAll(() => gateway.stop());
