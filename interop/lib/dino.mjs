@@ -20,6 +20,7 @@ const SAY_RATE = 48_000;
 const BEEP_S = 0.4;
 const PAUSE_S = 0.25;
 const AMPLITUDE = 12_000;
+const MICROPHONE_MS = 4_000;
 const RATE = 8_000;
 const LISTEN_S = 0.5;
 const SHARE = 0.7;
@@ -59,6 +60,7 @@ class Dino {
   #env;
   #programs = [];
   #app;
+  #pulse;
   #ear;
 
   constructor(prosody, name, directory, hz) {
@@ -126,7 +128,7 @@ class Dino {
     const script = [...modules.map(one => `load-module ${one}`), "set-default-sink loudspeaker", "set-default-source microphone"];
     fs.writeFileSync(this.#path("pulse.pa"), `${script.join("\n")}\n`);
     const args = ["-n", "-F", this.#path("pulse.pa"), "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm", "--log-target=stderr", "-v"];
-    await this.#program("pulseaudio", args, { ready: /Daemon startup complete/ });
+    this.#pulse = await this.#program("pulseaudio", args, { ready: /Daemon startup complete/ });
     fs.writeFileSync(this.#path("beep"), beep(this.#hz));
     const player = `pacat --playback -d room --format=s16le --rate=${SAY_RATE} --channels=1`;
     await this.#program("sh", ["-c", `while cat '${this.#path("beep")}'; do :; done | ${player}`]);
@@ -243,6 +245,16 @@ class Dino {
   /** Clicks in the window of the call, whose controls hide until the mouse moves. */
   async click(place) {
     await this.#mouse("mousemove", 300, 300, "mousemove", 310, 310, "sleep", 0.5, "mousemove", ...place, "sleep", 0.2, "click", 1);
+  }
+
+  /** Where the microphone is now; `opensMicrophone` looks at what happens after. */
+  soundMark() {
+    return this.#pulse.output.length;
+  }
+
+  /** Whether it opens the microphone, which it does as soon as it has a session. */
+  opensMicrophone(mark) {
+    return this.#pulse.says(/Created output \d+ "Record Stream" on microphone/, MICROPHONE_MS, mark).then(() => true, () => false);
   }
 
   /** Waits until what it plays is this tone. */
