@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Sdes;
+
 /// A whole description: every stream in its slot, in order (RFC 3264 §8: slots never vanish).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Description {
@@ -281,8 +283,8 @@ pub struct Transport {
 pub enum Seal {
     /// Not at all.
     Plain,
-    /// SRTP with keys in the description (RFC 4568): the `a=crypto` values, untouched.
-    Sdes(Vec<String>),
+    /// SRTP with keys in the description (RFC 4568).
+    Sdes(Sdes),
     /// SRTP with keys by DTLS (RFC 5764).
     Dtls {
         /// Hashes of the certificates that the describer may show (RFC 8122).

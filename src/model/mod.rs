@@ -9,6 +9,7 @@
 pub mod abilities;
 pub mod binding;
 pub mod cause;
+pub mod crypto;
 pub mod description;
 pub mod directory;
 pub mod graph;
@@ -19,9 +20,10 @@ pub mod record;
 pub mod signal;
 pub mod text;
 
-pub use abilities::Abilities;
+pub use abilities::{Abilities, SrtpPolicy};
 pub use binding::{Binding, Contact};
 pub use cause::{Cause, Detail, Hangup};
+pub use crypto::{Crypto, CryptoError, Keying, Sdes};
 pub use description::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Fingerprint,
     Group, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Stream, Transport,

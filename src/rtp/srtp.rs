@@ -15,13 +15,15 @@ use super::packet::header_length;
 use sources::Sources;
 use suite::{Counter, GCM_TAG, Gcm};
 
-/// The transforms that can be negotiated by DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2).
+/// The transforms that can be negotiated by DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2) or in SDP (RFC 4568 §6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// `SRTP_AES128_CM_HMAC_SHA1_80`.
     AesCm128HmacSha1_80,
     /// `SRTP_AES128_CM_HMAC_SHA1_32`: a short tag on RTP, the long one on RTCP.
     AesCm128HmacSha1_32,
+    /// `AES_256_CM_HMAC_SHA1_80` (RFC 6188), in SDP alone.
+    AesCm256HmacSha1_80,
     /// `SRTP_AEAD_AES_128_GCM`.
     AeadAes128Gcm,
     /// `SRTP_AEAD_AES_256_GCM`.
@@ -29,18 +31,27 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// All of them.
+    pub const ALL: [Profile; 5] = [
+        Profile::AesCm128HmacSha1_80,
+        Profile::AesCm128HmacSha1_32,
+        Profile::AesCm256HmacSha1_80,
+        Profile::AeadAes128Gcm,
+        Profile::AeadAes256Gcm,
+    ];
+
     /// Bytes of the master key.
     pub fn key_length(self) -> usize {
         match self {
             Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 | Profile::AeadAes128Gcm => 16,
-            Profile::AeadAes256Gcm => 32,
+            Profile::AesCm256HmacSha1_80 | Profile::AeadAes256Gcm => 32,
         }
     }
 
     /// Bytes of the master salt.
     pub fn salt_length(self) -> usize {
         match self {
-            Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 => 14,
+            Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 | Profile::AesCm256HmacSha1_80 => 14,
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => 12,
         }
     }
@@ -48,7 +59,7 @@ impl Profile {
     /// Bytes that protection adds to an RTP packet.
     pub fn rtp_overhead(self) -> usize {
         match self {
-            Profile::AesCm128HmacSha1_80 => 10,
+            Profile::AesCm128HmacSha1_80 | Profile::AesCm256HmacSha1_80 => 10,
             Profile::AesCm128HmacSha1_32 => 4,
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => 16,
         }
@@ -57,9 +68,19 @@ impl Profile {
     /// Bytes that protection adds to an RTCP packet: the index and the tag.
     pub fn rtcp_overhead(self) -> usize {
         match self {
-            Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 => 4 + 10,
+            Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32 | Profile::AesCm256HmacSha1_80 => 4 + 10,
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => 4 + 16,
         }
+    }
+
+    /// Bytes of an RTP packet that stand behind a master key identifier: the tag, but under GCM (RFC 7714 §8.2).
+    pub fn rtp_tag(self) -> usize {
+        if self.is_gcm() { 0 } else { self.rtp_overhead() }
+    }
+
+    /// The same of an RTCP packet.
+    pub fn rtcp_tag(self) -> usize {
+        if self.is_gcm() { 0 } else { RTCP_MAC_TAG }
     }
 
     /// Whether encryption and authentication are one (RFC 7714).
@@ -67,11 +88,17 @@ impl Profile {
         matches!(self, Profile::AeadAes128Gcm | Profile::AeadAes256Gcm)
     }
 
-    /// The name in SDP (RFC 4568 §6.2, RFC 7714 §14.1).
+    /// The transform of a name in SDP.
+    pub fn by_name(name: &str) -> Option<Profile> {
+        Profile::ALL.into_iter().find(|profile| profile.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The name in SDP (RFC 4568 §6.2, RFC 6188 §3, RFC 7714 §14.1).
     pub fn name(self) -> &'static str {
         match self {
             Profile::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             Profile::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+            Profile::AesCm256HmacSha1_80 => "AES_256_CM_HMAC_SHA1_80",
             Profile::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Profile::AeadAes256Gcm => "AEAD_AES_256_GCM",
         }
@@ -150,6 +177,17 @@ impl Srtp {
     /// The transform.
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Whether a source of RTP is beyond its first 65 536 sequence numbers.
+    pub fn has_rolled_over(&self) -> bool {
+        self.rtp.has_rolled_over()
+    }
+
+    /// The same keys, with the roll-over counters of another direction: for a sender that changes its key and goes on
+    /// counting.
+    pub fn going_on_from(self, before: &Srtp) -> Srtp {
+        Srtp { rtp: before.rtp.unseen(), ..self }
     }
 
     /// Protects the RTP packet in the first `length` bytes of `buffer`; returns its new length. Sequence

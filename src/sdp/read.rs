@@ -8,8 +8,8 @@ use super::format;
 use super::split::{Line, Section, split};
 use super::{MAX_OCTETS, MEDIA_EXTRA, SdpError};
 use crate::model::{
-    Candidate, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup,
-    SourceGroup, Stream, Transport,
+    Candidate, Crypto, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, Mid, RtpSource, Sdes,
+    Seal, Setup, SourceGroup, Stream, Transport,
 };
 
 /// Reads a description. Ends of lines may be CRLF, LF or CR.
@@ -148,7 +148,7 @@ struct Gathered {
     direction: Option<Direction>,
     fingerprints: Vec<Fingerprint>,
     setup: Option<Setup>,
-    cryptos: Vec<String>,
+    cryptos: Vec<Crypto>,
     ufrag: Option<String>,
     pwd: Option<String>,
     lite: bool,
@@ -286,7 +286,9 @@ impl Gathered {
             Said::Ptime(ptime) => self.ptime = Some(ptime),
             Said::Setup(setup) if known.dtls => self.setup = Some(setup),
             Said::Fingerprint(fingerprint) => self.fingerprints.push(fingerprint),
-            Said::Crypto(crypto) if known.rtp && !known.dtls => self.cryptos.push(crypto),
+            // A certificate counts more than keys that stand beside it; those are not kept for anybody to pass on.
+            Said::Crypto(crypto) if known.rtp && !known.dtls => self.cryptos.push(Crypto::new(crypto)),
+            Said::Crypto(_) => {}
             Said::IceUfrag(ufrag) if known.ice => self.ufrag = Some(ufrag),
             Said::IcePwd(pwd) if known.ice => self.pwd = Some(pwd),
             Said::IceLite if known.ice => self.lite = true,
@@ -339,7 +341,7 @@ impl Gathered {
             let setup = self.setup.or(session.setup).unwrap_or(Setup::Active);
             Seal::Dtls { fingerprints, setup }
         } else if protocol.secure || !self.cryptos.is_empty() {
-            Seal::Sdes(std::mem::take(&mut self.cryptos))
+            Seal::Sdes(Sdes { cryptos: std::mem::take(&mut self.cryptos), optional: !protocol.secure })
         } else {
             Seal::Plain
         }

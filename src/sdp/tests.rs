@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, HeaderExtension, Kind, Mid,
-    RtpSource, Seal, Setup, SourceGroup,
+    CandidateHost, CandidateKind, CandidateProtocol, Codec, Crypto, Description, Direction, Extra, HeaderExtension,
+    Kind, Mid, RtpSource, Sdes, Seal, Setup, SourceGroup,
 };
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
@@ -104,10 +104,10 @@ fn a_bundle_only_stream_with_port_zero_is_not_refused_and_a_plain_one_is() {
 #[test]
 fn the_seal_follows_from_the_protocol_and_the_keys() {
     let crypto = "1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4";
-    let sdes = Seal::Sdes(vec![crypto.into()]);
+    let sdes = |optional| Seal::Sdes(Sdes { cryptos: vec![Crypto::new(crypto)], optional });
     for (protocol, feedback) in [("RTP/SAVP", false), ("RTP/SAVPF", true), ("RTP/AVP", false)] {
         let offer = parsed(&format!("m=audio 4000 {protocol} 0\na=crypto:{crypto}"));
-        assert_eq!(offer.streams[0].transport.seal, sdes);
+        assert_eq!(offer.streams[0].transport.seal, sdes(protocol == "RTP/AVP"));
         assert_eq!(offer.streams[0].transport.feedback_profile, feedback);
         assert!(write(&offer, &origin()).contains(&format!("m=audio 4000 {protocol} 0\r\n")));
         assert_eq!(again(&offer), offer);

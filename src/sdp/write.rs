@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::attribute::is_token;
 use super::{MEDIA_EXTRA, candidate};
 use crate::model::{
-    Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup,
-    Stream, Transport,
+    Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Sdes, Seal, Setup,
+    SourceGroup, Stream, Transport,
 };
 
 /// The attribute whose value `trickle` joins, so that there is one of it.
@@ -69,8 +69,8 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 /// The protocol of the `m=` line that follows from a transport.
 pub(super) fn protocol(transport: &Transport) -> &'static str {
     match (&transport.seal, transport.feedback_profile) {
-        (Seal::Plain, false) => "RTP/AVP",
-        (Seal::Plain, true) => "RTP/AVPF",
+        (Seal::Plain | Seal::Sdes(Sdes { optional: true, .. }), false) => "RTP/AVP",
+        (Seal::Plain | Seal::Sdes(Sdes { optional: true, .. }), true) => "RTP/AVPF",
         (Seal::Sdes(_), false) => "RTP/SAVP",
         (Seal::Sdes(_), true) => "RTP/SAVPF",
         (Seal::Dtls { .. }, false) => "UDP/TLS/RTP/SAVP",
@@ -293,7 +293,9 @@ fn candidates(text: &mut String, ice: &Ice, origin: &Origin) -> fmt::Result {
 fn seal(text: &mut String, seal: &Seal) -> fmt::Result {
     match seal {
         Seal::Plain => Ok(()),
-        Seal::Sdes(keys) => keys.iter().try_for_each(|key| write!(text, "a=crypto:{}\r\n", clean(key))),
+        Seal::Sdes(sdes) => {
+            sdes.cryptos.iter().try_for_each(|crypto| write!(text, "a=crypto:{}\r\n", clean(crypto.expose())))
+        }
         Seal::Dtls { fingerprints, setup } => {
             for Fingerprint { algorithm, bytes } in fingerprints {
                 write!(text, "a=fingerprint:{} ", clean(algorithm))?;

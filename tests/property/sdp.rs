@@ -88,7 +88,12 @@ fn seal() -> impl Strategy<Value = Seal> {
     let setup = prop_oneof![Just(Setup::Active), Just(Setup::Passive), Just(Setup::ActPass), Just(Setup::HoldConn)];
     prop_oneof![
         Just(Seal::Plain),
-        vec("[1-9] AES_CM_128_HMAC_SHA1_80 inline:[a-zA-Z0-9+/]{40}", 0..3).prop_map(Seal::Sdes),
+        (vec("[1-9] AES_CM_128_HMAC_SHA1_80 inline:[a-zA-Z0-9+/]{40}", 1..3), any::<bool>()).prop_map(
+            |(lines, optional)| {
+                let cryptos = lines.into_iter().map(patchcord::model::Crypto::new).collect();
+                Seal::Sdes(patchcord::model::Sdes { cryptos, optional })
+            }
+        ),
         (vec(fingerprint, 0..3), setup).prop_map(|(fingerprints, setup)| Seal::Dtls { fingerprints, setup }),
     ]
 }

@@ -75,3 +75,31 @@ fn gcm_gives_the_packets_that_rfc_7714_prints() {
         assert_eq!(clear[..plain.len()], plain);
     }
 }
+
+fn hex(text: &str) -> Vec<u8> {
+    bytes(&Value::String(text.replace(' ', "")))
+}
+
+#[test]
+fn session_keys_of_256_bits_are_derived_as_rfc_6188_prints_them() {
+    let key = hex("f0f04914b513f2763a1b1fa130f10e29 98f6f6e43e4309d1e622a0e332b9f1b6");
+    let [rtp, _] =
+        SessionKeys::derive(Profile::AesCm256HmacSha1_80, &key, &hex("3b04803de51ee7c96423ab5b78d2")).unwrap();
+    assert_eq!(rtp.cipher, hex("5ba1064e30ec51613cad926c5a28ef73 1ec7fb397f70a960653caf06554cd8c4"));
+    assert_eq!(rtp.salt, hex("fa31791685ca444a9e07c6c64e93"));
+    assert_eq!(rtp.mac, hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05"));
+}
+
+#[test]
+fn gcm_of_256_bits_gives_the_packet_that_rfc_7714_prints() {
+    let keys = || SessionKeys { cipher: (0..32).collect(), salt: hex("517569642070726f2071756f"), mac: Vec::new() };
+    let mut packet =
+        hex("8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573");
+    let length = packet.len();
+    packet.resize(length + 16, 0);
+    let mut srtp = Srtp::with_session_keys(Profile::AeadAes256Gcm, &keys(), &keys()).unwrap();
+    assert_eq!(srtp.protect_rtp(&mut packet, length), Ok(length + 16));
+    let printed = "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02 76ffae0f \
+                   1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13";
+    assert_eq!(packet, hex(printed));
+}

@@ -92,7 +92,7 @@ fn keys_in_the_description_do_not_count_beside_a_certificate() {
     assert_eq!(stream.transport.ice.as_ref().unwrap().candidates.len(), 1);
 
     let (sdes, _) = offer(&content("audio", "audio", &both, ""));
-    assert_eq!(sdes.streams[0].transport.seal, Seal::Sdes(Vec::new()));
+    assert_eq!(sdes.streams[0].transport.seal, Seal::Sdes(crate::model::Sdes::default()));
     let (plain, _) = offer(&content("audio", "audio", PCMU, ""));
     assert_eq!(plain.streams[0].transport.seal, Seal::Plain);
 }

@@ -6,7 +6,7 @@ use super::groups::BUNDLE;
 use super::{Hearing, Slot, candidates};
 use crate::jingle::stanza::dtls;
 use crate::jingle::stanza::ice_udp;
-use crate::model::{Description, Fingerprint, Ice, Seal, Setup, Stream, Transport};
+use crate::model::{Description, Fingerprint, Ice, Sdes, Seal, Setup, Stream, Transport};
 
 /// Reads a transport. `sdes`: the description has keys of its own, which count only if there is no certificate: Dino
 /// offers both, and takes DTLS if the answer has no keys.
@@ -19,7 +19,7 @@ pub(super) fn read(
 ) -> Transport {
     let seal = said.and_then(|said| dtls(said, offer));
     // The keys are not kept: nobody may pass them on.
-    let seal = seal.unwrap_or_else(|| if sdes { Seal::Sdes(Vec::new()) } else { Seal::Plain });
+    let seal = seal.unwrap_or_else(|| if sdes { Seal::Sdes(Sdes::default()) } else { Seal::Plain });
     Transport {
         feedback_profile: matches!(seal, Seal::Dtls { .. }),
         seal,

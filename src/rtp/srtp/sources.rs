@@ -31,6 +31,16 @@ impl Sources {
         source.highest.checked_add_signed(i64::from(step)).ok_or(SrtpError::Replayed)
     }
 
+    /// Whether any is beyond its first 65 536 sequence numbers.
+    pub(super) fn has_rolled_over(&self) -> bool {
+        self.0.iter().any(|source| source.highest >> 16 > 0)
+    }
+
+    /// The same indices, of which nothing was seen yet.
+    pub(super) fn unseen(&self) -> Sources {
+        Sources(self.0.iter().map(|source| Source { seen: 0, ..*source }).collect())
+    }
+
     /// The index after the newest; 0 for a new source (RFC 3711 §3.4).
     pub(super) fn next_index(&self, ssrc: u32) -> u64 {
         self.find(ssrc).map_or(0, |s| s.highest.saturating_add(1))

@@ -2,8 +2,7 @@
 
 use super::*;
 
-const PROFILES: [Profile; 4] =
-    [Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm];
+const PROFILES: [Profile; 5] = Profile::ALL;
 
 fn pair(profile: Profile) -> (Srtp, Srtp) {
     let key = vec![7; profile.key_length()];
