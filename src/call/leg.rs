@@ -2,8 +2,8 @@
 
 use crate::base::{ExchangeId, LegId};
 use crate::model::{
-    Abilities, Candidates, Codec, Description, Direction, Group, Kind, LegSpec, LocalEnd, Mid, RemoteEnd, RtpSource,
-    Seal, SealKind, Stream, Transport,
+    Abilities, Candidates, Codec, Description, Direction, Group, IceMode, Kind, LegSpec, LocalEnd, Mid, RemoteEnd,
+    RtpSource, Seal, SealKind, Stream, Transport,
 };
 
 use super::negotiate;
@@ -98,14 +98,11 @@ impl Leg {
             self.offered = Some(description);
             return false;
         };
-        let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &stream.transport));
+        let transport = self.heard_transport(stream);
+        let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &transport));
         self.remote_direction = direction_of(stream);
-        self.remote = Some(RemoteEnd {
-            transport: stream.transport.clone(),
-            codecs: stream.codecs.clone(),
-            rtcp_mux: stream.rtcp_mux,
-            is_offer: true,
-        });
+        self.remote =
+            Some(RemoteEnd { transport, codecs: stream.codecs.clone(), rtcp_mux: stream.rtcp_mux, is_offer: true });
         self.offered = Some(description);
         restarts
     }
@@ -118,12 +115,28 @@ impl Leg {
         let Some(stream) = description.audio() else { return false };
         self.remote_direction = direction_of(stream);
         self.remote = Some(RemoteEnd {
-            transport: stream.transport.clone(),
+            transport: self.heard_transport(stream),
             codecs: negotiate::agreed(&stream.codecs, &self.codecs),
             rtcp_mux: stream.rtcp_mux,
             is_offer: false,
         });
         true
+    }
+
+    /// The peer's transport as this leg takes it: a leg without keys takes no notice of those that the peer would
+    /// only like to use (RFC 8643).
+    fn heard_transport(&self, stream: &Stream) -> Transport {
+        let mut transport = stream.transport.clone();
+        let is_optional = matches!(&transport.seal, Seal::Sdes(sdes) if sdes.optional);
+        if self.spec.seal == SealKind::Plain && is_optional {
+            transport.seal = Seal::Plain;
+        }
+        transport
+    }
+
+    /// Whether the peer's last description has keys.
+    pub fn is_sealed(&self) -> bool {
+        self.remote.as_ref().is_some_and(|r| r.transport.seal != Seal::Plain)
     }
 
     /// The peer's last offer.
@@ -191,14 +204,15 @@ impl Leg {
         let slot = before.iter().position(|s| s.kind == Kind::Audio && s.accepted);
         let mid = match slot {
             Some(slot) => before[slot].mid.clone(),
-            None => has_dtls.then(|| Mid(OUR_MID.into())),
+            // A telephone has one stream and no use for its name.
+            None => (has_dtls && self.spec.ice != IceMode::None).then(|| Mid(OUR_MID.into())),
         };
         let audio = Stream {
             mid: mid.clone(),
             direction,
             codecs: self.codecs.clone(),
             rtcp_mux: has_dtls,
-            sources: if has_dtls { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
+            sources: if mid.is_some() { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
             ..Stream::new(Kind::Audio, transport)
         };
         let mut streams: Vec<Stream> = before.iter().map(refused).collect();
@@ -254,14 +268,18 @@ fn direction_of(stream: &Stream) -> Direction {
 }
 
 /// Whether the peer's new transport asks for a new one of ours: an ICE restart (RFC 8839 §4.4.3.1.1), or another
-/// certificate and so another DTLS association (RFC 8842 §4).
+/// certificate and so another DTLS association (RFC 8842 §4), or other keys.
 fn is_new_transport(old: &Transport, new: &Transport) -> bool {
     let ufrag = |t: &Transport| t.ice.as_ref().map(|i| (i.ufrag.clone(), i.pwd.clone()));
     let fingerprints = |t: &Transport| match &t.seal {
         Seal::Dtls { fingerprints, .. } => fingerprints.clone(),
         Seal::Plain | Seal::Sdes(_) => Vec::new(),
     };
-    ufrag(old) != ufrag(new) || fingerprints(old) != fingerprints(new)
+    let keys = |t: &Transport| match &t.seal {
+        Seal::Sdes(sdes) => sdes.cryptos.clone(),
+        Seal::Plain | Seal::Dtls { .. } => Vec::new(),
+    };
+    ufrag(old) != ufrag(new) || fingerprints(old) != fingerprints(new) || keys(old) != keys(new)
 }
 
 fn set_actpass(transport: &mut Transport) {
@@ -273,6 +291,10 @@ fn set_actpass(transport: &mut Transport) {
 fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Direction) -> Stream {
     let mut transport = local.transport.clone();
     transport.feedback_profile = offered.transport.feedback_profile;
+    if let (Seal::Sdes(ours), Seal::Sdes(theirs)) = (&mut transport.seal, &offered.transport.seal) {
+        // The profile of the answer is the offer's (RFC 3264 §6).
+        ours.optional = theirs.optional;
+    }
     let names_sources = offered.mid.is_some();
     Stream {
         mid: offered.mid.clone(),
@@ -289,6 +311,10 @@ fn refused(offered: &Stream) -> Stream {
     transport.ice = None;
     transport.address = None;
     transport.rtcp_address = None;
+    if let Seal::Sdes(sdes) = &mut transport.seal {
+        // Nobody's keys are repeated.
+        sdes.cryptos.clear();
+    }
     Stream {
         mid: offered.mid.clone(),
         accepted: false,

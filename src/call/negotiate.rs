@@ -3,7 +3,9 @@
 //! The relay passes packets on and converts nothing but µ-law to A-law, so both legs must end with a format
 //! in common, or with one of G.711 each.
 
-use crate::model::{Codec, Description, IceMode, LegSpec, Seal, SealKind, Stream};
+use tracing::info;
+
+use crate::model::{Abilities, Codec, Description, IceMode, LegSpec, Sdes, Seal, SealKind, SrtpPolicy, Stream};
 
 /// What the relay can pass from one leg to another, with the payload type we give it in our own offers. The
 /// numbers are those that browsers and phones use themselves, so that most calls need no renumbering.
@@ -32,7 +34,7 @@ pub fn everything() -> Vec<Codec> {
 /// G.711 will do, it is G.711: what every phone and every browser has, and no offer grows beyond a datagram.
 pub fn for_callee(offered: &[Codec], caller: LegSpec, callee: LegSpec) -> Vec<Codec> {
     let speech: Vec<&Codec> = offered.iter().filter(|c| c.is_speech() && is_passed(c)).collect();
-    let phone_is_there = caller.seal == SealKind::Plain || callee.seal == SealKind::Plain;
+    let phone_is_there = caller.ice == IceMode::None || callee.ice == IceMode::None;
     let only_g711 = phone_is_there && speech.iter().any(|c| is_g711(c));
     let mut ours: Vec<Codec> = speech
         .into_iter()
@@ -100,14 +102,18 @@ pub fn agreed(theirs: &[Codec], ours: &[Codec]) -> Vec<Codec> {
     theirs.iter().filter(|t| ours.iter().any(|o| o.is_same_format(t) || (is_g711(o) && is_g711(t)))).cloned().collect()
 }
 
-/// The leg that an offer asks for, or in one sentence why there is none.
-pub fn spec_of(offer: &Description) -> Result<LegSpec, String> {
+/// The leg that an offer asks for and the policy of its wire allows, or in one sentence why there is none.
+pub fn spec_of(offer: &Description, abilities: &Abilities) -> Result<LegSpec, String> {
     let Some(stream) = offer.audio() else {
         return Err("the offer has no audio".into());
     };
     let ipv6 = is_ipv6(stream);
     match &stream.transport.seal {
+        Seal::Plain if abilities.srtp == SrtpPolicy::Required => {
+            Err("the offer is plain RTP; SRTP is required here".into())
+        }
         Seal::Plain => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Plain, ipv6 }),
+        Seal::Dtls { .. } if abilities.srtp == SrtpPolicy::Off => Err(NO_SRTP.into()),
         Seal::Dtls { .. } => match &stream.transport.ice {
             Some(_) if !stream.rtcp_mux => Err("the offer has ICE without rtcp-mux".into()),
             Some(ice) => {
@@ -117,17 +123,57 @@ pub fn spec_of(offer: &Description) -> Result<LegSpec, String> {
             }
             None => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6 }),
         },
-        Seal::Sdes(_) => {
-            Err("the offer has SRTP with keys in the description (SDES); DTLS-SRTP or plain RTP are spoken here".into())
-        }
+        Seal::Sdes(sdes) => Ok(LegSpec { ice: IceMode::None, seal: sdes_spec(sdes, abilities)?, ipv6 }),
     }
+}
+
+const NO_SRTP: &str =
+    "the offer is SRTP, which the configuration turns off for this peer: `srtp = \"optional\"` allows it";
+
+/// What becomes of an offer with keys in it. One that takes plain RTP too (RFC 8643) gets that where keys may not be
+/// used; any other is refused then, for nothing is taken down to plain RTP without being said.
+fn sdes_spec(sdes: &Sdes, abilities: &Abilities) -> Result<SealKind, String> {
+    let refused = if abilities.srtp == SrtpPolicy::Off {
+        Err(NO_SRTP.to_owned())
+    } else if abilities.offers.ice != IceMode::None {
+        Err("the offer has SRTP with keys in the description (SDES); DTLS-SRTP is spoken here".to_owned())
+    } else if !abilities.keys_in_words {
+        Err("the offer has SRTP keys in its description (SDES) and came without TLS, where anybody on the way reads \
+             them: `srtp_over_plain = true` for this trunk, or in [sip] for telephones, allows it; DTLS-SRTP needs no leave"
+            .to_owned())
+    } else {
+        sdes.check()
+    };
+    match refused {
+        Ok(()) => Ok(SealKind::Sdes),
+        Err(why) if sdes.optional && abilities.srtp != SrtpPolicy::Required => {
+            info!(why, "the offer leaves the choice, and the media go as plain RTP");
+            Ok(SealKind::Plain)
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// Whether a leg of one kind, whose media are `sealed` by now, can go on as a new offer of its peer asks: what was
+/// protected once stays so, and what the peer would only like to protect may stay as it is.
+pub fn goes_on(leg: SealKind, sealed: bool, offer: &Description, asked: SealKind) -> bool {
+    match (leg, asked) {
+        (SealKind::Opportunistic, SealKind::Sdes) => true,
+        (SealKind::Opportunistic, SealKind::Plain) => !sealed,
+        (SealKind::Plain, SealKind::Sdes) => is_optional(offer),
+        (leg, asked) => leg == asked,
+    }
+}
+
+fn is_optional(offer: &Description) -> bool {
+    offer.audio().is_some_and(|s| matches!(&s.transport.seal, Seal::Sdes(sdes) if sdes.optional))
 }
 
 /// The leg that an offer asks for on a wire whose own offers are of this kind: one that must check
 /// candidates when it offers must do so when it answers.
-pub fn caller_spec(offer: &Description, offers: LegSpec) -> Result<LegSpec, String> {
-    let spec = spec_of(offer)?;
-    let checks = spec.ice == IceMode::Lite && offers.ice == IceMode::Full;
+pub fn caller_spec(offer: &Description, abilities: &Abilities) -> Result<LegSpec, String> {
+    let spec = spec_of(offer, abilities)?;
+    let checks = spec.ice == IceMode::Lite && abilities.offers.ice == IceMode::Full;
     Ok(LegSpec { ice: if checks { IceMode::Full } else { spec.ice }, ..spec })
 }
 

@@ -89,7 +89,7 @@ impl Call {
 
     /// The caller's offer is there.
     fn begin(&mut self, now: Instant, action: Action, offer: Offer) {
-        match negotiate::caller_spec(&offer.description, self.caller.abilities.offers) {
+        match negotiate::caller_spec(&offer.description, &self.caller.abilities) {
             Ok(spec) => self.caller.spec = spec,
             Err(why) => return self.refuse_media(now, why),
         }

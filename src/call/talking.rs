@@ -8,7 +8,7 @@ use super::negotiate;
 use super::two_party::{Call, State};
 use crate::base::LegId;
 use crate::model::{
-    Answer, CallStats, Candidates, Cause, Direction, Dtmf, Hangup, LegStats, Offer, RelayCommand, Signal,
+    Answer, CallStats, Candidates, Cause, Direction, Dtmf, Hangup, LegSpec, LegStats, Offer, RelayCommand, Signal,
 };
 
 /// What somebody is told who presses a key that nobody can hear.
@@ -49,13 +49,18 @@ impl Call {
 
     fn hear_offer(&mut self, now: Instant, leg: LegId, offer: Offer) {
         let Offer { exchange, description } = offer;
-        let acceptable = negotiate::spec_of(&description);
         let Some(known) = self.leg_mut(leg) else { return };
-        let is_same_kind = acceptable.as_ref().is_ok_and(|s| s.seal == known.spec.seal);
+        let acceptable = negotiate::spec_of(&description, &known.abilities);
+        let goes_on = |s: &LegSpec| negotiate::goes_on(known.spec.seal, known.is_sealed(), &description, s.seal);
+        let is_same_kind = acceptable.as_ref().is_ok_and(goes_on);
         let offered = description.audio().map(|s| s.codecs.clone()).unwrap_or_default();
         let ours = negotiate::for_caller(&offered, &known.codecs, false);
         if !is_same_kind || ours.is_empty() {
-            let why = acceptable.err().unwrap_or_else(|| negotiate::mismatch(&offered, &known.codecs));
+            let why = match acceptable {
+                Err(why) => why,
+                Ok(_) if !is_same_kind => "it would change how the media are protected".into(),
+                Ok(_) => negotiate::mismatch(&offered, &known.codecs),
+            };
             warn!(call = %self.id, %leg, why, "refuses a new offer");
             return self.say(leg, Signal::Refuse { exchange, cause: Cause::MediaIncompatible });
         }

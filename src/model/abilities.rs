@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LegSpec;
+use super::{LegSpec, SealKind};
 
 /// What the wire of a leg has words for, as plain data. Where it has none, the call does it by other means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,46 @@ pub struct Abilities {
     pub direct: bool,
     /// Gets through any NAT by itself, with a TURN server of its own: a direct path to it will be found.
     pub traverses: bool,
+    /// Whether its media are to be protected.
+    pub srtp: SrtpPolicy,
+    /// Keys may stand in its descriptions (RFC 4568): nobody but the peer reads its signalling, or its owner does not
+    /// mind.
+    pub keys_in_words: bool,
+}
+
+/// Whether the media of a leg are to be protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SrtpPolicy {
+    /// Never: for peers that break at the sight of it.
+    Off,
+    /// If the peer does it. We offer it so that a peer without it can still answer (RFC 8643).
+    #[default]
+    Optional,
+    /// Always: no media without.
+    Required,
+}
+
+impl SrtpPolicy {
+    /// How we offer to protect a leg without ICE. Without leave to write keys into descriptions it is DTLS that makes
+    /// them, which no plain telephone can answer.
+    fn offers(self, keys_in_words: bool) -> SealKind {
+        match (self, keys_in_words) {
+            (SrtpPolicy::Off, _) | (SrtpPolicy::Optional, false) => SealKind::Plain,
+            (SrtpPolicy::Optional, true) => SealKind::Opportunistic,
+            (SrtpPolicy::Required, true) => SealKind::Sdes,
+            (SrtpPolicy::Required, false) => SealKind::Dtls,
+        }
+    }
 }
 
 impl Abilities {
+    /// The same telephone with this policy for its media.
+    pub fn with_srtp(self, srtp: SrtpPolicy, keys_in_words: bool) -> Abilities {
+        let offers = LegSpec { seal: srtp.offers(keys_in_words), ..self.offers };
+        Abilities { offers, srtp, keys_in_words, ..self }
+    }
+
     /// A browser on the WebSocket protocol.
     pub const BROWSER: Abilities = Abilities {
         offers: LegSpec::BROWSER,
@@ -48,6 +85,8 @@ impl Abilities {
         offers_when_asked: false,
         direct: true,
         traverses: false,
+        srtp: SrtpPolicy::Required,
+        keys_in_words: false,
     };
 
     /// An IM client: Jingle with ICE and DTLS-SRTP. It has no word for a digit, and XMPP servers give their
@@ -64,6 +103,8 @@ impl Abilities {
         offers_when_asked: true,
         direct: true,
         traverses: true,
+        srtp: SrtpPolicy::Required,
+        keys_in_words: false,
     };
 
     /// A telephone or trunk that speaks plain SIP and RTP.
@@ -79,5 +120,7 @@ impl Abilities {
         offers_when_asked: false,
         direct: false,
         traverses: false,
+        srtp: SrtpPolicy::Optional,
+        keys_in_words: false,
     };
 }

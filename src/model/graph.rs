@@ -83,6 +83,10 @@ pub enum SealKind {
     Plain,
     /// DTLS-SRTP (RFC 5764).
     Dtls,
+    /// SRTP with keys in the descriptions (RFC 4568), and never without.
+    Sdes,
+    /// The same if the peer does it, else not at all (RFC 8643).
+    Opportunistic,
 }
 
 /// What the peer said of itself, for the relay.
@@ -290,4 +294,8 @@ pub struct LegStats {
     pub rtt_ms: Option<f64>,
     /// Packets turned away: wrong source, wrong key, unknown payload type.
     pub refused: u64,
+    /// How its packets are protected: `plain`, `SDES AES_CM_128_HMAC_SHA1_80`, `DTLS AEAD_AES_128_GCM`; absent until
+    /// there are keys.
+    #[serde(default)]
+    pub seal: Option<String>,
 }

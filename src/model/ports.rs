@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits. A full queue is an answer with a name, not a delay, so nothing can wait in a ring.
 
-use super::{Abilities, Binding, Contact, RelayCommand, Signal, Text, TextId, Undelivered};
+use super::{Abilities, Binding, Contact, Entry, RelayCommand, Signal, Text, TextId, Undelivered};
 use crate::base::LegId;
 
 /// The queue towards the other room is full.
@@ -14,6 +14,12 @@ pub struct Overflow;
 pub trait Adapter: Send + Sync {
     /// What its legs can say.
     fn abilities(&self) -> Abilities;
+
+    /// What a leg can say that came in by this door.
+    fn abilities_from(&self, entry: &Entry) -> Abilities {
+        let _ = entry;
+        self.abilities()
+    }
 
     /// What a leg can say that we open towards this device or through this trunk: it may be reached over
     /// IPv6 only.

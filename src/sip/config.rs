@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::flow::Transport;
 use super::transaction::Timers;
 use crate::base::Secret;
+use crate::model::SrtpPolicy;
 
 /// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
 pub const DEFAULT_PORT: u16 = 5060;
@@ -31,6 +32,10 @@ pub struct Config {
     pub realm: String,
     /// Takes INVITEs from anybody without a challenge, as [`Entry::Open`](crate::model::Entry::Open).
     pub open: bool,
+    /// Whether the media of telephones, and of whoever calls without being known, are to be protected.
+    pub srtp: SrtpPolicy,
+    /// SRTP keys may stand in their descriptions though the signalling is not protected by TLS (RFC 4568 §7).
+    pub srtp_over_plain: bool,
     /// The trunks, by name.
     pub trunks: BTreeMap<String, Trunk>,
     /// What the registrar grants.
@@ -50,6 +55,8 @@ impl Default for Config {
             domains: Vec::new(),
             realm: "patchcord".into(),
             open: false,
+            srtp: SrtpPolicy::default(),
+            srtp_over_plain: false,
             trunks: BTreeMap::new(),
             registrar: RegistrarLimits::default(),
             agent: "Patchcord".into(),
@@ -140,6 +147,12 @@ pub struct Trunk {
     /// where the address tells nobody apart.
     #[serde(default)]
     pub same_port: bool,
+    /// Whether its media are to be protected.
+    #[serde(default)]
+    pub srtp: SrtpPolicy,
+    /// SRTP keys may stand in its descriptions though the signalling is not protected by TLS (RFC 4568 §7).
+    #[serde(default)]
+    pub srtp_over_plain: bool,
 }
 
 fn udp() -> Transport {
@@ -162,6 +175,8 @@ impl Trunk {
             user_phone: false,
             codecs: Vec::new(),
             same_port: false,
+            srtp: SrtpPolicy::default(),
+            srtp_over_plain: false,
         }
     }
 }

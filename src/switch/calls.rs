@@ -153,7 +153,7 @@ impl Calls {
 
     fn open(&mut self, now: Instant, wall_ms: u64, leg: LegId, start: Start) {
         let Some(adapter) = self.adapters.get(&leg.adapter()) else { return };
-        let abilities = adapter.abilities();
+        let abilities = adapter.abilities_from(&start.entry);
         let is_full = self.calls.len() >= self.most_calls;
         let resolved = self.resolver.resolve(leg.adapter(), &start, &self.bindings, &self.adapters, wall_ms);
         let refusal = match () {

@@ -381,6 +381,14 @@ impl Dtls {
         &self.state
     }
 
+    /// The transform in use, while open.
+    pub fn profile(&self) -> Option<Profile> {
+        match &self.state {
+            State::Open(keys) => Some(keys.profile),
+            _ => None,
+        }
+    }
+
     /// The keys, while open.
     pub fn keys_mut(&mut self) -> Option<&mut Keys> {
         match &mut self.state {

@@ -56,7 +56,7 @@ impl Leg {
     /// Checks where a packet comes from, opens it, and reads it.
     fn open_rtp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<(Heard, u8)> {
         let length = match (&mut self.path, &mut self.seal) {
-            (Path::Latch(latch), Seal::Plain) => {
+            (Path::Latch(latch), seal) if seal.is_plain() => {
                 let fields = Packet::parse(packet)?.fields();
                 let is_negotiated = self.formats.iter().any(|f| f.payload_type == fields.payload_type);
                 if !is_negotiated {

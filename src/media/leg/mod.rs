@@ -15,6 +15,7 @@ pub mod latch;
 mod outward;
 pub mod path;
 mod report;
+pub mod sdes;
 pub mod seal;
 pub mod track;
 pub mod watch;
@@ -22,11 +23,14 @@ pub mod watch;
 pub use control::WallClock;
 pub use dtls::{Certificate, Dtls, Role};
 pub use inward::Heard;
+pub use sdes::Sdes;
 pub use seal::{Seal, SealError};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
+
+use tracing::info;
 
 use self::control::Control;
 use self::digits::{EventFormat, Keypad};
@@ -137,6 +141,10 @@ impl Leg {
         };
         let seal = match graph.spec.seal {
             SealKind::Plain => Seal::Plain,
+            SealKind::Sdes | SealKind::Opportunistic => {
+                let optional = graph.spec.seal == SealKind::Opportunistic;
+                Seal::Sdes(Box::new(Sdes::new(cx.dice, optional, graph.remote.is_none())))
+            }
             SealKind::Dtls => Seal::Dtls(Box::new(Dtls::new(cx.certificate, Role::Passive, Vec::new(), cx.now))),
         };
         Leg {
@@ -237,9 +245,10 @@ impl Leg {
 
     /// Our own end, for descriptions.
     pub fn local_end(&self, certificate: &Certificate) -> LocalEnd {
-        let seal = match self.spec.seal {
-            SealKind::Plain => SealWords::Plain,
-            SealKind::Dtls => SealWords::Dtls {
+        let seal = match &self.seal {
+            Seal::Plain => SealWords::Plain,
+            Seal::Sdes(sdes) => sdes.words(),
+            Seal::Dtls(_) => SealWords::Dtls {
                 fingerprints: vec![certificate.fingerprint().clone()],
                 setup: match self.role {
                     None => Setup::ActPass,
@@ -310,6 +319,11 @@ impl Leg {
         }
         match (&mut self.seal, &remote.transport.seal) {
             (Seal::Plain, SealWords::Plain) => {}
+            (Seal::Sdes(sdes), words) => {
+                if let Err(why) = sdes.set_remote(cx.dice, words, remote.is_offer) {
+                    self.fail(cx, why);
+                }
+            }
             (Seal::Dtls(dtls), SealWords::Dtls { fingerprints, setup }) => {
                 let is_known = self.remote.as_ref().is_some_and(|before| {
                     matches!(&before.transport.seal, SealWords::Dtls { fingerprints: old, .. }
@@ -367,6 +381,8 @@ impl Leg {
         }
         if !self.is_connected && self.path.is_found() && self.seal.is_open() {
             self.is_connected = true;
+            let seal = self.seal.name().unwrap_or_default();
+            info!(call = %self.call, leg = %self.id, seal, "media can flow");
             cx.events.push_back(RelayEvent::Connected { call: self.call, leg: self.id });
         }
     }

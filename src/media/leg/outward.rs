@@ -81,7 +81,7 @@ impl Leg {
         let ice = self.path.ice_mut().and_then(|ice| ice.poll_timeout());
         let dtls = match &self.seal {
             super::Seal::Dtls(dtls) => dtls.poll_timeout(),
-            super::Seal::Plain => None,
+            super::Seal::Plain | super::Seal::Sdes(_) => None,
         };
         let watch = self.watch.poll_timeout(self.last_life(), self.patience());
         let others = [ice, dtls, watch, self.hearing.poll_timeout(), self.keypad.poll_timeout()];

@@ -27,6 +27,7 @@ impl Leg {
             jitter_out_ms: self.control.jitter_out_ms(self.clock_hz),
             rtt_ms: round_trip.map(|time| time.as_secs_f64() * 1000.0),
             refused: self.refused,
+            seal: self.seal.name(),
         }
     }
 
@@ -62,6 +63,9 @@ impl Leg {
             return format!("ICE with {peer} did not finish: {}", ice.complaint());
         }
         if !self.seal.is_open() {
+            if matches!(self.seal, super::Seal::Sdes(_)) {
+                return format!("{peer} has not said its SRTP key, so nothing could be sent to it or taken from it");
+            }
             return format!("DTLS with {peer} did not finish within {} s; {}", patience.as_secs(), self.seal_words());
         }
         let Some(target) = self.path.target() else {

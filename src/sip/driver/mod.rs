@@ -17,7 +17,7 @@ mod tcp;
 mod tests;
 mod udp;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,7 +36,8 @@ use super::message::{Malformed, Message};
 use super::registrar::read_contact;
 use crate::base::{AdapterId, Dice, LegId};
 use crate::model::{
-    Abilities, Adapter, Contact, Directory, LegSpec, Overflow, Signal, Switchboard, Text, TextId, Undelivered,
+    Abilities, Adapter, Contact, Directory, Entry, LegSpec, Overflow, Signal, SrtpPolicy, Switchboard, Text, TextId,
+    Undelivered,
 };
 
 /// Messages and events of the connections that wait for the task.
@@ -111,6 +112,26 @@ pub struct SipHandle {
     orders: mpsc::Sender<Order>,
     /// The trunks that are reached over IPv6.
     ipv6_trunks: Arc<HashSet<String>>,
+    srtp: Arc<SrtpPolicies>,
+}
+
+/// Whose media are to be protected, and whether keys may stand in descriptions.
+#[derive(Debug, Default)]
+struct SrtpPolicies {
+    trunks: HashMap<String, (SrtpPolicy, bool)>,
+    others: (SrtpPolicy, bool),
+}
+
+impl SrtpPolicies {
+    fn of(config: &Config) -> SrtpPolicies {
+        let trunks = config.trunks.iter().map(|(name, t)| (name.clone(), (t.srtp, t.srtp_over_plain))).collect();
+        SrtpPolicies { trunks, others: (config.srtp, config.srtp_over_plain) }
+    }
+
+    fn apply(&self, trunk: Option<&str>, abilities: Abilities) -> Abilities {
+        let (srtp, keys_in_words) = trunk.and_then(|name| self.trunks.get(name)).copied().unwrap_or(self.others);
+        abilities.with_srtp(srtp, keys_in_words)
+    }
 }
 
 impl SipHandle {
@@ -126,10 +147,19 @@ impl Adapter for SipHandle {
         Abilities::PHONE
     }
 
+    fn abilities_from(&self, entry: &Entry) -> Abilities {
+        let trunk = match entry {
+            Entry::Trunk(name) => Some(name.as_str()),
+            Entry::User(_) | Entry::Account(_) | Entry::Open => None,
+        };
+        self.srtp.apply(trunk, Abilities::PHONE)
+    }
+
     fn abilities_towards(&self, contact: Option<&Contact>, trunk: Option<&str>) -> Abilities {
         let way_back = contact.and_then(read_contact).is_some_and(|(flow, _)| flow.remote.is_ipv6());
         let ipv6 = way_back || trunk.is_some_and(|name| self.ipv6_trunks.contains(name));
-        Abilities { offers: LegSpec { ipv6, ..LegSpec::PHONE }, ..Abilities::PHONE }
+        let abilities = Abilities { offers: LegSpec { ipv6, ..LegSpec::PHONE }, ..Abilities::PHONE };
+        self.srtp.apply(trunk, abilities)
     }
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
@@ -212,12 +242,13 @@ fn start_core<C: Core>(
     let listen = config.listen.clone();
     let is_ipv6 = |trunk: &Trunk| trunk.address.ip().is_some_and(|ip| ip.is_ipv6());
     let ipv6_trunks = config.trunks.iter().filter(|(_, t)| is_ipv6(t)).map(|(name, _)| name.clone()).collect();
+    let srtp = Arc::new(SrtpPolicies::of(&config));
     let known = directory.load_full();
     let core = core(config, Arc::clone(&known));
     let resolver = resolve::Resolver::new(events);
     let driver = run::Driver { core, udp, tcp, resolver, directory, known, switchboard, inbox, said };
     Ok(Running {
-        handle: SipHandle { orders, ipv6_trunks: Arc::new(ipv6_trunks) },
+        handle: SipHandle { orders, ipv6_trunks: Arc::new(ipv6_trunks), srtp },
         listen,
         task: tokio::spawn(driver.run()),
     })

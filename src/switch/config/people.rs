@@ -7,7 +7,7 @@ use super::read::read_path;
 use super::xmpp::read_account;
 use crate::base::Secret;
 use crate::base::settings::{Located, Section};
-use crate::model::{Address, Directory, User};
+use crate::model::{Address, Directory, SrtpPolicy, User};
 use crate::route::Numbering;
 use crate::sip::config::{CallerPolicy, HostPort, Trunk};
 use crate::sip::flow::Transport;
@@ -124,6 +124,8 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let asserted_identity = section.flag("asserted_identity").is_some_and(|f| f.value);
     let user_phone = section.flag("user_phone").is_some_and(|f| f.value);
     let same_port = section.flag("same_port").is_some_and(|f| f.value);
+    let srtp = read_srtp(section);
+    let srtp_over_plain = section.flag("srtp_over_plain").is_some_and(|f| f.value);
     let codecs = section.values("codecs", "names of codecs, such as [\"PCMA\", \"PCMU\"]", MAX_CODECS, |text| {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)).then(|| text.to_owned())
     });
@@ -158,7 +160,20 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
         user_phone,
         codecs: codecs.unwrap_or_default().into_iter().map(|c| c.value).collect(),
         same_port,
+        srtp,
+        srtp_over_plain,
     })
+}
+
+/// Whether media are to be protected.
+pub(super) fn read_srtp(section: &mut Section<'_>) -> SrtpPolicy {
+    let srtp = section.value("srtp", "\"off\", \"optional\" or \"required\"", |text| match text {
+        "off" => Some(SrtpPolicy::Off),
+        "optional" => Some(SrtpPolicy::Optional),
+        "required" => Some(SrtpPolicy::Required),
+        _ => None,
+    });
+    srtp.map_or(SrtpPolicy::default(), |s| s.value)
 }
 
 pub(super) fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located<String>> {

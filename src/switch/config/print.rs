@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Config, LogFormat, Tls};
 use crate::base::settings::print_duration;
 use crate::jingle::config::{Connection, Login, Security};
-use crate::model::IceMode;
+use crate::model::{IceMode, SrtpPolicy};
 use crate::route::Rule;
 use crate::sip::config::{CallerPolicy, HostPort, Trunk};
 
@@ -86,7 +86,17 @@ fn sip(config: &Config) -> String {
         .some("advertise", sip.advertise.as_ref())
         .list("domains", sip.domains.iter().cloned())
         .flag("open", sip.open)
+        .text("srtp", srtp(sip.srtp))
+        .flag("srtp_over_plain", sip.srtp_over_plain)
         .0
+}
+
+fn srtp(policy: SrtpPolicy) -> &'static str {
+    match policy {
+        SrtpPolicy::Off => "off",
+        SrtpPolicy::Optional => "optional",
+        SrtpPolicy::Required => "required",
+    }
 }
 
 fn web(config: &Config) -> String {
@@ -154,6 +164,8 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .flag("asserted_identity", trunk.asserted_identity)
         .flag("user_phone", trunk.user_phone)
         .flag("same_port", trunk.same_port)
+        .text("srtp", srtp(trunk.srtp))
+        .flag("srtp_over_plain", trunk.srtp_over_plain)
         .list("codecs", trunk.codecs.iter().cloned())
         .0
 }

@@ -125,6 +125,8 @@ fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
         advertise: advertise.map(|a| a.value),
         domains: domains.unwrap_or_default().into_iter().map(|d| d.value).collect(),
         open,
+        srtp: people::read_srtp(section),
+        srtp_over_plain: section.flag("srtp_over_plain").is_some_and(|f| f.value),
         ..sip::config::Config::default()
     };
     (config, section.at())
