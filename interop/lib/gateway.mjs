@@ -21,12 +21,12 @@ export const USERS = {
 /**
  * Starts a gateway with the demo trunk.
  * @param {{guest?: string | null, users?: Record<string, string>, origins?: string[], toml?: string, top?: string,
- *   web?: string, media?: string}} [options]
- *   `toml`: more sections of the configuration; `top`: more keys before all sections; `web`, `media`: more keys of
+ *   web?: string, sip?: string, media?: string}} [options]
+ *   `toml`: more sections of the configuration; `top`: more keys before all sections; `web`, `sip`, `media`: more keys of
  *   these sections
  */
 export async function startGateway(options = {}) {
-  const { guest = "web", users = USERS, origins = [], toml = "", top = "", web = "", media = "" } = options;
+  const { guest = "web", users = USERS, origins = [], toml = "", top = "", web = "", sip = "", media = "" } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --release, or set PATCHCORD`);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "patchcord-"));
   const [httpPort, sipPort] = [await freePort(), await freePort()];
@@ -44,6 +44,7 @@ export async function startGateway(options = {}) {
     web,
     "[sip]",
     `listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]`,
+    sip,
     "[media]",
     `ports = "${ports}-${ports + MEDIA_PORTS - 1}"`,
     media,

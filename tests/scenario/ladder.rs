@@ -12,9 +12,9 @@ use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, CandidateHost, CandidateKind, CandidateProtocol, Candidates, Cause, Codec,
-    Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, Kind, LocalEnd, MediaPath, MediaPolicy, Mid,
-    Offer, Party, Progress, Record, RelayCommand, RelayEvent, Seal, SealKind, Setup, Signal, Source, Stage, Start,
-    Stream, Transport,
+    Crypto, Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, IceMode, Kind, LocalEnd, MediaPath,
+    MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind, Setup, Signal,
+    Source, SrtpPolicy, Stage, Start, Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -50,6 +50,11 @@ impl Ladder {
     /// A telephone that calls with G.711.
     pub fn from_phone() -> Ladder {
         Ladder::from_phone_with(Some(phone_description(&[Codec::pcmu(), Codec::pcma()])))
+    }
+
+    /// A telephone that calls with this offer and whose media are to be protected so.
+    pub fn from_phone_by(srtp: SrtpPolicy, keys_in_words: bool, offer: Description) -> Ladder {
+        Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE.with_srtp(srtp, keys_in_words), Some(offer))
     }
 
     /// A telephone that calls with this offer, or with none.
@@ -123,6 +128,12 @@ impl Ladder {
     pub fn phone(&mut self, name: &str) -> Branch {
         let leg = self.sip.mint();
         self.branch(name, Abilities::PHONE, leg)
+    }
+
+    /// The same, whose media are to be protected so.
+    pub fn phone_by(&mut self, name: &str, srtp: SrtpPolicy, keys_in_words: bool) -> Branch {
+        let leg = self.sip.mint();
+        self.branch(name, Abilities::PHONE.with_srtp(srtp, keys_in_words), leg)
     }
 
     /// A page to be called.
@@ -292,9 +303,14 @@ impl Ladder {
         let ufrag = |r: &Option<patchcord::model::RemoteEnd>| {
             r.as_ref().and_then(|r| r.transport.ice.as_ref()).map(|i| i.ufrag.clone())
         };
+        let keys = |r: &Option<patchcord::model::RemoteEnd>| {
+            r.as_ref().map(|r| r.transport.seal.clone()).filter(|seal| matches!(seal, Seal::Sdes(_)))
+        };
         for leg in &graph.legs {
-            let is_new = before(leg.leg)
-                .is_none_or(|old| ufrag(&old.remote).is_some() && ufrag(&old.remote) != ufrag(&leg.remote));
+            let is_new = before(leg.leg).is_none_or(|old| {
+                (ufrag(&old.remote).is_some() && ufrag(&old.remote) != ufrag(&leg.remote))
+                    || keys(&old.remote) != keys(&leg.remote)
+            });
             if is_new && self.relay_is_quick {
                 self.lay_leg(leg.leg);
             }
@@ -310,7 +326,12 @@ impl Ladder {
     fn lay_leg(&mut self, leg: LegId) {
         let graph = self.graph.as_ref().expect("a graph");
         let spec = graph.legs.iter().find(|l| l.leg == leg).expect("the leg").spec;
-        let transport = if spec.seal == SealKind::Dtls { browser_transport("ours") } else { phone_transport(20_000) };
+        let transport = match (spec.ice, spec.seal) {
+            (IceMode::None, SealKind::Plain) => phone_transport(20_000),
+            (IceMode::None, SealKind::Dtls) => Transport { ice: None, ..browser_transport("ours") },
+            (IceMode::None, seal) => keyed_transport("ours", seal == SealKind::Opportunistic),
+            _ => browser_transport("ours"),
+        };
         let local = LocalEnd { transport, ssrc: 1, cname: "c".into() };
         let (now, revision) = (self.now, graph.revision);
         self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local });
@@ -446,6 +467,13 @@ pub fn candidates(mid: &str, ports: std::ops::Range<u16>, more: bool) -> Signal 
 fn phone_transport(port: u16) -> Transport {
     let address = SocketAddr::from(([192, 0, 2, 1], port));
     Transport { seal: Seal::Plain, ice: None, address: Some(address), rtcp_address: None, feedback_profile: false }
+}
+
+/// A telephone's transport with a key of its own.
+pub fn keyed_transport(name: &str, optional: bool) -> Transport {
+    let key = vec![name.bytes().fold(0, u8::wrapping_add); 30];
+    let cryptos = vec![Crypto::of(1, "AES_CM_128_HMAC_SHA1_80", &key)];
+    Transport { seal: Seal::Sdes(Sdes { cryptos, optional }), ..phone_transport(4000) }
 }
 
 /// A browser's transport with this user name fragment, and a certificate of its own.

@@ -9,4 +9,5 @@ mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
 mod pitfalls;
+mod srtp;
 mod targets;

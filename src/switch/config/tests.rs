@@ -439,3 +439,24 @@ fn every_key_is_in_the_documents() {
     }
     assert!(keys > 60, "{keys}");
 }
+
+#[test]
+fn a_trunk_and_the_telephones_say_each_whether_their_media_are_protected() {
+    use crate::model::SrtpPolicy;
+    let config = read(&trunk()).unwrap();
+    let (sip, carrier) = (&config.sip, &config.sip.trunks["carrier"]);
+    assert_eq!((sip.srtp, sip.srtp_over_plain), (SrtpPolicy::Optional, false));
+    assert_eq!((carrier.srtp, carrier.srtp_over_plain), (SrtpPolicy::Optional, false));
+    let said = trunk()
+        .replace("sip.listen", "sip.srtp = \"off\"\nsip.listen")
+        .replace("name = \"carrier\"", "name = \"carrier\"\nsrtp = \"required\"\nsrtp_over_plain = true");
+    let config = read(&said).unwrap();
+    let (sip, carrier) = (&config.sip, &config.sip.trunks["carrier"]);
+    assert_eq!((sip.srtp, sip.srtp_over_plain), (SrtpPolicy::Off, false));
+    assert_eq!((carrier.srtp, carrier.srtp_over_plain), (SrtpPolicy::Required, true));
+    let printed = config.to_toml();
+    assert!(printed.contains("srtp = \"required\"\nsrtp_over_plain = true"), "{printed}");
+    assert_eq!(read(&printed).unwrap().to_toml(), printed);
+    let wrong = said.replace("\"required\"", "\"sometimes\"");
+    assert!(problems(&wrong)[0].contains("\"off\", \"optional\" or \"required\""));
+}

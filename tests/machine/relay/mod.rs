@@ -5,5 +5,7 @@ mod browser;
 mod client;
 mod dtls;
 mod ice;
+mod pairings;
+mod peers;
 mod phones;
 mod world;
