@@ -96,7 +96,7 @@ strict.scene("a phone without SRTP is refused where it is required", async t => 
 
 const dtls = await house('srtp = "required"');
 dtls.scene("the page calls a phone with DTLS-SRTP and without ICE, and both hear each other", async t =>
-  talk(t, dtls, "dtls_srtp", false, "DTLS AES_CM_128_HMAC_SHA1_80"),
+  talk(t, dtls, "dtls_srtp", false, "DTLS AEAD_AES_128_GCM"),
 );
 
 const usual = await house("");

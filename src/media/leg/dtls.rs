@@ -80,6 +80,8 @@ pub struct Dtls {
     /// Of the peer's certificate; empty until its description has come.
     fingerprints: Vec<Fingerprint>,
     state: State,
+    /// The transform of the association that is or was open.
+    profile: Option<Profile>,
     /// The handshakes under way, or the one that is done.
     attempts: Vec<Attempt>,
     assembly: Assembly,
@@ -101,6 +103,7 @@ impl Dtls {
             role,
             fingerprints: remote_fingerprints,
             state: State::Handshaking,
+            profile: None,
             attempts: Vec::new(),
             assembly: Assembly::default(),
             outgoing: VecDeque::new(),
@@ -313,6 +316,7 @@ impl Dtls {
             .and_then(|()| self.attempts.first().ok_or_else(|| "no handshake is done".to_owned())?.keys());
         match keys {
             Ok(keys) => {
+                self.profile = Some(keys.profile);
                 self.state = State::Open(Box::new(keys));
                 self.assembly = Assembly::default();
             }
@@ -381,12 +385,9 @@ impl Dtls {
         &self.state
     }
 
-    /// The transform in use, while open.
+    /// The transform of the association that is or was open.
     pub fn profile(&self) -> Option<Profile> {
-        match &self.state {
-            State::Open(keys) => Some(keys.profile),
-            _ => None,
-        }
+        self.profile
     }
 
     /// The keys, while open.

@@ -45,7 +45,7 @@ impl Seal {
     }
 
     /// The protection in use, for people: `plain`, `SDES AES_CM_128_HMAC_SHA1_80`, `DTLS AEAD_AES_128_GCM`. `None`
-    /// while there are no keys.
+    /// until there are keys.
     pub fn name(&self) -> Option<String> {
         let profile = match self {
             _ if self.is_plain() => return Some("plain".into()),

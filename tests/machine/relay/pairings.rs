@@ -68,6 +68,12 @@ fn talk(a: Sort, b: Sort) {
     assert_eq!(heard_a, (100..110).map(|n| vec![n; 160]).collect::<Vec<_>>(), "{b:?} to {a:?}");
     let seals = stats(&mut world).map(|leg| leg.seal);
     assert_eq!(seals, [Some(a.seal()), Some(b.seal())]);
+    world.order(RelayCommand::Remove(CALL));
+    let removed = world.take_events().into_iter().find_map(|event| match event {
+        RelayEvent::Removed { legs, .. } => Some(legs.into_iter().map(|leg| leg.seal).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(removed, Some(seals.to_vec()), "the last figures say it too");
 }
 
 #[test]
