@@ -277,7 +277,7 @@ fn is_new_transport(old: &Transport, new: &Transport) -> bool {
     };
     let keys = |t: &Transport| match &t.seal {
         Seal::Sdes(sdes) => sdes.cryptos.clone(),
-        Seal::Plain | Seal::Dtls { .. } => Vec::new(),
+        Seal::Plain | Seal::Dtls { .. } => Box::default(),
     };
     ufrag(old) != ufrag(new) || fingerprints(old) != fingerprints(new) || keys(old) != keys(new)
 }
@@ -313,7 +313,7 @@ fn refused(offered: &Stream) -> Stream {
     transport.rtcp_address = None;
     if let Seal::Sdes(sdes) = &mut transport.seal {
         // Nobody's keys are repeated.
-        sdes.cryptos.clear();
+        sdes.cryptos = Box::default();
     }
     Stream {
         mid: offered.mid.clone(),

@@ -80,6 +80,7 @@ impl Call {
             (action, None) if abilities.offers_when_asked => this.solicit(now, action),
             (action, None) => {
                 this.late_offer = true;
+                this.caller.spec = abilities.offers;
                 this.caller.codecs = negotiate::everything();
                 this.act(now, action);
             }

@@ -160,7 +160,11 @@ fn is_harmless(parameter: &str) -> bool {
 impl fmt::Debug for Crypto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = self.0.split_ascii_whitespace();
-        write!(f, "{} {} (hidden)", words.next().unwrap_or_default(), words.next().unwrap_or_default())
+        match (words.next(), words.next(), words.next()) {
+            (Some(tag), Some(suite), Some(key)) if key.starts_with("inline:") => write!(f, "{tag} {suite} (hidden)"),
+            // In a line of another form the key may stand anywhere.
+            _ => f.write_str("(hidden)"),
+        }
     }
 }
 
@@ -174,7 +178,7 @@ impl fmt::Debug for Keying {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sdes {
     /// The `a=crypto` attributes, most wanted first.
-    pub cryptos: Vec<Crypto>,
+    pub cryptos: Box<[Crypto]>,
     /// The describer takes plain RTP too: the profile is `RTP/AVP` (RFC 8643).
     pub optional: bool,
 }
@@ -260,7 +264,7 @@ mod tests {
     #[test]
     fn a_key_is_never_printed() {
         let crypto = Crypto::new(format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"));
-        let sdes = Sdes { cryptos: vec![crypto.clone()], optional: false };
+        let sdes = Sdes { cryptos: [crypto.clone()].into(), optional: false };
         for printed in [format!("{sdes:?}"), format!("{:?}", crypto.read())] {
             assert!(printed.contains("1 AES_CM_128_HMAC_SHA1_80 (hidden)"), "{printed}");
             assert!(!printed.contains("WVNf") && !printed.contains("semctl"), "{printed}");

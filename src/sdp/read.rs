@@ -341,7 +341,7 @@ impl Gathered {
             let setup = self.setup.or(session.setup).unwrap_or(Setup::Active);
             Seal::Dtls { fingerprints, setup }
         } else if protocol.secure || !self.cryptos.is_empty() {
-            Seal::Sdes(Sdes { cryptos: std::mem::take(&mut self.cryptos), optional: !protocol.secure })
+            Seal::Sdes(Sdes { cryptos: std::mem::take(&mut self.cryptos).into(), optional: !protocol.secure })
         } else {
             Seal::Plain
         }

@@ -104,7 +104,7 @@ fn a_bundle_only_stream_with_port_zero_is_not_refused_and_a_plain_one_is() {
 #[test]
 fn the_seal_follows_from_the_protocol_and_the_keys() {
     let crypto = "1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4";
-    let sdes = |optional| Seal::Sdes(Sdes { cryptos: vec![Crypto::new(crypto)], optional });
+    let sdes = |optional| Seal::Sdes(Sdes { cryptos: [Crypto::new(crypto)].into(), optional });
     for (protocol, feedback) in [("RTP/SAVP", false), ("RTP/SAVPF", true), ("RTP/AVP", false)] {
         let offer = parsed(&format!("m=audio 4000 {protocol} 0\na=crypto:{crypto}"));
         assert_eq!(offer.streams[0].transport.seal, sdes(protocol == "RTP/AVP"));

@@ -1,5 +1,6 @@
 //! SRTP over a network that loses and reorders.
 
+use patchcord::model::Crypto;
 use patchcord::rtp::{Fields, Profile, Srtp, SrtpError};
 use proptest::prelude::*;
 
@@ -22,6 +23,27 @@ fn packets(first: u16, sizes: &[usize]) -> Vec<Vec<u8>> {
             packet
         })
         .collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_crypto_line_says_a_key_that_is_read_fits_its_suite(
+        line in prop_oneof![
+            any::<String>(),
+            "[0-9]{1,10} (AES_CM_128_HMAC_SHA1_80|AEAD_AES_256_GCM|X) inline:[A-Za-z0-9+/=]{38,62}(\\|[0-9^:]{1,12}){0,3}( [A-Z=0-9-]{1,9})?",
+        ],
+    ) {
+        let crypto = Crypto::new(line.clone());
+        if let Ok(keying) = crypto.read() {
+            let profile = Profile::by_name(keying.suite).unwrap();
+            let (key, salt) = keying.key_and_salt.split_at(profile.key_length());
+            prop_assert!(Srtp::new(profile, key, salt).is_ok());
+            prop_assert!(keying.mki.len() <= patchcord::model::crypto::MAX_MKI);
+        }
+        let inline = line.split("inline:").nth(1).filter(|key| key.len() > 30);
+        let printed = format!("{:?} {:?}", crypto, crypto.read());
+        prop_assert!(inline.is_none_or(|key| !printed.contains(key)), "{}", printed);
+    }
 }
 
 proptest! {

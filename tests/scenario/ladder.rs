@@ -52,14 +52,14 @@ impl Ladder {
         Ladder::from_phone_with(Some(phone_description(&[Codec::pcmu(), Codec::pcma()])))
     }
 
-    /// A telephone that calls with this offer and whose media are to be protected so.
-    pub fn from_phone_by(srtp: SrtpPolicy, keys_in_words: bool, offer: Description) -> Ladder {
-        Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE.with_srtp(srtp, keys_in_words), Some(offer))
-    }
-
     /// A telephone that calls with this offer, or with none.
     pub fn from_phone_with(offer: Option<Description>) -> Ladder {
         Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE, offer)
+    }
+
+    /// The same, whose media are to be protected so.
+    pub fn from_phone_by(srtp: SrtpPolicy, keys_in_words: bool, offer: Option<Description>) -> Ladder {
+        Ladder::new("sip:phone", AdapterId(1), Abilities::PHONE.with_srtp(srtp, keys_in_words), offer)
     }
 
     /// An IM client that calls: it makes its offer when it is asked.
@@ -472,7 +472,7 @@ fn phone_transport(port: u16) -> Transport {
 /// A telephone's transport with a key of its own.
 pub fn keyed_transport(name: &str, optional: bool) -> Transport {
     let key = vec![name.bytes().fold(0, u8::wrapping_add); 30];
-    let cryptos = vec![Crypto::of(1, "AES_CM_128_HMAC_SHA1_80", &key)];
+    let cryptos = [Crypto::of(1, "AES_CM_128_HMAC_SHA1_80", &key)].into();
     Transport { seal: Seal::Sdes(Sdes { cryptos, optional }), ..phone_transport(4000) }
 }
 

@@ -61,7 +61,7 @@ fn offered(srtp: SrtpPolicy, keys_in_words: bool) -> (Ladder, LegId, Description
 
 #[test]
 fn keys_in_an_offer_over_plain_signalling_are_refused_and_the_key_that_allows_them_is_named() {
-    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Optional, false, keyed("theirs", false)));
+    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Optional, false, Some(keyed("theirs", false))));
     assert!(why(&ladder).contains("`srtp_over_plain = true`"), "{}", why(&ladder));
     ladder.expect_no_relay();
 }
@@ -69,7 +69,7 @@ fn keys_in_an_offer_over_plain_signalling_are_refused_and_the_key_that_allows_th
 #[test]
 fn keys_in_an_offer_are_answered_with_keys_where_they_may_be() {
     for optional in [false, true] {
-        let ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, keyed("theirs", optional)));
+        let ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, Some(keyed("theirs", optional))));
         let Seal::Sdes(sdes) = answer(&ladder) else { panic!("{:?}", answer(&ladder)) };
         assert_eq!((sdes.cryptos.len(), sdes.optional), (1, optional), "the profile of the offer");
         assert_eq!(spec_of(&ladder, ladder.caller()).seal, SealKind::Sdes);
@@ -79,22 +79,22 @@ fn keys_in_an_offer_are_answered_with_keys_where_they_may_be() {
 #[test]
 fn an_offer_that_only_prefers_keys_is_answered_in_plain_rtp_where_they_may_not_be() {
     for srtp in [SrtpPolicy::Optional, SrtpPolicy::Off] {
-        let ladder = answered(Ladder::from_phone_by(srtp, false, keyed("theirs", true)));
+        let ladder = answered(Ladder::from_phone_by(srtp, false, Some(keyed("theirs", true))));
         assert_eq!(answer(&ladder), Seal::Plain);
         assert_eq!(spec_of(&ladder, ladder.caller()), LegSpec::PHONE);
     }
-    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Required, false, keyed("theirs", true)));
+    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Required, false, Some(keyed("theirs", true))));
     assert!(why(&ladder).contains("srtp_over_plain"));
 }
 
 #[test]
 fn plain_rtp_is_refused_where_srtp_is_required_and_srtp_where_it_is_off() {
     let plain = phone_description(&[Codec::pcmu()]);
-    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Required, true, plain));
+    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Required, true, Some(plain)));
     assert!(why(&ladder).contains("SRTP is required"));
     let dtls = with(Transport { ice: None, ..browser_transport("theirs") });
     for offer in [dtls, keyed("theirs", false)] {
-        let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Off, true, offer));
+        let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Off, true, Some(offer)));
         assert!(why(&ladder).contains("`srtp = \"optional\"` allows it"));
     }
 }
@@ -103,9 +103,9 @@ fn plain_rtp_is_refused_where_srtp_is_required_and_srtp_where_it_is_off() {
 fn an_offer_whose_keys_nobody_can_use_is_refused_with_the_reason() {
     let mut offer = keyed("theirs", false);
     if let Seal::Sdes(sdes) = &mut offer.streams[0].transport.seal {
-        sdes.cryptos = vec![patchcord::model::Crypto::new("1 F8_128_HMAC_SHA1_80 inline:AAAA")];
+        sdes.cryptos = [patchcord::model::Crypto::new("1 F8_128_HMAC_SHA1_80 inline:AAAA")].into();
     }
-    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Optional, true, offer));
+    let (ladder, _) = to_page(Ladder::from_phone_by(SrtpPolicy::Optional, true, Some(offer)));
     assert!(why(&ladder).contains("its crypto suite is not known here"), "{}", why(&ladder));
 }
 
@@ -134,6 +134,18 @@ fn a_telephone_is_offered_what_its_policy_says() {
 }
 
 #[test]
+fn a_telephone_that_offers_nothing_is_offered_what_its_policy_says() {
+    for (srtp, keys, seal) in
+        [(SrtpPolicy::Optional, false, SealKind::Plain), (SrtpPolicy::Required, true, SealKind::Sdes)]
+    {
+        let ladder = answered(Ladder::from_phone_by(srtp, keys, None));
+        assert_eq!(spec_of(&ladder, ladder.caller()).seal, seal);
+        let is_keyed = matches!(answer(&ladder), Seal::Sdes(sdes) if !sdes.optional);
+        assert_eq!(is_keyed, seal == SealKind::Sdes);
+    }
+}
+
+#[test]
 fn a_telephone_with_dtls_and_without_ice_answers_and_both_are_up() {
     let (mut ladder, leg, _) = offered(SrtpPolicy::Required, false);
     let mut transport = Transport { ice: None, ..browser_transport("theirs") };
@@ -149,7 +161,7 @@ fn a_telephone_with_dtls_and_without_ice_answers_and_both_are_up() {
 
 #[test]
 fn what_is_protected_once_is_not_taken_down_by_a_new_offer_and_goes_on() {
-    let mut ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, keyed("theirs", false)));
+    let mut ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, Some(keyed("theirs", false))));
     let offer = ladder.offer(phone_description(&[Codec::pcmu()]));
     ladder.hear(ladder.caller(), offer);
     assert!(matches!(ladder.said.last(), Some((_, Signal::Refuse { cause: Cause::MediaIncompatible, .. }))));
@@ -185,7 +197,7 @@ fn a_refused_stream_repeats_nobodys_keys() {
     let mut video = offer.streams[0].clone();
     video.kind = patchcord::model::Kind::Video;
     offer.streams.push(video);
-    let ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, offer));
+    let ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, Some(offer)));
     let said = ladder.last_description(ladder.caller());
     assert!(matches!(&said.streams[1].transport.seal, Seal::Sdes(sdes) if sdes.cryptos.is_empty()));
 }

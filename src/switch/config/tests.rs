@@ -456,7 +456,8 @@ fn a_trunk_and_the_telephones_say_each_whether_their_media_are_protected() {
     assert_eq!((carrier.srtp, carrier.srtp_over_plain), (SrtpPolicy::Required, true));
     let printed = config.to_toml();
     assert!(printed.contains("srtp = \"required\"\nsrtp_over_plain = true"), "{printed}");
-    assert_eq!(read(&printed).unwrap().to_toml(), printed);
+    let again = read(&printed).unwrap().sip;
+    assert_eq!((again.srtp, again.trunks["carrier"].srtp_over_plain), (SrtpPolicy::Off, true));
     let wrong = said.replace("\"required\"", "\"sometimes\"");
     assert!(problems(&wrong)[0].contains("\"off\", \"optional\" or \"required\""));
 }

@@ -67,7 +67,7 @@ impl Keys {
 
     pub fn words(&self) -> Seal {
         let line = Crypto::of(self.tag, self.profile.name(), &self.key);
-        Seal::Sdes(Sdes { cryptos: vec![line], optional: false })
+        Seal::Sdes(Sdes { cryptos: [line].into(), optional: false })
     }
 
     /// Takes the relay's line of its own transform.

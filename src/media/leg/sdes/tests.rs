@@ -9,13 +9,13 @@ fn dice(seed: u64) -> Dice {
 
 fn lines(words: &SealWords) -> Vec<Crypto> {
     match words {
-        SealWords::Sdes(words) => words.cryptos.clone(),
+        SealWords::Sdes(words) => words.cryptos.to_vec(),
         other => panic!("{other:?}"),
     }
 }
 
 fn sealed(cryptos: &[Crypto]) -> SealWords {
-    SealWords::Sdes(Words { cryptos: cryptos.to_vec(), optional: false })
+    SealWords::Sdes(Words { cryptos: cryptos.into(), optional: false })
 }
 
 /// An offerer and an answerer who took the line at `chosen`.
