@@ -14,6 +14,7 @@ pub mod calls;
 mod dial;
 mod hear;
 pub mod link;
+pub mod pace;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::base::{AdapterId, Dice, LegId, LegMint};
 use crate::model::{Cause, Directory, Hangup, Signal, Text, TextId, Undelivered};
 use calls::Calls;
 use link::Link;
+use pace::Pace;
 
 /// What reaches the endpoint.
 #[derive(Debug)]
@@ -111,6 +113,7 @@ pub struct Endpoint {
     contacts: Contacts,
     texts: Texts,
     calls: Calls,
+    pace: Pace,
     links: BTreeMap<ConnectionId, Link>,
     mint: LegMint,
     dice: Dice,
@@ -125,6 +128,7 @@ impl Endpoint {
             contacts: Contacts::new(&config, kept),
             texts: Texts::new(adapter, dice.split()),
             calls: Calls::default(),
+            pace: Pace::default(),
             links: links.collect(),
             mint: LegMint::heard(adapter),
             config,

@@ -12,6 +12,8 @@ use crate::model::Address;
 
 /// The most calls of a connection at once.
 pub const MAX_CALLS: usize = 4096;
+/// The most calls at once that one account began: nobody fills a connection alone.
+pub const MAX_CALLS_BEGUN: usize = 16;
 /// How many calls that are over are remembered, so that what still comes of them begins no other.
 pub const MAX_REMEMBERED: usize = 8192;
 
@@ -53,6 +55,8 @@ struct Call {
     connection: ConnectionId,
     /// Who of ours it is with.
     ours: Address,
+    /// The account that began it, if we did not.
+    began_by: Option<BareJid>,
     is_up: bool,
     due: Option<Instant>,
 }
@@ -64,6 +68,7 @@ pub struct Calls {
     by_key: HashMap<Key, LegId>,
     by_tag: HashMap<String, LegId>,
     counts: BTreeMap<ConnectionId, usize>,
+    begun: HashMap<BareJid, usize>,
     due: BTreeSet<(Instant, LegId)>,
     over: HashSet<Key>,
     over_order: VecDeque<Key>,
@@ -75,14 +80,22 @@ impl Calls {
         self.counts.get(&connection).copied().unwrap_or(0) < MAX_CALLS
     }
 
-    /// A call begins.
-    pub fn insert(&mut self, connection: ConnectionId, ours: Address, leg: Leg) {
+    /// Whether an account may begin one more.
+    pub fn has_room_for(&self, account: &BareJid) -> bool {
+        self.begun.get(account).copied().unwrap_or(0) < MAX_CALLS_BEGUN
+    }
+
+    /// A call begins, by an account or, without one, by us.
+    pub fn insert(&mut self, connection: ConnectionId, ours: Address, began_by: Option<BareJid>, leg: Leg) {
         let ends = leg.ends();
         let id = ends.id;
         self.by_key.insert(Key::of(connection, ends), id);
         self.by_tag.insert(ends.tag.clone(), id);
         *self.counts.entry(connection).or_default() += 1;
-        self.calls.insert(id, Call { leg, connection, ours, is_up: false, due: None });
+        if let Some(account) = &began_by {
+            *self.begun.entry(account.clone()).or_default() += 1;
+        }
+        self.calls.insert(id, Call { leg, connection, ours, began_by, is_up: false, due: None });
     }
 
     /// The leg.
@@ -184,6 +197,14 @@ impl Calls {
         }
         if let Some(count) = self.counts.get_mut(&call.connection) {
             *count = count.saturating_sub(1);
+        }
+        if let Some(account) = &call.began_by
+            && let Some(count) = self.begun.get_mut(account)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.begun.remove(account);
+            }
         }
         self.remember(key);
         if call.is_up { Settled::Ended(call.ours) } else { Settled::Same }

@@ -60,7 +60,7 @@ impl Endpoint {
                 Leg::propose(now, ends, offer, &mut out)
             }
         };
-        self.calls.insert(connection, from, leg_made);
+        self.calls.insert(connection, from, None, leg_made);
         self.settle(now, leg, out);
         Ok(())
     }

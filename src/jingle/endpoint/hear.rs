@@ -85,7 +85,7 @@ impl Endpoint {
         let Some(caller) = self.caller(from).filter(|_| from.is_full()) else {
             return refuse(self, StanzaError::new(ErrorType::Modify, DefinedCondition::JidMalformed));
         };
-        if !self.calls.has_room(connection) {
+        if !self.admits(now, connection, from) {
             return refuse(self, StanzaError::new(ErrorType::Wait, DefinedCondition::ResourceConstraint));
         }
         // XEP-0166 §7.2.16: of two that begin at once the lower session goes on; the peer refuses ours if that is the
@@ -110,6 +110,22 @@ impl Endpoint {
         }
     }
 
+    /// Whether there is room for a call that an account begins.
+    fn admits(&mut self, now: Instant, connection: ConnectionId, from: &Jid) -> bool {
+        let account = from.to_bare();
+        let why = if !self.calls.has_room(connection) {
+            "the connection has as many calls as it may"
+        } else if !self.calls.has_room_for(&account) {
+            "the account has begun as many calls as it may have at once"
+        } else if !self.pace.begin(now, &account) {
+            "the account begins calls too fast"
+        } else {
+            return true;
+        };
+        debug!(peer = %Pii(from), why, "there is no room for a call of an IM client");
+        false
+    }
+
     fn terminate(&mut self, connection: ConnectionId, ends: &Ends, condition: Condition) {
         let mut terminate = Jingle::new(Action::SessionTerminate, &ends.sid);
         terminate.reason = Some(Reason::with_text(condition, Cause::MediaIncompatible.sentence()));
@@ -130,7 +146,8 @@ impl Endpoint {
         let id = leg.ends().id;
         let to = address::spelled(whom.clone(), &self.directory);
         let start = Start { entry, from, to, contact: None, trunk: None, offer, hops_left: HOPS };
-        self.calls.insert(connection, whom.clone(), leg);
+        let account = leg.ends().peer.to_bare();
+        self.calls.insert(connection, whom.clone(), Some(account), leg);
         self.outputs.push_back(Output::Hear(id, Signal::Start(Box::new(start))));
         self.settle(now, id, Said::default());
     }
@@ -225,7 +242,11 @@ impl Endpoint {
         media: &[String],
     ) {
         // One that was kept on the way is of a caller who is gone; one that came before is rung already.
-        if message.is_delayed() || self.is_known(connection, to, from, sid) || !from.is_full() {
+        if message.is_delayed() || self.is_known(connection, to, from, sid) {
+            return;
+        }
+        if !from.is_full() {
+            debug!(peer = %Pii(from), "a proposal is of no device, so none could go on with the call: it rings nobody");
             return;
         }
         // Other sessions than calls are proposed too.
@@ -241,7 +262,7 @@ impl Endpoint {
             return;
         };
         let ends = self.ends_heard(ours, from.clone(), sid);
-        if !self.calls.has_room(connection) {
+        if !self.admits(now, connection, from) {
             let reason = cause::reason(&Hangup::new(Cause::Congestion));
             return self.reject(connection, &ends, reason, false);
         }

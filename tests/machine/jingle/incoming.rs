@@ -296,7 +296,7 @@ fn a_connection_has_as_many_calls_as_it_may_and_says_so_to_the_next() {
     use patchcord::jingle::endpoint::calls::MAX_CALLS;
     let mut rig = Rig::new();
     for n in 0..MAX_CALLS {
-        rig.propose(&format!("s{n}"));
+        rig.message_from(&format!("m{n}@montague.lit/orchard"), &propose(&format!("s{n}"), &["audio"]));
     }
     let (first, _) = rig.started();
     assert_eq!(rig.signals.len(), MAX_CALLS - 1);
@@ -311,6 +311,63 @@ fn a_connection_has_as_many_calls_as_it_may_and_says_so_to_the_next() {
     rig.say(first, hangup(Cause::Busy));
     rig.propose("another");
     assert_eq!(rig.heard(), ["Start"]);
+}
+
+#[test]
+fn an_account_has_as_many_calls_as_it_may_and_the_others_have_theirs() {
+    use patchcord::jingle::endpoint::calls::MAX_CALLS_BEGUN;
+    let mut rig = Rig::new();
+    for n in 0..MAX_CALLS_BEGUN {
+        rig.message_from(&format!("romeo@montague.lit/r{}", n % 3), &propose(&format!("s{n}"), &["audio"]));
+    }
+    let (first, _) = rig.started();
+    assert_eq!(rig.heard().len(), MAX_CALLS_BEGUN - 1);
+    rig.sent();
+    rig.message_from("romeo@montague.lit/another", &propose("one-more", &["audio"]));
+    assert_eq!(rig.words(), ["reject general-error +store"]);
+    rig.jingle("session-initiate", "directly", DINO_AUDIO);
+    assert_eq!(rig.words(), ["error resource-constraint"]);
+    rig.message_from("tybalt@capulet.lit/x", &propose("other", &["audio"]));
+    assert_eq!(rig.heard(), ["Start"], "only of another account");
+    rig.say(first, hangup(Cause::Busy));
+    rig.sent();
+    rig.propose("after-one-ended");
+    assert_eq!(rig.heard(), ["Start"]);
+    rig.dial("romeo@montague.lit", offer());
+    assert!(rig.heard().is_empty(), "it is called all the same");
+}
+
+#[test]
+fn an_account_that_begins_calls_too_fast_rings_nobody_until_the_minute_is_over() {
+    use patchcord::jingle::endpoint::pace::{MAX_BEGUN, PACE_WINDOW};
+    let mut rig = Rig::new();
+    for n in 0..MAX_BEGUN {
+        let sid = format!("s{n}");
+        rig.propose(&sid);
+        rig.word("retract", &sid);
+        assert_eq!(rig.heard(), ["Start", "Hangup cancelled"]);
+    }
+    rig.sent();
+    rig.propose("too-fast");
+    assert_eq!(rig.words(), ["reject general-error +store"]);
+    rig.jingle("session-initiate", "directly", DINO_AUDIO);
+    assert_eq!(rig.words(), ["error resource-constraint"]);
+    assert!(rig.heard().is_empty());
+    rig.message_from("tybalt@capulet.lit/x", &propose("other", &["audio"]));
+    assert_eq!(rig.heard(), ["Start"]);
+    rig.advance(PACE_WINDOW);
+    rig.sent();
+    rig.propose("in-time");
+    assert_eq!(rig.heard(), ["Start"]);
+}
+
+#[test]
+fn a_proposal_of_an_account_without_a_device_rings_nobody() {
+    let mut rig = Rig::new();
+    rig.message_from("romeo@montague.lit", &propose(SID, &["audio"]));
+    assert!(rig.heard().is_empty() && rig.words().is_empty());
+    rig.propose(SID);
+    assert_eq!(rig.heard(), ["Start"], "the device itself is heard");
 }
 
 #[test]
