@@ -114,7 +114,8 @@ scene("a client that trickles and one without message initiation are called and 
   await hearEachOther(page, calls);
   calls.hangUp();
   await page.shows("Ended: normal");
-  check((await packets()) === 0, "no packet came to the gateway");
+  const { count, last } = await packets();
+  check(count === 0, `${count} packets came to the gateway:${last}`);
 });
 
 for (const [reason, end] of [["decline", "Ended: declined"], ["busy", "Ended: busy"]]) {

@@ -126,7 +126,7 @@ class World {
 
   /**
    * Counts the packets from and to the gateway's media ports from now on, once those of earlier calls have died away.
-   * @returns gives the count so far
+   * @returns gives the count so far, and the last of them in words
    */
   async countMedia(t) {
     const ranges = [ICE_PORTS, this.gateway.mediaPorts].flatMap(({ from, to }) => [String(from), String(to)]);
@@ -135,29 +135,33 @@ class World {
     const sofar = async () => {
       const mark = program.output.length;
       program.write("\n");
-      return Number((await program.says(/^\d+$/m, 5_000, mark))[0]);
+      const [, count, last] = await program.says(/^(\d+)(.*)$/m, 5_000, mark);
+      return { count: Number(count), last };
     };
     let base = 0;
     const isQuiet = async () => {
       const before = base;
-      base = await sofar();
+      base = (await sofar()).count;
       return base === before;
     };
     await until("the calls before have died away", isQuiet, { ms: 20_000, everyMs: QUIET_MS });
-    return async () => (await sofar()) - base;
+    return async () => {
+      const { count, last } = await sofar();
+      return { count: count - base, last };
+    };
   }
 }
 
 /** Checks that a call went from endpoint to endpoint, and that the gateway saw nothing of it. */
 export async function wentDirectly(record, packets) {
   check(record.path === "direct", `the record says ${record.path}: ${record.relayed_because}`);
-  const count = await packets();
-  check(count === 0, `${count} packets came to or from the gateway's media ports`);
+  const { count, last } = await packets();
+  check(count === 0, `${count} packets came to or from the gateway's media ports, the last:${last}`);
 }
 
 /** Checks that a call went through the relay: what the counter of packets is good for. */
 export async function wentThroughTheRelay(record, packets) {
   check(record.path === "relayed" && record.relayed_because, `the record says ${JSON.stringify(record)}`);
-  const count = await packets();
+  const { count } = await packets();
   check(count > 100, `${count} packets came to or from the gateway's media ports`);
 }
