@@ -13,6 +13,8 @@ ALL = 0x0003
 IPV4 = 0x0800
 UDP = 17
 OUTGOING = 4
+# Name servers are asked from ports of any range.
+DOMAIN = 53
 SHOWN = 5
 SHOWN_BYTES = 4
 
@@ -41,7 +43,7 @@ def main(ranges):
                 continue
             packet, (_, protocol, kind, *_rest) = tap.recvfrom(64)
             udp = datagram(packet) if protocol == IPV4 and kind != OUTGOING else None
-            if udp and any(port in one for port in udp[:2] for one in ranges):
+            if udp and DOMAIN not in udp[:2] and any(port in one for port in udp[:2] for one in ranges):
                 count += 1
                 last = [*last, f"{udp[0]}>{udp[1]}#{udp[2]}:{udp[3][:SHOWN_BYTES].hex()}"][-SHOWN:]
 
