@@ -206,6 +206,10 @@ impl Direction {
     }
 }
 
+/// The speech formats that the relay decodes and encodes: name, RTP clock in hertz, channels, best first.
+pub const TRANSCODABLE: [(&str, u32, u8); 4] =
+    [("opus", 48_000, 2), ("G722", 8_000, 1), ("PCMU", 8_000, 1), ("PCMA", 8_000, 1)];
+
 /// One format of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Codec {
@@ -254,6 +258,14 @@ impl Codec {
     /// Whether this is [RFC 4733](https://www.rfc-editor.org/rfc/rfc4733) keypad digits.
     pub fn is_telephone_event(&self) -> bool {
         self.name.eq_ignore_ascii_case("telephone-event")
+    }
+
+    /// Whether the relay can decode it to samples and encode it from them, so that a side that speaks only this
+    /// can be understood by a side that speaks only another such format.
+    pub fn is_transcodable(&self) -> bool {
+        TRANSCODABLE.iter().any(|(name, clock_hz, channels)| {
+            self.name.eq_ignore_ascii_case(name) && (self.clock_hz, self.channels) == (*clock_hz, *channels)
+        })
     }
 
     /// Whether packets of this format are speech by themselves: not digits, not comfort noise, not redundancy.

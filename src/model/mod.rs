@@ -26,7 +26,7 @@ pub use cause::{Cause, Detail, Hangup};
 pub use crypto::{Crypto, CryptoError, Keying, Sdes};
 pub use description::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Description, Direction, Extra, Fingerprint,
-    Group, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Stream, Transport,
+    Group, HeaderExtension, Ice, Kind, Mid, RtpSource, Seal, Setup, SourceGroup, Stream, TRANSCODABLE, Transport,
 };
 pub use directory::{Directory, User};
 pub use graph::{

@@ -1,6 +1,6 @@
 //! Which payload type becomes which, from one leg to another.
 
-use super::g711;
+use crate::media::codec::g711;
 use crate::model::Codec;
 
 /// Formats of one side that are looked at; more are ignored.

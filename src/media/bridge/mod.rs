@@ -1,6 +1,5 @@
 //! What flows from leg to leg, and how it is changed on the way.
 
 pub mod formats;
-pub mod g711;
 
 pub use formats::{Change, Content, Format, Route, Routes};

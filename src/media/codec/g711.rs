@@ -1,4 +1,26 @@
-//! µ-law to A-law and back (ITU-T G.711): 256 bytes each way.
+//! µ-law and A-law (ITU-T G.711): to samples, from samples, and from one to the other.
+
+/// The sample for each µ-law octet.
+pub static LINEAR_OF_ULAW: [i16; 256] = {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = linear_of_ulaw(octet as u8);
+        octet += 1;
+    }
+    table
+};
+
+/// The sample for each A-law octet.
+pub static LINEAR_OF_ALAW: [i16; 256] = {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = linear_of_alaw(octet as u8);
+        octet += 1;
+    }
+    table
+};
 
 /// The A-law octet for each µ-law octet.
 pub static ALAW_OF_ULAW: [u8; 256] = {
@@ -16,7 +38,9 @@ pub static ULAW_OF_ALAW: [u8; 256] = {
     let mut table = [0; 256];
     let mut octet = 0;
     while octet < 256 {
-        table[octet] = ulaw_of_linear(linear_of_alaw(octet as u8));
+        // Both halves alike: what is -1 in one law is not -2 in the other.
+        let sample = linear_of_alaw(octet as u8);
+        table[octet] = if sample < 0 { ulaw_of_linear(-sample) & 0x7f } else { ulaw_of_linear(sample) };
         octet += 1;
     }
     table
@@ -33,13 +57,12 @@ const fn linear_of_ulaw(octet: u8) -> i16 {
     (if octet & 0x80 != 0 { -value } else { value }) as i16
 }
 
-const fn ulaw_of_linear(sample: i16) -> u8 {
-    let sign = if sample < 0 { 0x80 } else { 0 };
-    let mut magnitude = (sample as i32).abs();
-    if magnitude > ULAW_CLIP {
-        magnitude = ULAW_CLIP;
-    }
-    magnitude += ULAW_BIAS;
+/// The µ-law octet of a sample.
+pub const fn ulaw_of_linear(sample: i16) -> u8 {
+    // The reference of G.191 takes the ones' complement of what is below zero.
+    let (sign, magnitude) = if sample < 0 { (0x80, -(sample as i32) - 1) } else { (0, sample as i32) };
+    let magnitude = if magnitude > ULAW_CLIP { ULAW_CLIP } else { magnitude };
+    let magnitude = (magnitude & !3) + ULAW_BIAS;
     let mut exponent = 7;
     let mut mask = 0x4000;
     while exponent > 0 && magnitude & mask == 0 {
@@ -61,7 +84,8 @@ const fn linear_of_alaw(octet: u8) -> i16 {
     (if octet & 0x80 != 0 { value } else { -value }) as i16
 }
 
-const fn alaw_of_linear(sample: i16) -> u8 {
+/// The A-law octet of a sample.
+pub const fn alaw_of_linear(sample: i16) -> u8 {
     let (sign, magnitude) = if sample < 0 { (0, -(sample as i32) - 1) } else { (0x80, sample as i32) };
     let mut exponent = 7;
     let mut mask = 0x4000;
