@@ -308,7 +308,12 @@ impl Shard {
         if leg.listeners.len() > 1 {
             self.copy_to_others(now, place, &heard, buffer);
         }
-        self.legs.get_mut(first)?.send_rtp(now, &heard, buffer)
+        let listener = self.legs.get_mut(first)?;
+        let out = listener.send_rtp(now, &heard, buffer);
+        if out.is_none() && listener.has_begun_to_speak() {
+            self.after(now, first);
+        }
+        out
     }
 
     /// A leg that several others hear: all but the first get a copy.
@@ -322,7 +327,11 @@ impl Shard {
             copy.resize(FIXED_HEADER, 0);
             copy.extend_from_slice(payload);
             copy.resize(copied.end + TAILROOM, 0);
-            match self.legs.get_mut(listener).and_then(|leg| leg.send_rtp(now, &copied, &mut copy)) {
+            let out = self.legs.get_mut(listener).and_then(|leg| leg.send_rtp(now, &copied, &mut copy));
+            if self.legs.get_mut(listener).is_some_and(Leg::has_begun_to_speak) {
+                self.after(now, listener);
+            }
+            match out {
                 Some(out) => {
                     copy.truncate(out.end);
                     self.outbox.push(out.socket, out.to, copy);

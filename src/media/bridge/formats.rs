@@ -1,10 +1,14 @@
 //! Which payload type becomes which, from one leg to another.
 
-use crate::media::codec::g711;
+use super::transcode::Target;
+use crate::media::codec::{Speech, g711};
 use crate::model::Codec;
 
 /// Formats of one side that are looked at; more are ignored.
 pub const MAX_FORMATS: usize = 32;
+
+/// The rate of samples where neither side has one of its own: all that a voice needs.
+const SPEECH_HZ: u32 = 16_000;
 
 /// What packets of a format carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,13 +71,15 @@ pub enum Change {
         /// The clock it goes out in.
         to_hz: u32,
     },
+    /// It is decoded, and goes out as the target of the routes, at a pace of its own.
+    Transcode(Speech),
 }
 
 impl Change {
     /// Changes a payload in place.
     pub fn apply(self, payload: &mut [u8]) {
         let table = match self {
-            Change::None => return,
+            Change::None | Change::Transcode(_) => return,
             Change::ToAlaw => &g711::ALAW_OF_ULAW,
             Change::ToUlaw => &g711::ULAW_OF_ALAW,
             Change::EventClock { from_hz, to_hz } => return scale_event(payload, from_hz, to_hz),
@@ -106,23 +112,33 @@ pub struct Route {
 
 /// The ways from one leg to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Routes(Box<[Route]>);
+pub struct Routes {
+    ways: Box<[Route]>,
+    target: Option<Target>,
+}
 
 impl Routes {
     /// The ways from a peer that sends `heard` to a peer that takes `taken`.
     pub fn between(heard: &[Codec], taken: &[Codec]) -> Routes {
         let taken = taken.get(..MAX_FORMATS).unwrap_or(taken);
-        Routes(heard.iter().take(MAX_FORMATS).filter_map(|codec| route(codec, taken)).collect())
+        let ways: Box<[Route]> = heard.iter().take(MAX_FORMATS).filter_map(|codec| route(codec, taken)).collect();
+        let target = target(&ways, taken);
+        Routes { ways, target }
+    }
+
+    /// What speech is encoded as where it cannot pass as it is; `None` if all of it can.
+    pub fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
     }
 
     /// The way of a payload type.
     pub fn find(&self, payload_type: u8) -> Option<&Route> {
-        self.0.iter().find(|route| route.from == payload_type)
+        self.ways.iter().find(|route| route.from == payload_type)
     }
 
     /// Whether any speech can pass.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ways.is_empty()
     }
 }
 
@@ -140,14 +156,35 @@ fn route(heard: &Codec, taken: &[Codec]) -> Option<Route> {
         let codec = event_format(taken)?;
         return Some(to(codec, Change::EventClock { from_hz: heard.clock_hz, to_hz: codec.clock_hz }));
     }
-    let (other, change) = match heard.name.to_ascii_uppercase().as_str() {
-        "PCMU" => ("PCMA", Change::ToAlaw),
-        "PCMA" => ("PCMU", Change::ToUlaw),
-        _ => return None,
+    let speech = Speech::of(heard)?;
+    let other_law = match speech {
+        Speech::Pcmu => Some((Speech::Pcma, Change::ToAlaw)),
+        Speech::Pcma => Some((Speech::Pcmu, Change::ToUlaw)),
+        Speech::G722 | Speech::Opus => None,
     };
-    let fits =
-        |c: &&Codec| c.name.eq_ignore_ascii_case(other) && (c.clock_hz, c.channels) == (heard.clock_hz, heard.channels);
-    Some(to(taken.iter().find(fits)?, change))
+    let in_other_law =
+        other_law.and_then(|(law, change)| Some((taken.iter().find(|codec| Speech::of(codec) == Some(law))?, change)));
+    if let Some((codec, change)) = in_other_law {
+        return Some(to(codec, change));
+    }
+    let (codec, _) = encodable(taken)?;
+    Some(to(codec, Change::Transcode(speech)))
+}
+
+/// What is encoded for a peer: what it wants most of that which can be.
+fn encodable(taken: &[Codec]) -> Option<(&Codec, Speech)> {
+    taken.iter().find_map(|codec| Some((codec, Speech::of(codec)?)))
+}
+
+fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
+    let heard = ways.iter().filter_map(|way| match way.change {
+        Change::Transcode(speech) => Some(speech),
+        _ => None,
+    });
+    // A format that gives any rate is decoded at that of the other side.
+    let heard_hz = heard.map(|speech| speech.rate_hz().unwrap_or(SPEECH_HZ)).max()?;
+    let (codec, speech) = encodable(taken)?;
+    Some(Target { speech, rate_hz: speech.rate_hz().unwrap_or(heard_hz), parameters: codec.parameters.clone() })
 }
 
 /// The keypad event format that goes with the speech a peer wants most: the one in the same clock, for
@@ -203,7 +240,20 @@ mod tests {
     }
 
     #[test]
-    fn formats_that_no_side_shares_have_no_way() {
-        assert!(Routes::between(&[opus(111)], &[Codec::pcmu()]).is_empty());
+    fn formats_that_nobody_can_decode_have_no_way() {
+        assert!(Routes::between(&[Codec::new(18, "G729", 8000, 1)], &[Codec::pcmu()]).is_empty());
+    }
+
+    #[test]
+    fn speech_that_the_other_side_does_not_take_goes_out_as_what_it_wants_most() {
+        let g722 = Codec::new(9, "G722", 8000, 1);
+        let routes = Routes::between(&[opus(111), Codec::pcma()], &[Codec::pcmu(), g722.clone()]);
+        assert_eq!(routes.find(111).unwrap().change, Change::Transcode(Speech::Opus));
+        assert_eq!(routes.find(8).unwrap().change, Change::ToUlaw);
+        let target = routes.target().unwrap();
+        assert_eq!((target.speech, target.rate_hz, routes.find(111).unwrap().to), (Speech::Pcmu, 8000, 0));
+        let rate = |heard: &[Codec]| Routes::between(heard, &[opus(111)]).target().map(|t| t.rate_hz);
+        assert_eq!((rate(&[Codec::pcmu()]), rate(&[Codec::pcmu(), g722])), (Some(8000), Some(16_000)));
+        assert_eq!(rate(&[opus(96)]), None);
     }
 }

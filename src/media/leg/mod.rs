@@ -17,6 +17,7 @@ pub mod path;
 mod report;
 pub mod sdes;
 pub mod seal;
+mod speech;
 pub mod track;
 pub mod watch;
 
@@ -38,6 +39,7 @@ use self::hearing::Hearing;
 use self::ice::{IcePath, PathEvent};
 use self::latch::Latch;
 use self::path::Path;
+use self::speech::Speaking;
 use self::track::Track;
 use self::watch::Watch;
 use super::bridge::{Format, Routes, formats};
@@ -118,6 +120,7 @@ pub struct Leg {
     track: Track,
     clock_hz: u32,
     passing_event: Option<(u32, u32)>,
+    speaking: Option<Box<Speaking>>,
     control: Control,
     rtcp_from: Option<SocketAddr>,
     keypad: Keypad,
@@ -166,6 +169,7 @@ impl Leg {
             track: Track::new(cx.dice.u32(), cx.dice.u32() as u16, cx.dice.u32()),
             clock_hz: 8000,
             passing_event: None,
+            speaking: None,
             control: Control::new(cx.now, cx.dice),
             rtcp_from: None,
             keypad: Keypad::default(),
@@ -226,6 +230,7 @@ impl Leg {
         }
         if (graph.sends, graph.hears) != (self.wants.sends, self.wants.hears) {
             self.track.break_off();
+            self.stop_speaking();
         }
         self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears };
         self.watch.expect(cx.now, graph.answered && graph.receives);
@@ -238,6 +243,7 @@ impl Leg {
         let taken = self.remote.as_ref().map_or(&[][..], |remote| &remote.codecs);
         let routes = Routes::between(heard, taken);
         if routes != self.routes {
+            self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
             self.routes = routes;
             self.track.break_off();
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::inward::Heard;
 use super::path::Path;
 use super::{Context, Leg};
-use crate::media::bridge::Change;
+use crate::media::bridge::{Change, Content, Route};
 use crate::media::outbox::MAX_DATAGRAM;
 use crate::media::shard::{Outgoing, SocketId};
 use crate::rtp::Fields;
@@ -18,18 +18,29 @@ const OWN_PACKET: usize = FIXED_HEADER + PAYLOAD + 32;
 
 impl Leg {
     /// Passes on a packet that was heard on another leg (or this one), changed in place. `None` if it cannot
-    /// go out.
+    /// go out, or not yet: see [`Leg::has_begun_to_speak`].
     pub fn send_rtp(&mut self, now: Instant, heard: &Heard, buffer: &mut [u8]) -> Option<Outgoing> {
-        let Some(to) = self.path.target().filter(|_| self.wants.sends && self.seal.is_open()) else {
+        let Some(to) = self.target() else {
             self.track.break_off();
+            self.stop_speaking();
             return None;
         };
         let Some(route) = self.routes.find(heard.fields.payload_type).copied() else {
             self.track.skip(heard.fields);
             return None;
         };
+        if let Change::Transcode(speech) = route.change {
+            self.hear_speech(now, speech, heard, buffer, route);
+            return None;
+        }
+        if heard.content == Content::Speech {
+            self.stop_speaking();
+        }
         if self.keypad.is_sounding() {
             return None;
+        }
+        if heard.content == Content::Events && self.is_speaking() {
+            return self.pass_event_amid_speech(now, heard, route, to, buffer);
         }
         if let Change::EventClock { .. } = route.change {
             let event = (heard.fields.ssrc, heard.fields.timestamp);
@@ -38,8 +49,25 @@ impl Leg {
                 self.track.break_off();
             }
         }
-        let start = heard.start.checked_sub(FIXED_HEADER)?;
         let fields = self.track.pass(now, heard.fields, route.to, route.clock_hz)?;
+        self.send_changed(fields, heard, route, to, buffer)
+    }
+
+    /// Where packets go, if any may.
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        self.path.target().filter(|_| self.wants.sends && self.seal.is_open())
+    }
+
+    /// Changes what was heard as its route wants it and puts our header before it.
+    pub(super) fn send_changed(
+        &mut self,
+        fields: Fields,
+        heard: &Heard,
+        route: Route,
+        to: SocketAddr,
+        buffer: &mut [u8],
+    ) -> Option<Outgoing> {
+        let start = heard.start.checked_sub(FIXED_HEADER)?;
         route.change.apply(buffer.get_mut(heard.start..heard.end)?);
         let packet = buffer.get_mut(start..)?;
         fields.write_new(packet);
@@ -71,6 +99,7 @@ impl Leg {
             self.tell_digits(cx);
         }
         self.settle(cx);
+        self.speak(cx);
         self.play_digits(cx);
         self.report(cx);
         self.look(cx);
@@ -84,7 +113,8 @@ impl Leg {
             super::Seal::Plain | super::Seal::Sdes(_) => None,
         };
         let watch = self.watch.poll_timeout(self.last_life(), self.patience());
-        let others = [ice, dtls, watch, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
+        let speech = self.speaking.as_ref().and_then(|s| s.poll_timeout());
+        let others = [ice, dtls, watch, speech, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
         others.into_iter().flatten().fold(self.control.poll_timeout(), Instant::min)
     }
 
@@ -95,7 +125,7 @@ impl Leg {
             Some((format, track.timestamp_now(cx.now, format.clock_hz)))
         });
         let Some(due) = due else { return };
-        let Some(to) = self.path.target().filter(|_| self.wants.sends && self.seal.is_open()) else { return };
+        let Some(to) = self.target() else { return };
         let fields = Fields {
             marker: due.marker,
             payload_type: due.payload_type,

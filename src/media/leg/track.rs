@@ -152,6 +152,21 @@ impl Track {
         timestamp
     }
 
+    /// The fields of a frame of speech that we make ourselves, one after the other in step with the clock on the
+    /// wall: the timestamp moves by the time from what went out before it to `at`. What was heard breaks off.
+    pub fn frame(&mut self, at: Instant, marker: bool, payload_type: u8, clock_hz: u32) -> Fields {
+        let timestamp = match self.last {
+            None => self.first_timestamp,
+            Some(last) => {
+                let passed = ticks(at.saturating_duration_since(last.at), clock_hz);
+                last.timestamp.wrapping_add(passed.max(1))
+            }
+        };
+        self.last = Some(Last { timestamp, at });
+        self.following = None;
+        Fields { marker, payload_type, sequence: self.next_sequence(), timestamp, ssrc: self.ssrc }
+    }
+
     /// The next sequence number, for a packet of our own or one whose timestamp is settled otherwise.
     pub fn next_sequence(&mut self) -> u16 {
         self.forward(1);

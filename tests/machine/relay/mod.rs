@@ -3,6 +3,7 @@
 
 mod browser;
 mod client;
+mod codecs;
 mod dtls;
 mod ice;
 mod pairings;
