@@ -4,13 +4,22 @@ use std::f64::consts::TAU;
 use super::*;
 use crate::media::codec::MAX_PAYLOAD;
 
-const TONE_HZ: f64 = 400.0;
+const PITCH_HZ: f64 = 125.0;
 
-fn tone(from: usize, samples: usize) -> Vec<i16> {
-    (from..from + samples).map(|n| (8000.0 * (TAU * TONE_HZ * n as f64 / 8000.0).sin()) as i16).collect()
+/// The hum of a voice: a low tone and what is above it.
+fn hum(from: usize, samples: usize) -> Vec<i16> {
+    let sample = |n: usize| {
+        let angle = TAU * PITCH_HZ * n as f64 / 8000.0;
+        (1..=12).map(|k| 6000.0 / f64::from(k) * (f64::from(k) * angle).sin()).sum::<f64>() as i16
+    };
+    (from..from + samples).map(sample).collect()
 }
 
-/// A sender of a tone, `ptime` milliseconds a packet, and a transcoder from its format to PCMU.
+fn power(samples: &[i16]) -> f64 {
+    samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64
+}
+
+/// A sender of a hum, `ptime` milliseconds a packet, and a transcoder from its format to PCMU.
 struct Scene {
     start: Instant,
     speech: Speech,
@@ -43,7 +52,7 @@ impl Scene {
     fn send(&mut self, late: Option<Duration>, rate: f64) {
         let samples = self.ptime * 8;
         let mut packet = [0; MAX_PAYLOAD];
-        let length = self.encoder.encode(&tone(self.sent * samples, samples), &mut packet).unwrap();
+        let length = self.encoder.encode(&hum(self.sent * samples, samples), &mut packet).unwrap();
         let step = self.ptime as u32 * self.speech.clock_hz() / 1000;
         let timestamp = (u32::MAX - 500).wrapping_add(self.sent as u32 * step);
         let fields = Fields { timestamp, ssrc: 1, ..Fields::default() };
@@ -71,14 +80,11 @@ impl Scene {
         self
     }
 
-    /// The part of frames, after the first half second, in which the tone is at least half as high as it was.
+    /// The part of frames, after the first half second, that are at least half as loud as they were.
     fn good(&self) -> f64 {
-        let frames: Vec<&[i16]> = self.heard[4000..].chunks_exact(160).collect();
-        let is_good = |frame: &&&[i16]| {
-            let power = frame.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / 160.0;
-            power.sqrt() > 8000.0 / 2.0f64.sqrt() / 2.0
-        };
-        frames.iter().filter(is_good).count() as f64 / frames.len() as f64
+        let frames: Vec<f64> = self.heard[4000..].chunks_exact(160).map(power).collect();
+        let wanted = power(&hum(0, 160)) / 4.0;
+        frames.iter().filter(|p| **p > wanted).count() as f64 / frames.len() as f64
     }
 
     /// How much waits at the end, in milliseconds.
