@@ -101,12 +101,12 @@ impl Call {
         let Abilities { offers, .. } = branch.abilities;
         let mut leg = Leg::new(branch.leg, branch.abilities, offers);
         leg.codecs = if self.late_offer {
-            negotiate::everything()
+            negotiate::everything(offers)
         } else {
             negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, offers)
         };
         if leg.codecs.is_empty() {
-            return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything()));
+            return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
         }
         Ok(leg)
     }

@@ -1,39 +1,55 @@
 //! Which formats two parties speak: pure functions of what they offered and answered.
 //!
-//! The relay passes packets on and converts nothing but µ-law to A-law, so both legs must end with a format
-//! in common, or with one of G.711 each.
+//! Speech passes from one leg to the other as it is wherever both sides have a format in common, and offers are
+//! made so that they find one. Where they have none the relay translates among the formats that it can decode
+//! and encode ([`TRANSCODABLE`](crate::model::TRANSCODABLE)), one for each side.
 
 use tracing::info;
 
 use crate::model::{Abilities, Codec, Description, IceMode, LegSpec, Sdes, Seal, SealKind, SrtpPolicy, Stream};
 
-/// What the relay can pass from one leg to another, with the payload type we give it in our own offers. The
-/// numbers are those that browsers and phones use themselves, so that most calls need no renumbering.
-const PASSED: [(&str, u32, u8, u8); 4] =
-    [("opus", 48_000, 2, 111), ("G722", 8_000, 1, 9), ("PCMU", 8_000, 1, 0), ("PCMA", 8_000, 1, 8)];
+/// The payload types in our own offers. The numbers are those that browsers and phones use themselves, so that
+/// most calls need no renumbering.
+const OUR_PAYLOAD_TYPES: [(&str, u8); 4] = [("opus", 111), ("G722", 9), ("PCMU", 0), ("PCMA", 8)];
 const EVENTS_8K: u8 = 101;
 const EVENTS_48K: u8 = 110;
-
-fn is_passed(codec: &Codec) -> bool {
-    codec.is_telephone_event()
-        || PASSED.iter().any(|(name, clock, channels, _)| {
-            codec.name.eq_ignore_ascii_case(name) && codec.clock_hz == *clock && codec.channels == *channels
-        })
-}
 
 fn is_g711(codec: &Codec) -> bool {
     codec.name.eq_ignore_ascii_case("PCMU") || codec.name.eq_ignore_ascii_case("PCMA")
 }
 
-/// Everything we can speak, for offers that answer nobody's: a late offer.
-pub fn everything() -> Vec<Codec> {
-    vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event(EVENTS_8K, 8000)]
+/// Opus as we like to receive it: with lost packets repeated in the next one (RFC 7587 §6.1).
+fn opus() -> Codec {
+    Codec { parameters: Some("minptime=10;useinbandfec=1".into()), ..Codec::new(111, "opus", 48_000, 2) }
 }
 
-/// The formats to offer to a callee, for what the caller offered. Where a telephone is on either side and
-/// G.711 will do, it is G.711: what every phone and every browser has, and no offer grows beyond a datagram.
+/// What a side of this kind has at least: every telephone G.711, a browser Opus too, and an IM client perhaps
+/// nothing but Opus.
+fn speech_of(spec: LegSpec) -> Vec<Codec> {
+    match spec.ice {
+        IceMode::None => vec![Codec::pcmu(), Codec::pcma()],
+        IceMode::Lite | IceMode::Full => vec![Codec::pcmu(), Codec::pcma(), opus()],
+    }
+}
+
+/// All the speech that the relay can translate, to be named in refusals.
+pub fn translatable() -> Vec<Codec> {
+    vec![opus(), Codec::new(9, "G722", 8000, 1), Codec::pcmu(), Codec::pcma()]
+}
+
+/// Everything we speak with a side of this kind, for offers that answer nobody's: a late offer.
+pub fn everything(spec: LegSpec) -> Vec<Codec> {
+    let mut ours = speech_of(spec);
+    add_events(&mut ours);
+    ours
+}
+
+/// The formats to offer to a callee, for what the caller offered: first those that pass as they are, then those
+/// that are translated. Where a telephone is on either side and G.711 passes, it stands alone or first: what every
+/// phone and every browser has, and no offer to a phone grows beyond a datagram. Empty if we understand nothing
+/// that the caller speaks.
 pub fn for_callee(offered: &[Codec], caller: LegSpec, callee: LegSpec) -> Vec<Codec> {
-    let speech: Vec<&Codec> = offered.iter().filter(|c| c.is_speech() && is_passed(c)).collect();
+    let speech: Vec<&Codec> = offered.iter().filter(|c| c.is_transcodable()).collect();
     let phone_is_there = caller.ice == IceMode::None || callee.ice == IceMode::None;
     let only_g711 = phone_is_there && speech.iter().any(|c| is_g711(c));
     let mut ours: Vec<Codec> = speech
@@ -44,33 +60,36 @@ pub fn for_callee(offered: &[Codec], caller: LegSpec, callee: LegSpec) -> Vec<Co
     if ours.is_empty() {
         return ours;
     }
-    if only_g711 && !ours.iter().any(|c| c.name.eq_ignore_ascii_case("PCMA")) {
-        ours.push(Codec::pcma());
+    for codec in speech_of(callee) {
+        if !ours.iter().any(|c| c.is_same_format(&codec)) {
+            ours.push(codec);
+        }
     }
-    if only_g711 && !ours.iter().any(|c| c.name.eq_ignore_ascii_case("PCMU")) {
-        ours.push(Codec::pcmu());
-    }
-    if ours.iter().any(|c| c.clock_hz == 8000) {
-        ours.push(Codec::telephone_event(EVENTS_8K, 8000));
-    }
-    if ours.iter().any(|c| c.clock_hz == 48_000) {
-        ours.push(Codec::telephone_event(EVENTS_48K, 48_000));
-    }
+    add_events(&mut ours);
     ours
 }
 
+fn add_events(ours: &mut Vec<Codec>) {
+    for (number, clock_hz) in [(EVENTS_8K, 8000), (EVENTS_48K, 48_000)] {
+        if ours.iter().any(|c| c.clock_hz == clock_hz) {
+            ours.push(Codec::telephone_event(number, clock_hz));
+        }
+    }
+}
+
 fn our_payload_type(codec: &Codec) -> u8 {
-    PASSED
+    OUR_PAYLOAD_TYPES
         .iter()
-        .find(|(name, ..)| codec.name.eq_ignore_ascii_case(name))
-        .map_or(codec.payload_type, |(_, _, _, number)| *number)
+        .find(|(name, _)| codec.name.eq_ignore_ascii_case(name))
+        .map_or(codec.payload_type, |(_, number)| *number)
 }
 
 /// The formats to answer a caller with: of those it offered, in its own numbers, the ones that the callee
 /// took; before the callee has spoken, all that were offered on.
 ///
-/// The first format that both have stays first, so that the caller speaks what the callee hears. Empty if
-/// there is nothing in common. Digits of a keypad are agreed to only if they reach the callee: in its media, or,
+/// The first format that both have stays first, so that the caller speaks what the callee hears. If they have
+/// none, it is the one that the caller wants most of those that can be translated. Empty if there is none either.
+/// Digits of a keypad are agreed to only if they reach the callee: in its media, or,
 /// with `digits_by_word`, in its signalling.
 pub fn for_caller(offered: &[Codec], taken: &[Codec], digits_by_word: bool) -> Vec<Codec> {
     let mut ours: Vec<Codec> = Vec::new();
@@ -81,6 +100,9 @@ pub fn for_caller(offered: &[Codec], taken: &[Codec], digits_by_word: bool) -> V
     }
     if ours.is_empty() && taken.iter().any(is_g711) {
         ours.extend(offered.iter().filter(|c| is_g711(c)).map(answered));
+    }
+    if ours.is_empty() && taken.iter().any(Codec::is_transcodable) {
+        ours.extend(offered.iter().find(|c| c.is_transcodable()).map(answered));
     }
     if ours.is_empty() {
         return ours;
@@ -267,6 +289,30 @@ mod tests {
         let offer = for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE);
         assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
         assert_eq!(names(&for_caller(&caller, &[Codec::pcma()], false)), ["0 PCMU/8000"]);
+    }
+
+    #[test]
+    fn a_client_with_opus_alone_and_a_phone_with_a_law_alone_are_offered_both_and_answered_with_their_own() {
+        let opus = [Codec::new(96, "opus", 48_000, 2), Codec::telephone_event(97, 48_000)];
+        let to_phone = for_callee(&opus, LegSpec::CLIENT, LegSpec::PHONE);
+        let all =
+            ["111 opus/48000", "0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000", "110 telephone-event/48000"];
+        assert_eq!(names(&to_phone), all);
+        let taken = [Codec::pcma(), Codec::telephone_event(101, 8000)];
+        assert_eq!(names(&for_caller(&opus, &taken, false)), ["96 opus/48000", "97 telephone-event/48000"]);
+
+        let phone = [Codec::pcma(), Codec::telephone_event(101, 8000)];
+        let to_client = for_callee(&phone, LegSpec::PHONE, LegSpec::CLIENT);
+        assert_eq!(names(&to_client)[..3], ["8 PCMA/8000", "0 PCMU/8000", "111 opus/48000"]);
+        assert_eq!(names(&for_caller(&phone, &opus, false)), ["8 PCMA/8000", "101 telephone-event/8000"]);
+    }
+
+    #[test]
+    fn a_format_in_common_is_preferred_to_one_that_must_be_translated() {
+        let caller = [Codec::new(96, "opus", 48_000, 2), Codec::new(9, "G722", 8000, 1)];
+        let taken = [Codec::pcma(), Codec::new(9, "G722", 8000, 1)];
+        assert_eq!(names(&for_caller(&caller, &taken, false)), ["9 G722/8000"]);
+        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()], false)), ["96 opus/48000"]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Call {
             (action, None) => {
                 this.late_offer = true;
                 this.caller.spec = abilities.offers;
-                this.caller.codecs = negotiate::everything();
+                this.caller.codecs = negotiate::everything(this.caller.spec);
                 this.act(now, action);
             }
         }
@@ -146,7 +146,7 @@ impl Call {
             let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, self.caller.spec);
             self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken, false);
             if self.caller.codecs.is_empty() {
-                let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::everything());
+                let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable());
                 return self.refuse_media(now, why);
             }
             self.ledger.codec(self.caller.codecs.iter().find(|c| c.is_speech()));
