@@ -113,7 +113,8 @@ fn a_telephone_calls_an_im_client_which_is_offered_sound_alone_with_its_own_form
     ladder.open(Action::Dial(vec![Ladder::attempt("user:juliet", vec![client])]));
     let offer = ladder.last_description(leg);
     assert_eq!(offer.streams.len(), 1);
-    assert_eq!(names(&offer.streams[0]), ["PCMU", "PCMA", "telephone-event"]);
+    let offered = ["PCMU", "PCMA", "opus", "telephone-event", "telephone-event"];
+    assert_eq!(names(&offer.streams[0]), offered);
     assert!(matches!(offer.streams[0].transport.seal, Seal::Dtls { setup: Setup::ActPass, .. }));
     ladder.hear(leg, RINGING);
     let answer = ladder.answer_with(leg, client_description(&[Codec::pcmu()]));
@@ -227,6 +228,33 @@ fn digits_are_agreed_to_only_where_the_im_client_takes_them() {
         ladder.connected(leg);
         assert_eq!(names(&ladder.last_description(ladder.caller()).streams[0]), expected);
     }
+}
+
+#[test]
+fn a_telephone_with_a_law_alone_and_a_client_with_opus_alone_talk_whoever_calls() {
+    let phone = || vec![Codec::pcma(), Codec::telephone_event(101, 8000)];
+    let mut ladder = Ladder::from_phone_with(Some(phone_description(&phone())));
+    let client = ladder.client("im:juliet");
+    let leg = client.leg;
+    ladder.open(Action::Dial(vec![Ladder::attempt("user:juliet", vec![client])]));
+    let answer = ladder.answer_with(leg, client_description(&[opus()]));
+    ladder.hear(leg, answer);
+    ladder.hear(leg, Signal::Accept);
+    ladder.connected(leg);
+    assert_eq!(names(&ladder.last_description(ladder.caller()).streams[0]), ["PCMA"], "the client takes no digits");
+
+    let mut ladder = Ladder::from_client_with(Some(client_description(&[opus()])));
+    let trunk = ladder.phone("sip:trunk");
+    let leg = trunk.leg;
+    ladder.open(Action::Dial(vec![Ladder::attempt("trunk:demo", vec![trunk])]));
+    let answer = ladder.answer_with(leg, phone_description(&phone()));
+    ladder.hear(leg, answer);
+    ladder.hear(leg, Signal::Accept);
+    ladder.connected(ladder.caller());
+    assert_eq!(names(&ladder.last_description(ladder.caller()).streams[0]), ["opus"]);
+    let graph = ladder.graph.clone().unwrap();
+    let spoken: Vec<_> = graph.legs.iter().map(|l| l.remote.as_ref().unwrap().codecs[0].name.as_str()).collect();
+    assert_eq!(spoken, ["opus", "PCMA"]);
 }
 
 #[test]
