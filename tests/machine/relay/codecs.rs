@@ -8,6 +8,7 @@ use patchcord::media::codec::{Decoder, Encoder, Speech};
 use patchcord::media::shard::SocketId;
 use patchcord::model::{Codec, GraphLeg, RelayCommand, RelayEvent, Source};
 use patchcord::rtp::event::Event;
+use proptest::prelude::*;
 
 const A: &str = "203.0.113.1:4000";
 const B: &str = "203.0.113.2:5000";
@@ -265,4 +266,93 @@ fn a_silent_source_does_not_stop_what_goes_out_and_a_passing_leg_has_no_tick() {
     passing.take_sent();
     passing.pass(Duration::from_secs(10));
     assert_eq!(passing.take_rtp(at(B)).len(), 0);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// The next packet comes so many milliseconds after the last.
+    Packet(u8),
+    /// One is lost.
+    Loss,
+    /// The next two change places.
+    Swap,
+    /// The one before comes once more.
+    Again,
+    /// The telephone begins anew: another source with other numbers.
+    Restart(u32, u16, u32),
+    /// It speaks its other format.
+    Switch,
+    /// It presses a key.
+    Key,
+    /// It falls silent for so many milliseconds.
+    Pause(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => (0u8..45).prop_map(Step::Packet),
+        3 => Just(Step::Loss),
+        2 => Just(Step::Swap),
+        1 => Just(Step::Again),
+        1 => (any::<u32>(), any::<u16>(), any::<u32>()).prop_map(|(a, b, c)| Step::Restart(a, b, c)),
+        1 => Just(Step::Switch),
+        1 => Just(Step::Key),
+        1 => (0u16..3000).prop_map(Step::Pause),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_comes_in_one_unbroken_stream_goes_out(steps in prop::collection::vec(step(), 1..150)) {
+        let mut world = World::new();
+        let keys = Codec::telephone_event(101, 8000);
+        let codecs_a = [g722(), Codec::pcmu(), keys.clone()];
+        world.apply(1, &legs_of(&codecs_a, &[opus(), keys]));
+        let (mut speaker, mut last) = (Speaker::new(1, 9, 160), Vec::new());
+        for step in steps {
+            match step {
+                Step::Packet(after) => {
+                    world.pass(Duration::from_millis(after.into()));
+                    last = speaker.next(&[0x5a; 160]);
+                    world.arrive(A_SOCKET, at(A), &last);
+                }
+                Step::Loss => drop(speaker.next(&[])),
+                Step::Swap => {
+                    let (one, other) = (speaker.next(&[1; 160]), speaker.next(&[2; 160]));
+                    world.arrive(A_SOCKET, at(A), &other);
+                    world.arrive(A_SOCKET, at(A), &one);
+                }
+                Step::Again => world.arrive(A_SOCKET, at(A), &last),
+                Step::Restart(ssrc, sequence, timestamp) => {
+                    speaker = Speaker { ssrc, sequence, timestamp, ..speaker };
+                }
+                Step::Switch => speaker.payload_type = if speaker.payload_type == 9 { 0 } else { 9 },
+                Step::Key => {
+                    for n in 1..=5u16 {
+                        let event = Event { code: 3, end: n == 5, volume: 10, duration: 160 * n };
+                        let mut key = Speaker { payload_type: 101, step: 0, ..speaker };
+                        let packet = key.next(&event.to_bytes());
+                        world.arrive(A_SOCKET, at(A), &packet);
+                        world.pass(FRAME);
+                        speaker = Speaker { payload_type: speaker.payload_type, step: 160, ..key };
+                    }
+                    speaker.timestamp = speaker.timestamp.wrapping_add(5 * 160);
+                }
+                Step::Pause(millis) => world.pass(Duration::from_millis(millis.into())),
+            }
+        }
+        world.pass(Duration::from_millis(500));
+        let out = world.take_rtp(at(B));
+        for pair in out.windows(2) {
+            let (before, after) = (pair[0].fields(), pair[1].fields());
+            prop_assert_eq!((after.ssrc, after.sequence), (before.ssrc, before.sequence.wrapping_add(1)));
+            prop_assert!(after.timestamp.wrapping_sub(before.timestamp) as i32 >= 0);
+        }
+        let speech: Vec<&Sent> = out.iter().filter(|s| s.fields().payload_type == 111).collect();
+        for pair in speech.windows(2) {
+            prop_assert!(pair[1].fields().timestamp != pair[0].fields().timestamp);
+            prop_assert!(pair[1].at - pair[0].at >= Duration::from_millis(19) || pair[1].at == pair[0].at);
+        }
+    }
 }
