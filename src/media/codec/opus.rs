@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-use unsafe_libopus as lib;
+use unsafe_libopus as unsafe_lib;
 
 /// Frames of a packet that are looked at for its duration (RFC 6716 §3.4 allows no more).
 const MAX_FRAMES: u32 = 48;
@@ -43,7 +43,7 @@ pub fn duration(packet: &[u8]) -> Option<u32> {
 
 /// Packets to samples.
 pub struct Decoder {
-    state: NonNull<lib::OpusDecoder>,
+    state: NonNull<unsafe_lib::OpusDecoder>,
 }
 
 // SAFETY: the state is plain memory of its own, without ties to a thread.
@@ -54,7 +54,7 @@ impl Decoder {
     pub fn new(rate_hz: u32) -> Option<Decoder> {
         let mut error = 0;
         // SAFETY: a rate that libopus does not know gives a null pointer; so does a lack of memory.
-        let state = unsafe { lib::opus_decoder_create(i32::try_from(rate_hz).ok()?, 1, &mut error) };
+        let state = unsafe { unsafe_lib::opus_decoder_create(i32::try_from(rate_hz).ok()?, 1, &mut error) };
         Some(Decoder { state: NonNull::new(state)? })
     }
 
@@ -82,7 +82,14 @@ impl Decoder {
             // SAFETY: the state is alive and ours alone; `data` has `length` octets and is null only if that
             // is 0, which asks for concealment; `out` has room for `samples` of one channel.
             unsafe {
-                lib::opus_decode(self.state.as_ptr(), data, length, out.as_mut_ptr(), samples, i32::from(repeats))
+                unsafe_lib::opus_decode(
+                    self.state.as_ptr(),
+                    data,
+                    length,
+                    out.as_mut_ptr(),
+                    samples,
+                    i32::from(repeats),
+                )
             }
         }));
         usize::try_from(written.ok()?).ok().filter(|written| (1..=out.len()).contains(written))
@@ -92,7 +99,7 @@ impl Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         // SAFETY: made by `opus_decoder_create`, and not used after this.
-        unsafe { lib::opus_decoder_destroy(self.state.as_ptr()) }
+        unsafe { unsafe_lib::opus_decoder_destroy(self.state.as_ptr()) }
     }
 }
 
@@ -129,7 +136,7 @@ impl Wishes {
 
 /// Samples to packets.
 pub struct Encoder {
-    state: NonNull<lib::OpusEncoder>,
+    state: NonNull<unsafe_lib::OpusEncoder>,
 }
 
 // SAFETY: as for the decoder.
@@ -141,17 +148,17 @@ impl Encoder {
         let mut error = 0;
         let rate = i32::try_from(rate_hz).ok()?;
         // SAFETY: a rate that libopus does not know gives a null pointer; so does a lack of memory.
-        let state = unsafe { lib::opus_encoder_create(rate, 1, lib::OPUS_APPLICATION_VOIP, &mut error) };
+        let state = unsafe { unsafe_lib::opus_encoder_create(rate, 1, unsafe_lib::OPUS_APPLICATION_VOIP, &mut error) };
         let mut encoder = Encoder { state: NonNull::new(state)? };
         let bitrate = if rate_hz > 8000 { BITRATE_WIDE } else { BITRATE_NARROW };
         let bitrate = wishes.max_bitrate.map_or(bitrate, |most| bitrate.min(most));
-        encoder.set(lib::OPUS_SET_BITRATE_REQUEST, bitrate.clamp(*BITRATES.start(), *BITRATES.end()));
-        encoder.set(lib::OPUS_SET_COMPLEXITY_REQUEST, COMPLEXITY);
-        encoder.set(lib::OPUS_SET_SIGNAL_REQUEST, lib::OPUS_SIGNAL_VOICE);
-        encoder.set(lib::OPUS_SET_VBR_REQUEST, i32::from(!wishes.constant_rate));
-        encoder.set(lib::OPUS_SET_DTX_REQUEST, i32::from(wishes.dtx));
-        encoder.set(lib::OPUS_SET_INBAND_FEC_REQUEST, i32::from(wishes.fec));
-        encoder.set(lib::OPUS_SET_PACKET_LOSS_PERC_REQUEST, if wishes.fec { EXPECTED_LOSS } else { 0 });
+        encoder.set(unsafe_lib::OPUS_SET_BITRATE_REQUEST, bitrate.clamp(*BITRATES.start(), *BITRATES.end()));
+        encoder.set(unsafe_lib::OPUS_SET_COMPLEXITY_REQUEST, COMPLEXITY);
+        encoder.set(unsafe_lib::OPUS_SET_SIGNAL_REQUEST, unsafe_lib::OPUS_SIGNAL_VOICE);
+        encoder.set(unsafe_lib::OPUS_SET_VBR_REQUEST, i32::from(!wishes.constant_rate));
+        encoder.set(unsafe_lib::OPUS_SET_DTX_REQUEST, i32::from(wishes.dtx));
+        encoder.set(unsafe_lib::OPUS_SET_INBAND_FEC_REQUEST, i32::from(wishes.fec));
+        encoder.set(unsafe_lib::OPUS_SET_PACKET_LOSS_PERC_REQUEST, if wishes.fec { EXPECTED_LOSS } else { 0 });
         Some(encoder)
     }
 
@@ -162,7 +169,7 @@ impl Encoder {
         let written = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: the state is alive and ours alone; `frame` has `samples` of one channel and `out` has
             // `room` octets. A length that is no Opus frame is refused by libopus.
-            unsafe { lib::opus_encode(self.state.as_ptr(), frame.as_ptr(), samples, out.as_mut_ptr(), room) }
+            unsafe { unsafe_lib::opus_encode(self.state.as_ptr(), frame.as_ptr(), samples, out.as_mut_ptr(), room) }
         }));
         let written = written.ok().filter(|written| *written > SILENT_PACKET)?;
         usize::try_from(written).ok()
@@ -171,13 +178,13 @@ impl Encoder {
     fn set(&mut self, request: i32, value: i32) {
         // SAFETY: each of the requests that are made here takes one integer. One that libopus refuses leaves
         // the state as it was.
-        unsafe { lib::opus_encoder_ctl!(self.state.as_ptr(), request, value) };
+        unsafe { unsafe_lib::opus_encoder_ctl!(self.state.as_ptr(), request, value) };
     }
 }
 
 impl Drop for Encoder {
     fn drop(&mut self) {
         // SAFETY: made by `opus_encoder_create`, and not used after this.
-        unsafe { lib::opus_encoder_destroy(self.state.as_ptr()) }
+        unsafe { unsafe_lib::opus_encoder_destroy(self.state.as_ptr()) }
     }
 }

@@ -146,6 +146,8 @@ fn g722_carries_what_a_telephone_does_not() {
     assert!(height(&out[8000..], 6000.0, 16_000) > 7000.0);
 }
 
+type MakeUp<'a> = &'a dyn Fn(&mut Decoder, &[u8], &mut Vec<i16>);
+
 #[test]
 fn opus_makes_up_for_a_lost_packet_from_the_one_after_it() {
     let voice: Vec<i16> = (0..16_000)
@@ -164,7 +166,7 @@ fn opus_makes_up_for_a_lost_packet_from_the_one_after_it() {
             packet[..length].to_vec()
         })
         .collect();
-    let run = |make_up: &dyn Fn(&mut Decoder, &[u8], &mut Vec<i16>)| {
+    let run = |make_up: MakeUp| {
         let mut decoder = Decoder::new(Speech::Opus, 16_000).unwrap();
         let mut out = Vec::new();
         for (n, packet) in packets.iter().enumerate() {

@@ -173,5 +173,5 @@ fn after_a_stall_of_our_own_a_few_frames_are_made_up_for_and_the_rest_left_out()
     let now = scene.start + Duration::from_secs(2);
     let ticks: Vec<Instant> = std::iter::from_fn(|| scene.transcoder.tick(now)).collect();
     assert_eq!(ticks.len() as u32, MAX_CATCH_UP + 1);
-    assert!(ticks.iter().all(|at| (*at - scene.start - FIRST_DELAY).as_millis() % 20 == 0));
+    assert!(ticks.iter().all(|at| (*at - scene.start - FIRST_DELAY).as_millis().is_multiple_of(20)));
 }
