@@ -42,8 +42,14 @@ const LEAP_MS: u32 = 2000;
 /// A gap longer than that is no loss but a pause, which nothing is made up for in advance.
 const LONGEST_LOSS_MS: u32 = 120;
 
-/// After so much that was made up there is silence.
-const FADED_MS: u32 = 500;
+/// After so much that a decoder made up of a voice it fades away.
+const VOICE_FADES_MS: u32 = 120;
+
+/// The same of the noise of a room, which a sender that is silent describes anew each 400 ms.
+const ROOM_FADES_MS: u32 = 500;
+
+/// Packets of Opus up to this many octets describe the noise of a room.
+const ROOM_PACKET: usize = 8;
 
 /// Packets that are made up for at once after the thread was late; what is due before them is left out.
 const MAX_CATCH_UP: u32 = 5;
@@ -79,6 +85,8 @@ pub struct Transcoder {
     decoders: Vec<Decoder>,
     /// Which of the decoders made the samples that were heard last.
     last: Option<usize>,
+    /// For how long it may go on without packets.
+    fades_ms: u32,
     queue: Queue,
     source: Option<Source>,
     concealer: Concealer,
@@ -97,6 +105,7 @@ impl Transcoder {
             encoder: Encoder::new(target.speech, target.rate_hz, target.parameters.as_deref()),
             decoders: Vec::new(),
             last: None,
+            fades_ms: VOICE_FADES_MS,
             queue: Queue::default(),
             source: None,
             concealer: Concealer::new(target.rate_hz),
@@ -177,8 +186,9 @@ impl Transcoder {
     fn drop_what_is_too_old(&mut self) {
         let Some(source) = &mut self.source else { return };
         let most = LONGEST_DELAY_MS * (source.clock_hz / 1000);
-        while self.queue.span(source.due) > most
-            && let Some(first) = self.queue.first()
+        // A pause before the first is no delay.
+        while let Some(first) = self.queue.first()
+            && self.queue.span(first.timestamp) > most
         {
             source.due = first.end();
             source.made_up = 0;
@@ -211,7 +221,8 @@ impl Transcoder {
     }
 
     fn watch(&mut self) {
-        let waiting = self.source.map_or(0, |s| self.samples_of(self.queue.span(s.due), s.clock_hz));
+        let waiting = |s: Source| self.samples_of(self.queue.span(s.due).saturating_sub(s.made_up), s.clock_hz);
+        let waiting = self.source.map_or(0, waiting);
         self.left_over = self.left_over.min(waiting + self.samples.len() as u32);
         self.watched += 1;
     }
@@ -273,6 +284,7 @@ impl Transcoder {
             self.concealer.hear(&mut self.samples[before..]);
         }
         self.last = at;
+        self.fades_ms = if first.payload.len() <= ROOM_PACKET { ROOM_FADES_MS } else { VOICE_FADES_MS };
         self.queue.put_back(first);
     }
 
@@ -307,7 +319,7 @@ impl Transcoder {
     fn make_up(&mut self, samples: usize) {
         let before = self.samples.len();
         let made_up = self.source.map_or(u32::MAX, |s| s.made_up / (s.clock_hz / 1000));
-        let decoder = self.last.and_then(|at| self.decoders.get_mut(at)).filter(|_| made_up < FADED_MS);
+        let decoder = self.last.and_then(|at| self.decoders.get_mut(at)).filter(|_| made_up < self.fades_ms);
         if decoder.is_some_and(|decoder| decoder.conceal(samples, &mut self.samples)) {
             self.concealer.skip(&self.samples[before..]);
         } else {

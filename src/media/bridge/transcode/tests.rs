@@ -156,6 +156,17 @@ fn a_burst_never_makes_more_wait_than_the_longest_delay() {
 }
 
 #[test]
+fn nothing_is_lost_of_words_between_pauses_in_which_the_sender_sends_nothing() {
+    for speech in [Speech::Pcma, Speech::Opus] {
+        let mut scene = Scene::new(speech, 20);
+        (0..1000).for_each(|n| scene.send(if n / 25 % 2 == 1 { None } else { jitter(n, 10) }, 1.0));
+        let scene = scene.run();
+        let loud = scene.heard.chunks_exact(160).filter(|frame| power(frame) > power(&hum(0, 160)) / 4.0).count();
+        assert!((490..740).contains(&loud), "{speech:?}: {loud} of 500 frames");
+    }
+}
+
+#[test]
 fn a_source_that_falls_silent_becomes_silence_and_not_a_stop() {
     let mut scene = Scene::new(Speech::Opus, 20);
     (0..100).for_each(|_| scene.send(Some(Duration::ZERO), 1.0));
