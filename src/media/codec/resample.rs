@@ -16,7 +16,7 @@ const BLOCK: usize = 480;
 /// Lanes of the sums, so that they can be done side by side.
 const LANES: usize = 8;
 
-/// A stream of samples from one rate to another. It is late by half of [`SPAN`]: 3 ms at 8 kHz.
+/// A stream of samples from one rate to another. It is late by half of its filter: 3 ms at 8 kHz.
 pub struct Resampler {
     up: usize,
     down: usize,
