@@ -68,6 +68,7 @@ impl Call {
             awaiting_ready: Vec::new(),
             told: None,
             stats_asked_by: None,
+            services: plan.services,
             ledger,
             kept: Kept::default(),
             revision: 0,

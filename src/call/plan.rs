@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::LegId;
-use crate::model::{Abilities, Address, Cause, Contact, MediaPolicy, Party};
+use crate::model::{Abilities, Address, Cause, Contact, MediaPolicy, Party, Services};
 
 /// What the dialplan decided, with its targets resolved to devices and trunks.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Plan {
     pub rule: Option<String>,
     /// What to do.
     pub action: Action,
+    /// What is added to the call.
+    pub services: Services,
 }
 
 /// What to do with a call.

@@ -40,6 +40,7 @@ impl Ledger {
                 codec: None,
                 path: None,
                 relayed_because: None,
+                recording: None,
                 media: Vec::new(),
             },
             by: None,

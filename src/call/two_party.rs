@@ -29,7 +29,8 @@ use super::plan::Attempt;
 use super::record::Ledger;
 use crate::base::{CallId, LegId};
 use crate::model::{
-    Answer, Cause, Detail, Direction, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent, Signal,
+    Answer, Cause, Detail, Direction, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
+    Services, Signal,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
@@ -91,6 +92,8 @@ pub struct Call {
     pub(super) told: Option<Progress>,
     /// The party that asked for figures, until the relay says them.
     pub(super) stats_asked_by: Option<LegId>,
+    /// What the dialplan adds to it.
+    pub(super) services: Services,
     pub(super) ledger: Ledger,
     /// The caller's candidates, until somebody has them who stays: each attempt needs them anew.
     pub(super) kept: Kept,
@@ -108,6 +111,11 @@ impl Call {
     /// The call's name.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// What the dialplan adds to it.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Whether both sides are up.
@@ -168,7 +176,7 @@ impl Call {
     pub fn relay(&mut self, now: Instant, event: RelayEvent) {
         debug!(call = %self.id, ?event, "relay");
         match event {
-            RelayEvent::Ready { leg, local, .. } => self.ready(now, leg, local),
+            RelayEvent::Ready { leg, local, .. } => self.ready(now, leg, *local),
             RelayEvent::Connected { leg, .. } => self.connected(now, leg),
             RelayEvent::Heard { leg, .. } => {
                 if let Some(leg) = self.leg_mut(leg) {
@@ -176,6 +184,7 @@ impl Call {
                 }
             }
             RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(leg, digit, duration),
+            RelayEvent::Played { .. } | RelayEvent::RefreshWanted { .. } | RelayEvent::TapEnded { .. } => {}
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),

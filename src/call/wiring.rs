@@ -22,7 +22,7 @@ impl Call {
         }
         self.revision += 1;
         self.graph.clone_from(&legs);
-        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs }));
+        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs, taps: Vec::new() }));
         for candidates in self.kept.take() {
             self.order_candidates(self.caller.id, candidates);
         }
@@ -54,6 +54,7 @@ impl Call {
             receives: leg.remote_direction.sends() && !leg.is_silenced(),
             hears,
             answered: self.answered && !anybody_holds,
+            video: None,
         }
     }
 }

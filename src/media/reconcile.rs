@@ -35,6 +35,7 @@ impl Shard {
                     self.after(now, place);
                 }
             }
+            RelayCommand::Refresh { .. } => {}
             RelayCommand::Stats(call) => {
                 let legs = self.stats(call);
                 self.events.push_back(RelayEvent::Stats { call, legs });
@@ -118,7 +119,7 @@ impl Shard {
             self.ufrags.insert(ufrag, place);
         }
         if is_new || changed {
-            let local = leg.local_end(&self.config.certificate);
+            let local = Box::new(leg.local_end(&self.config.certificate));
             let ready = RelayEvent::Ready { call: graph.call, leg: wanted.leg, revision: graph.revision, local };
             // Our end is told before what follows from it.
             self.events.insert(news_before, ready);
@@ -136,9 +137,9 @@ impl Shard {
         }
         for (id, place) in &call.legs {
             let heard = match self.legs.get(*place).map(Leg::hears) {
-                Some(Source::Leg(other)) => Some(other),
+                Some(Source::Leg(other)) => Some(*other),
                 Some(Source::Echo) => Some(*id),
-                Some(Source::Nothing) | None => None,
+                Some(Source::Nothing | Source::Play(_) | Source::Fork(_)) | None => None,
             };
             let source = heard.and_then(|heard| call.legs.iter().find(|(other, _)| *other == heard));
             let codecs = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {

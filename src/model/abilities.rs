@@ -34,6 +34,10 @@ pub struct Abilities {
     pub traverses: bool,
     /// Whether its media are to be protected.
     pub srtp: SrtpPolicy,
+    /// Can show pictures: it may be offered some.
+    pub video: bool,
+    /// Has a word for [`Signal::Refresh`](super::Signal::Refresh).
+    pub refresh: bool,
     /// Keys may stand in its descriptions (RFC 4568): nobody but the peer reads its signalling, or its owner does not
     /// mind.
     pub keys_in_words: bool,
@@ -86,6 +90,8 @@ impl Abilities {
         direct: true,
         traverses: false,
         srtp: SrtpPolicy::Required,
+        video: true,
+        refresh: false,
         keys_in_words: false,
     };
 
@@ -104,6 +110,8 @@ impl Abilities {
         direct: true,
         traverses: true,
         srtp: SrtpPolicy::Required,
+        video: true,
+        refresh: false,
         keys_in_words: false,
     };
 
@@ -121,6 +129,8 @@ impl Abilities {
         direct: false,
         traverses: false,
         srtp: SrtpPolicy::Optional,
+        video: true,
+        refresh: true,
         keys_in_words: false,
     };
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Codec, Ice, Transport};
+use super::{Candidate, Codec, Ice, Play, Tap, TapId, Transport};
 use crate::base::{CallId, LegId};
 
 /// The media of one call as it should be.
@@ -20,6 +20,9 @@ pub struct Graph {
     pub revision: u32,
     /// The legs that carry media. One that was there before and is not any more is taken down.
     pub legs: Vec<GraphLeg>,
+    /// The ears that listen along: recordings and forks.
+    #[serde(default)]
+    pub taps: Vec<Tap>,
 }
 
 /// One leg of a graph.
@@ -41,6 +44,29 @@ pub struct GraphLeg {
     pub hears: Source,
     /// The call is answered on this leg: from here on silence is worth a word (see [`RelayEvent::Silent`]).
     pub answered: bool,
+    /// The pictures that go with the sound; `None`: there are none on this leg.
+    #[serde(default)]
+    pub video: Option<GraphVideo>,
+}
+
+/// The pictures of one leg of a graph. They are never translated: what one side sends the other must take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphVideo {
+    /// They travel with the sound on one transport (BUNDLE, RFC 9143); otherwise they have ports, and a seal, of their
+    /// own. Does not change while the pictures are there.
+    pub bundled: bool,
+    /// What the peer said of its end, once it has. Where they are bundled, its transport counts for nothing.
+    pub remote: Option<RemoteEnd>,
+    /// The formats we told the peer that we receive, with the payload types at which it sends them.
+    pub codecs: Vec<Codec>,
+    /// Whether we may send to the peer.
+    pub sends: bool,
+    /// Whether what the peer sends is wanted.
+    pub receives: bool,
+    /// The leg whose pictures go out of this one.
+    pub sees: Option<LegId>,
+    /// What the peer can take of pictures, in kilobits a second (`b=AS`, `b=TIAS`), and so what the sender is told.
+    pub limit_kbps: Option<u32>,
 }
 
 /// What sort of leg.
@@ -105,7 +131,7 @@ pub struct RemoteEnd {
 }
 
 /// What goes out of a leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// Nothing: the other side is on hold, or not there yet.
@@ -114,6 +140,10 @@ pub enum Source {
     Leg(LegId),
     /// What comes in on this leg.
     Echo,
+    /// A sound. The same one in the next graph goes on; another begins.
+    Play(Play),
+    /// What a fork of the same call says.
+    Fork(TapId),
 }
 
 /// An order to the relay.
@@ -144,8 +174,30 @@ pub enum RelayCommand {
         /// How long it is held.
         duration: Duration,
     },
+    /// Ask the peer of a leg for a whole picture, as one whose pictures cannot be shown from here on does (PLI, RFC
+    /// 4585 §6.3.1; FIR, RFC 5104 §4.3.1).
+    Refresh {
+        /// The call.
+        call: CallId,
+        /// The leg that is asked.
+        leg: LegId,
+    },
     /// Tell the figures of a call: a [`RelayEvent::Stats`] follows.
     Stats(CallId),
+}
+
+impl RelayCommand {
+    /// The call it is about.
+    pub fn call(&self) -> CallId {
+        match self {
+            RelayCommand::Apply(graph) => graph.call,
+            RelayCommand::Remove(call)
+            | RelayCommand::Candidates { call, .. }
+            | RelayCommand::Dtmf { call, .. }
+            | RelayCommand::Refresh { call, .. }
+            | RelayCommand::Stats(call) => *call,
+        }
+    }
 }
 
 /// What the relay tells.
@@ -170,7 +222,7 @@ pub enum RelayEvent {
         /// The revision of the graph that asked for it.
         revision: u32,
         /// Our end.
-        local: LocalEnd,
+        local: Box<LocalEnd>,
     },
     /// Packets can flow: a path is found and, if the leg has a seal, the keys are agreed on.
     Connected {
@@ -196,6 +248,30 @@ pub enum RelayEvent {
         digit: char,
         /// How long it was held.
         duration: Duration,
+    },
+    /// The sound that was to be played once on the leg is over.
+    Played {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// The peer of the leg wants a whole picture, and the leg that it sees has no RTCP by which its peer could be
+    /// asked for one.
+    RefreshWanted {
+        /// The call.
+        call: CallId,
+        /// The leg whose peer wants it.
+        leg: LegId,
+    },
+    /// A tap came to its end: its graph let it go, its file cannot be written, its WebSocket is closed.
+    TapEnded {
+        /// The call.
+        call: CallId,
+        /// The tap.
+        tap: TapId,
+        /// One sentence, if it ended before it should.
+        why: Option<String>,
     },
     /// Nothing came in on an answered leg for three seconds, though something should. Told once for each
     /// silence.
@@ -240,6 +316,9 @@ impl RelayEvent {
             | RelayEvent::Connected { call, .. }
             | RelayEvent::Heard { call, .. }
             | RelayEvent::Dtmf { call, .. }
+            | RelayEvent::Played { call, .. }
+            | RelayEvent::RefreshWanted { call, .. }
+            | RelayEvent::TapEnded { call, .. }
             | RelayEvent::Silent { call, .. }
             | RelayEvent::Failed { call, .. }
             | RelayEvent::Stats { call, .. }
@@ -258,6 +337,18 @@ pub struct LocalEnd {
     pub ssrc: u32,
     /// Its canonical name (RFC 3550 §6.5.1).
     pub cname: String,
+    /// Our end of the pictures, where the graph has some.
+    #[serde(default)]
+    pub video: Option<Box<LocalVideo>>,
+}
+
+/// Our own end of the pictures of a leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocalVideo {
+    /// Where we listen for them and how we protect them; where they are bundled, the transport of the sound.
+    pub transport: Transport,
+    /// The synchronisation source of the pictures that go out, for as long as the leg lives.
+    pub ssrc: u32,
 }
 
 impl LocalEnd {
@@ -298,4 +389,34 @@ pub struct LegStats {
     /// there are keys.
     #[serde(default)]
     pub seal: Option<String>,
+    /// What the peer's speech is worth as it comes in here, from 1 to 4.5: the E-model's estimate (ITU-T G.107) from
+    /// its format, its loss and its delay. Absent until there is something to judge.
+    #[serde(default)]
+    pub mos: Option<f64>,
+    /// The pictures, where there are any.
+    #[serde(default)]
+    pub video: Option<VideoStats>,
+}
+
+/// Figures of the pictures of one leg.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct VideoStats {
+    /// The format last seen from the peer.
+    pub codec: Option<String>,
+    /// RTP packets that came in and were taken.
+    pub packets_in: u64,
+    /// Bytes of payload in them.
+    pub bytes_in: u64,
+    /// RTP packets that went out.
+    pub packets_out: u64,
+    /// Bytes of payload in them.
+    pub bytes_out: u64,
+    /// Packets that the peer sent and that never came in.
+    pub lost_in: u64,
+    /// Packets that we sent and that the peer missed, by its receiver reports.
+    pub lost_out: u64,
+    /// Whole pictures that the peer was asked for.
+    pub refreshes_asked: u64,
+    /// Whole pictures that the peer asked for.
+    pub refreshes_wanted: u64,
 }

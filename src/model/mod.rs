@@ -17,6 +17,7 @@ pub mod party;
 pub mod path;
 pub mod ports;
 pub mod record;
+pub mod service;
 pub mod signal;
 pub mod text;
 
@@ -30,11 +31,13 @@ pub use description::{
 };
 pub use directory::{Directory, User};
 pub use graph::{
-    Graph, GraphLeg, IceMode, LegSpec, LegStats, LocalEnd, RelayCommand, RelayEvent, RemoteEnd, SealKind, Source,
+    Graph, GraphLeg, GraphVideo, IceMode, LegSpec, LegStats, LocalEnd, LocalVideo, RelayCommand, RelayEvent, RemoteEnd,
+    SealKind, Source, VideoStats,
 };
 pub use party::{Address, Entry, Party};
 pub use path::{MediaPath, MediaPolicy};
 pub use ports::{Adapter, Overflow, Relay, Switchboard};
 pub use record::{MediaRecord, Record};
+pub use service::{Play, Recording, RecordingFormat, Services, Sound, Tap, TapEnd, TapId, Tone};
 pub use signal::{Answer, CallStats, Candidates, Dtmf, Offer, Progress, Signal, Stage, Start};
 pub use text::{LONGEST_TEXT, Text, TextId, Undelivered};

@@ -39,6 +39,9 @@ pub struct Record {
     /// If they went through the relay: one sentence why they did not go directly.
     #[serde(default)]
     pub relayed_because: Option<String>,
+    /// Where the talk was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<std::path::PathBuf>,
     /// The media of each leg.
     pub media: Vec<MediaRecord>,
 }

@@ -47,6 +47,9 @@ pub enum Signal {
     Mute(bool),
     /// A digit of the keypad, said by signalling rather than in the media.
     Dtmf(Dtmf),
+    /// The party cannot show the other's pictures until a whole one comes, and says so by signalling rather than in the
+    /// media (RFC 5168 `picture_fast_update`).
+    Refresh,
 
     /// Which way the media of the call goes. Said to a leg at most once, before [`Signal::Accept`] on the
     /// caller's leg and after [`Signal::Start`] on the callee's; never heard.

@@ -10,7 +10,7 @@ use super::hours::Minute;
 use super::normalise::{Dialled, Numbering};
 use super::pattern::Pattern;
 use super::plan::{Dialplan, Rule, TargetName, Then, When};
-use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, User};
+use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, Services, User};
 
 /// Everything that a rule may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Decision {
     pub rule: Option<usize>,
     /// The rule is marked `emergency`: no limit of the gateway may refuse the call.
     pub emergency: bool,
+    /// What the rule adds to the call.
+    pub services: Services,
     /// Each rule that was looked at, in order; the last one is the one that decided.
     pub steps: Vec<Step>,
 }
@@ -153,7 +155,8 @@ pub fn decide(plan: &Dialplan, request: &Request) -> Decision {
         let failed = rule.when.failed(request);
         steps.push(Step { rule: index, failed });
         if failed.is_none() {
-            return Decision { action: act(rule, request), rule: Some(index), emergency: rule.emergency, steps };
+            let (action, services) = (act(rule, request), rule.services.clone());
+            return Decision { action, rule: Some(index), emergency: rule.emergency, services, steps };
         }
     }
     let cause = match request.entry {
@@ -163,7 +166,7 @@ pub fn decide(plan: &Dialplan, request: &Request) -> Decision {
         Entry::User(_) if request.to.is_number() || request.user.is_some() => Cause::Forbidden,
         Entry::User(_) => Cause::NotFound,
     };
-    Decision { action: Action::Reject(cause), rule: None, emergency: false, steps }
+    Decision { action: Action::Reject(cause), rule: None, emergency: false, services: Services::default(), steps }
 }
 
 fn act(rule: &Rule, request: &Request) -> Action {

@@ -15,6 +15,7 @@ pub mod normalise;
 pub mod pattern;
 pub mod plan;
 mod print;
+pub mod services;
 pub mod template;
 
 pub use decide::{Action, Condition, Decision, Dial, Request, Step, Target, decide};

@@ -7,9 +7,10 @@ use super::MAX_TARGETS;
 use super::entry::EntryPattern;
 use super::hours::Hours;
 use super::pattern::Pattern;
+use super::services::read_services;
 use super::template::Template;
 use crate::base::settings::{Located, Problems, Section, Sheet, nearest};
-use crate::model::{Cause, MediaPolicy};
+use crate::model::{Cause, MediaPolicy, Services};
 
 /// The most files of a plan.
 pub const MAX_FILES: usize = 64;
@@ -45,6 +46,8 @@ pub struct Rule {
     pub then: Then,
     /// No limit of the gateway may refuse the call.
     pub emergency: bool,
+    /// What it adds to the call.
+    pub services: Services,
 }
 
 /// The conditions of a rule; those that are absent always hold, but for `entry`: a rule without it does not
@@ -164,9 +167,10 @@ fn read_rule(section: &mut Section<'_>, names: &Names) -> Option<Rule> {
     });
     let emergency = section.flag("emergency").is_some_and(|e| e.value);
     let when = read_when(&mut section.section("when"));
+    let services = read_services(section);
     let then = read_then(section, &when, names)?;
     let name = name.map_or_else(|| place.clone(), |n| n.value);
-    Some(Rule { name, place, when, then, emergency })
+    Some(Rule { name, place, when, then, emergency, services })
 }
 
 fn read_when(section: &mut Section<'_>) -> When {

@@ -162,7 +162,7 @@ impl Calls {
             () => None,
         };
         let plan = match refusal {
-            Some(cause) => Plan { rule: resolved.plan.rule, action: call::Action::Reject(cause) },
+            Some(cause) => Plan { action: call::Action::Reject(cause), ..resolved.plan },
             None => resolved.plan,
         };
         self.next_call += 1;

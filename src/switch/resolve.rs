@@ -67,7 +67,7 @@ impl Resolver {
             route::Action::Reject(cause) => call::Action::Reject(cause),
             route::Action::Dial(dial) => call::Action::Dial(self.attempts(dial, asking, bindings, adapters)),
         };
-        Resolved { plan: Plan { rule, action }, emergency: decision.emergency }
+        Resolved { plan: Plan { rule, action, services: decision.services }, emergency: decision.emergency }
     }
 
     /// Asks the dialplan about a message, as about a call: the places of each target, one target after the other, and

@@ -50,7 +50,12 @@ impl Leg {
             Signal::Stats(stats) => out.frames.push(ToPage::Stats { call, legs: sides(&stats) }),
             Signal::Hangup(hangup) => self.end(hangup, out),
             // A leg is opened once; a page has no word for the rest.
-            Signal::Start(_) | Signal::Redirect(_) | Signal::AskStats | Signal::Lost | Signal::Back => {}
+            Signal::Start(_)
+            | Signal::Redirect(_)
+            | Signal::Refresh
+            | Signal::AskStats
+            | Signal::Lost
+            | Signal::Back => {}
         }
     }
 

@@ -60,6 +60,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         receives: true,
         hears,
         answered: true,
+        video: None,
     };
     let naked = LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6: false };
     let legs = vec![
@@ -67,7 +68,11 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         leg(b, LegSpec::PHONE, Some(remote), Source::Leg(b)),
         leg(c, naked, None, Source::Leg(b)),
     ];
-    shard.handle_command(now, RelayCommand::Apply(Graph { call: CallId(1), revision: 1, legs }), ports);
+    shard.handle_command(
+        now,
+        RelayCommand::Apply(Graph { call: CallId(1), revision: 1, legs, taps: Vec::new() }),
+        ports,
+    );
     shard
 }
 

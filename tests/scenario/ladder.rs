@@ -13,8 +13,8 @@ use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, CandidateHost, CandidateKind, CandidateProtocol, Candidates, Cause, Codec,
     Crypto, Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, IceMode, Kind, LocalEnd, MediaPath,
-    MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind, Setup, Signal,
-    Source, SrtpPolicy, Stage, Start, Stream, Transport,
+    MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind, Services, Setup,
+    Signal, Source, SrtpPolicy, Stage, Start, Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -161,7 +161,7 @@ impl Ladder {
     /// The call comes in and is decided so.
     pub fn open(&mut self, action: patchcord::call::Action) {
         let (start, abilities) = self.opening.take().expect("a call comes in once");
-        let plan = Plan { rule: Some("a rule".into()), action };
+        let plan = Plan { rule: Some("a rule".into()), action, services: Services::default() };
         self.draw(self.caller, "Start", true);
         let opening = Opening { call: CallId(7), leg: self.caller, abilities, start, plan, wall_ms: 1_000_000 };
         self.call = Some(Call::open(self.now, opening));
@@ -273,7 +273,7 @@ impl Ladder {
     /// What the relay was last told that a leg hears.
     pub fn hears(&self, leg: LegId) -> Source {
         let graph = self.graph.as_ref().expect("a graph");
-        graph.legs.iter().find(|l| l.leg == leg).expect("the leg").hears
+        graph.legs.iter().find(|l| l.leg == leg).expect("the leg").hears.clone()
     }
 
     fn drain(&mut self) {
@@ -332,9 +332,9 @@ impl Ladder {
             (IceMode::None, seal) => keyed_transport("ours", seal == SealKind::Opportunistic),
             _ => browser_transport("ours"),
         };
-        let local = LocalEnd { transport, ssrc: 1, cname: "c".into() };
+        let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video: None };
         let (now, revision) = (self.now, graph.revision);
-        self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local });
+        self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local: Box::new(local) });
     }
 
     fn draw(&mut self, leg: LegId, what: &str, is_heard: bool) {

@@ -9,7 +9,7 @@ use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
 use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Dtmf, Entry, Graph, Hangup, LocalEnd,
-    MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Signal, Stage, Start,
+    MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Services, Signal, Stage, Start,
 };
 
 use crate::ladder::{browser_description, browser_transport, candidates, phone_description};
@@ -161,7 +161,7 @@ impl World {
             offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
             hops_left: 10,
         };
-        let (abilities, plan) = (wire.abilities(), Plan { rule: None, action });
+        let (abilities, plan) = (wire.abilities(), Plan { rule: None, action, services: Services::default() });
         let opening = Opening { call: CallId(1), leg: caller, abilities, start, plan, wall_ms: 0 };
         let call = Call::open(now, opening);
         let (relay, graph) = (VecDeque::new(), None);
@@ -271,9 +271,14 @@ impl World {
                 if leg.spec.seal == SealKind::Plain {
                     transport = phone_description(&[Codec::pcmu()]).streams[0].transport.clone();
                 }
-                let local = LocalEnd { transport, ssrc: 1, cname: "c".into() };
+                let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video: None };
                 let revision = graph.revision;
-                self.relay.push_back(RelayEvent::Ready { call: CallId(1), leg: leg.leg, revision, local });
+                self.relay.push_back(RelayEvent::Ready {
+                    call: CallId(1),
+                    leg: leg.leg,
+                    revision,
+                    local: Box::new(local),
+                });
             }
             if leg.spec.seal == SealKind::Dtls && leg.remote.is_some() {
                 self.relay.push_back(RelayEvent::Connected { call: CallId(1), leg: leg.leg });

@@ -30,13 +30,14 @@ impl Leg {
             Signal::Path(path) => self.media.path = path,
             Signal::Hangup(hangup) => self.part(&hangup, out),
             // Nothing in Jingle says "trying" or sends elsewhere; no client shows a notice or figures in a call. The
-            // call knows by the abilities that there is no word for a digit.
+            // call knows by the abilities that there is no word for a digit, nor for a whole picture.
             Signal::Progress(_)
             | Signal::Redirect(_)
             | Signal::Notice(_)
             | Signal::Stats(_)
             | Signal::AskStats
             | Signal::Dtmf(_)
+            | Signal::Refresh
             | Signal::Start(_)
             | Signal::Lost
             | Signal::Back => {}

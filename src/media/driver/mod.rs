@@ -174,13 +174,7 @@ impl Drop for Running {
 
 impl Relay for RelayHandle {
     fn order(&self, command: RelayCommand) -> Result<(), Overflow> {
-        let call = match &command {
-            RelayCommand::Apply(graph) => graph.call,
-            RelayCommand::Remove(call)
-            | RelayCommand::Candidates { call, .. }
-            | RelayCommand::Dtmf { call, .. }
-            | RelayCommand::Stats(call) => *call,
-        };
+        let call = command.call();
         let line = self.0.line(call).ok_or(Overflow)?;
         line.orders.try_send(command).map_err(|_| Overflow)?;
         line.bell.ring();

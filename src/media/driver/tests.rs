@@ -55,6 +55,7 @@ fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
         receives: true,
         hears,
         answered: true,
+        video: None,
     }
 }
 
@@ -79,7 +80,7 @@ fn a_call_between(first: &str, second: &str) {
     let (a, b) = (mint.mint(), mint.mint());
     let call = CallId(1);
     let legs = vec![leg(a, &a_phone, Source::Leg(b)), leg(b, &b_phone, Source::Leg(a))];
-    bench.relay.order(RelayCommand::Apply(Graph { call, revision: 1, legs })).expect("room");
+    bench.relay.order(RelayCommand::Apply(Graph { call, revision: 1, legs, taps: Vec::new() })).expect("room");
     let (to_a, to_b) = (bench.address(a), bench.address(b));
     let mut buffer = [0; 2000];
     for sequence in 1..=20 {
@@ -120,7 +121,10 @@ fn each_shard_has_ports_of_its_own_and_its_calls_stay_with_it() {
         .map(|call| {
             let id = mint.mint();
             let legs = vec![leg(id, &socket, Source::Echo)];
-            bench.relay.order(RelayCommand::Apply(Graph { call: CallId(call), revision: 1, legs })).expect("room");
+            bench
+                .relay
+                .order(RelayCommand::Apply(Graph { call: CallId(call), revision: 1, legs, taps: Vec::new() }))
+                .expect("room");
             bench.address(id).port()
         })
         .collect();

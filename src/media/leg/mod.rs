@@ -93,7 +93,7 @@ impl Wires {
 }
 
 /// What the call wants of the leg.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Wants {
     sends: bool,
     receives: bool,
@@ -207,8 +207,8 @@ impl Leg {
     }
 
     /// What goes out of it.
-    pub fn hears(&self) -> Source {
-        self.wants.hears
+    pub fn hears(&self) -> &Source {
+        &self.wants.hears
     }
 
     /// The formats that its peer may send.
@@ -228,11 +228,11 @@ impl Leg {
         if let Some(remote) = graph.remote.as_ref().filter(|_| changed) {
             self.describe(cx, remote);
         }
-        if (graph.sends, graph.hears) != (self.wants.sends, self.wants.hears) {
+        if (graph.sends, &graph.hears) != (self.wants.sends, &self.wants.hears) {
             self.track.break_off();
             self.stop_speaking();
         }
-        self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears };
+        self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears.clone() };
         self.watch.expect(cx.now, graph.answered && graph.receives);
         self.settle(cx);
         changed
@@ -273,7 +273,7 @@ impl Leg {
             rtcp_address: None,
             feedback_profile: self.remote.as_ref().map_or(has_feedback, |r| r.transport.feedback_profile),
         };
-        LocalEnd { transport, ssrc: self.track.ssrc(), cname: self.cname.clone() }
+        LocalEnd { transport, ssrc: self.track.ssrc(), cname: self.cname.clone(), video: None }
     }
 
     /// More candidates of the peer.

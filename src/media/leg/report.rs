@@ -28,6 +28,8 @@ impl Leg {
             rtt_ms: round_trip.map(|time| time.as_secs_f64() * 1000.0),
             refused: self.refused,
             seal: self.seal.name(),
+            mos: None,
+            video: None,
         }
     }
 

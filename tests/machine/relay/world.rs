@@ -106,7 +106,7 @@ impl World {
     }
 
     pub fn apply(&mut self, revision: u32, legs: &[GraphLeg]) {
-        self.order(RelayCommand::Apply(Graph { call: CALL, revision, legs: legs.to_vec() }));
+        self.order(RelayCommand::Apply(Graph { call: CALL, revision, legs: legs.to_vec(), taps: Vec::new() }));
     }
 
     /// A datagram arrives; what goes out from its buffer is added to `sent`.
@@ -160,7 +160,7 @@ impl World {
     /// The last end of ours that was told of a leg.
     pub fn ready(&mut self, leg: LegId) -> LocalEnd {
         let found = self.events.iter().rev().find_map(|event| match event {
-            RelayEvent::Ready { leg: l, local, .. } if *l == leg => Some(local.clone()),
+            RelayEvent::Ready { leg: l, local, .. } if *l == leg => Some((**local).clone()),
             _ => None,
         });
         found.expect("the leg is ready")
@@ -193,6 +193,7 @@ pub fn plain_leg(leg: LegId, remote: Option<RemoteEnd>, codecs: &[Codec], hears:
         receives: true,
         hears,
         answered: true,
+        video: None,
     }
 }
 

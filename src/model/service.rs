@@ -1,0 +1,110 @@
+//! What a call may have beside the two who talk: sounds that are played, and ears that listen along.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::LegId;
+
+/// The longest name of a sound, in characters.
+pub const LONGEST_SOUND_NAME: usize = 100;
+
+/// What the dialplan adds to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Services {
+    /// What the caller hears while a callee rings that sends no sound of its own.
+    pub ring_back: Option<Sound>,
+    /// What a party hears whom the other has put on hold.
+    pub hold_music: Option<Sound>,
+    /// What the caller hears before anybody rings.
+    pub announcement: Option<Sound>,
+    /// The talk is recorded from the answer on.
+    pub record: Option<Recording>,
+    /// The URL of a WebSocket that hears the talk from the answer on, and may speak.
+    pub fork: Option<String>,
+}
+
+/// Something that can be played.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    /// A tone of the telephone network.
+    Tone(Tone),
+    /// A sound of the configuration, by its name.
+    Named(String),
+}
+
+/// The tones that a relay makes by itself (ITU-T E.180).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// Somebody's telephone rings.
+    Ringing,
+    /// Somebody's line is busy.
+    Busy,
+    /// The call cannot be put through.
+    Congestion,
+    /// One beep: a recording goes on.
+    Recording,
+}
+
+/// A sound that goes out of a leg.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Play {
+    /// What.
+    pub sound: Sound,
+    /// Again and again; otherwise once, and then [`RelayEvent::Played`](super::RelayEvent::Played) tells of its end.
+    pub repeats: bool,
+}
+
+/// How a talk is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The form of the file.
+    pub format: RecordingFormat,
+    /// What both parties hear first, so that they know of it.
+    pub notice: Option<Sound>,
+}
+
+/// The form of a recording: always two channels, the caller on the left and the callee on the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingFormat {
+    /// Linear samples (RIFF WAVE).
+    Wav,
+    /// Opus in Ogg (RFC 7845).
+    Opus,
+}
+
+/// An ear that listens along; the number is the call's own and never used twice in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TapId(pub u32);
+
+/// An ear in the graph of a call. It hears what comes in on both legs, each on a channel of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tap {
+    /// Its number.
+    pub id: TapId,
+    /// The legs that it hears: left, right.
+    pub legs: [Option<LegId>; 2],
+    /// Where it goes.
+    pub to: TapEnd,
+}
+
+/// Where a tap goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TapEnd {
+    /// Into a file.
+    File {
+        /// Which; its folder exists.
+        path: PathBuf,
+        /// In which form.
+        format: RecordingFormat,
+    },
+    /// To a WebSocket, which may speak too: see [`Source::Fork`](super::Source::Fork).
+    WebSocket {
+        /// `ws://` or `wss://`.
+        url: String,
+    },
+}
