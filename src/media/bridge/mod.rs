@@ -4,4 +4,4 @@ pub mod formats;
 pub mod transcode;
 
 pub use formats::{Change, Content, Format, Route, Routes};
-pub use transcode::{Target, Transcoder};
+pub use transcode::{FRAME, Listening, Pace, Target, Transcoder};

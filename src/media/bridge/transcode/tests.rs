@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use std::f64::consts::TAU;
+use std::time::Duration;
 
+use super::listen::{FIRST_DELAY, LONGEST_DELAY_MS};
+use super::pace::MAX_CATCH_UP;
 use super::*;
 use crate::media::codec::MAX_PAYLOAD;
 
@@ -89,8 +92,7 @@ impl Scene {
 
     /// How much waits at the end, in milliseconds.
     fn waits(&self) -> u32 {
-        let source = self.transcoder.source.unwrap();
-        self.transcoder.queue.span(source.due) / (source.clock_hz / 1000) + self.transcoder.samples.len() as u32 / 8
+        self.transcoder.listening.waits_ms()
     }
 }
 
