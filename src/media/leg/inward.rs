@@ -3,9 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::latch::{Sender, Sign};
-use super::path::Path;
-use super::seal::Seal;
 use super::{Context, Leg};
 use crate::media::bridge::Content;
 use crate::model::RelayEvent;
@@ -35,7 +32,7 @@ impl Leg {
     ) -> Option<Heard> {
         let heard = self.open_rtp(cx.now, from, buffer.get_mut(..length)?);
         let Some((heard, payload_type)) = heard else {
-            self.refused += 1;
+            self.link.refused += 1;
             return None;
         };
         let payload = buffer.get(heard.start..heard.end)?;
@@ -55,45 +52,9 @@ impl Leg {
 
     /// Checks where a packet comes from, opens it, and reads it.
     fn open_rtp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<(Heard, u8)> {
-        let length = match (&mut self.path, &mut self.seal) {
-            (Path::Latch(latch), seal) if seal.is_plain() => {
-                let fields = Packet::parse(packet)?.fields();
-                let is_negotiated = self.formats.iter().any(|f| f.payload_type == fields.payload_type);
-                if !is_negotiated {
-                    return None;
-                }
-                let sign = Sign { ssrc: fields.ssrc, sequence: fields.sequence };
-                let was_locked = latch.is_locked();
-                match latch.judge(now, from, sign) {
-                    Sender::Peer => {}
-                    Sender::Probation => return None,
-                    Sender::Stranger => {
-                        self.note_stranger(from);
-                        return None;
-                    }
-                }
-                if !was_locked {
-                    self.rtcp_from = None;
-                }
-                packet.len()
-            }
-            (Path::Latch(latch), seal) => {
-                if !latch.may_be_peer(now, from) {
-                    self.note_stranger(from);
-                    return None;
-                }
-                let length = seal.unprotect_rtp(packet).ok()?;
-                latch.lock(from);
-                length
-            }
-            (Path::Ice(ice), seal) => {
-                if !ice.is_known(from) {
-                    self.note_stranger(from);
-                    return None;
-                }
-                seal.unprotect_rtp(packet).ok()?
-            }
-        };
+        let formats = &self.formats;
+        let is_negotiated = |number: u8| formats.iter().any(|f| f.payload_type == number);
+        let length = self.link.open_rtp(now, from, packet, is_negotiated)?;
         let parsed = Packet::parse(packet.get(..length)?)?;
         let fields = parsed.fields();
         let format = self.formats.iter().find(|f| f.payload_type == fields.payload_type)?;
@@ -103,60 +64,22 @@ impl Leg {
 
     /// Takes an RTCP compound.
     pub fn receive_rtcp(&mut self, cx: &mut Context, from: SocketAddr, packet: &mut [u8]) {
-        let is_peer = match &self.path {
-            Path::Ice(ice) => ice.is_known(from),
-            Path::Latch(latch) => latch.target().is_some_and(|t| t.ip() == from.ip()),
-        };
-        if !is_peer {
-            self.refused += 1;
-            return;
-        }
-        let Ok(length) = self.seal.unprotect_rtcp(packet) else {
-            self.refused += 1;
-            return;
-        };
-        let Some(compound) = packet.get(..length) else { return };
-        self.rtcp_from = Some(from);
+        let Some(compound) = self.link.open_rtcp(from, packet) else { return };
         self.control.hear(cx.now, cx.wall, self.track.ssrc(), &mut self.hearing, compound);
     }
 
     /// Takes a DTLS datagram.
     pub fn receive_dtls(&mut self, cx: &mut Context, from: SocketAddr, datagram: &[u8]) {
-        let Seal::Dtls(dtls) = &mut self.seal else {
-            self.refused += 1;
-            return;
-        };
-        let may_be_peer = match &self.path {
-            Path::Ice(ice) => ice.is_known(from),
-            Path::Latch(latch) => latch.may_be_peer(cx.now, from),
-        };
-        if !may_be_peer {
-            self.note_stranger(from);
-            self.refused += 1;
-            return;
+        if self.link.receive_dtls(cx.now, from, datagram) {
+            self.settle(cx);
         }
-        let was_open = dtls.keys_mut().is_some();
-        if let Path::Latch(latch) = &mut self.path {
-            latch.note_handshake(from);
-        }
-        dtls.handle_datagram(cx.now, datagram);
-        let is_open = dtls.keys_mut().is_some();
-        if !was_open && is_open {
-            match &mut self.path {
-                Path::Latch(latch) => latch.lock(from),
-                Path::Ice(ice) => ice.leave_old_path(),
-            }
-        }
-        self.settle(cx);
     }
 
     /// Takes a STUN message; returns whether it was this leg's.
     pub fn receive_stun(&mut self, cx: &mut Context, from: SocketAddr, datagram: &[u8]) -> bool {
-        let taken = self.path.ice_mut().is_some_and(|ice| ice.handle_stun(cx.now, from, datagram));
+        let taken = self.link.receive_stun(cx.now, from, datagram);
         if taken {
             self.settle(cx);
-        } else {
-            self.refused += 1;
         }
         taken
     }
@@ -169,13 +92,6 @@ impl Leg {
                 digit: dtmf.digit,
                 duration: dtmf.duration,
             });
-        }
-    }
-
-    fn note_stranger(&mut self, from: SocketAddr) {
-        match &mut self.stranger {
-            Some((address, count)) if *address == from => *count += 1,
-            _ => self.stranger = Some((from, 1)),
         }
     }
 }

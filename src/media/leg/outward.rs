@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::inward::Heard;
-use super::path::Path;
 use super::{Context, Leg};
 use crate::media::bridge::{Change, Content, Route};
 use crate::media::outbox::MAX_DATAGRAM;
-use crate::media::shard::{Outgoing, SocketId};
+use crate::media::shard::Outgoing;
 use crate::rtp::Fields;
 use crate::rtp::event::PAYLOAD;
 use crate::rtp::packet::FIXED_HEADER;
@@ -55,7 +54,7 @@ impl Leg {
 
     /// Where packets go, if any may.
     pub(super) fn target(&self) -> Option<SocketAddr> {
-        self.path.target().filter(|_| self.wants.sends && self.seal.is_open())
+        self.link.target().filter(|_| self.wants.sends)
     }
 
     /// Changes what was heard as its route wants it and puts our header before it.
@@ -71,10 +70,10 @@ impl Leg {
         route.change.apply(buffer.get_mut(heard.start..heard.end)?);
         let packet = buffer.get_mut(start..)?;
         fields.write_new(packet);
-        let length = self.seal.protect_rtp(packet, heard.end - start).ok()?;
+        let length = self.link.seal.protect_rtp(packet, heard.end - start).ok()?;
         self.clock_hz = route.clock_hz;
         self.track.count(heard.end - heard.start);
-        Some(Outgoing { socket: self.wires.rtp, to, start, end: start + length })
+        Some(Outgoing { socket: self.link.wires.rtp, to, start, end: start + length })
     }
 
     /// Queues a digit; `false` if it is none, too many wait, or the peer takes no events.
@@ -84,16 +83,7 @@ impl Leg {
 
     /// Does what is due; the shard calls it at [`Leg::poll_timeout`].
     pub fn handle_timeout(&mut self, cx: &mut Context) {
-        if let Path::Ice(ice) = &mut self.path
-            && ice.poll_timeout().is_some_and(|at| cx.now >= at)
-        {
-            ice.handle_timeout(cx.now);
-        }
-        if let super::Seal::Dtls(dtls) = &mut self.seal
-            && dtls.poll_timeout().is_some_and(|at| cx.now >= at)
-        {
-            dtls.handle_timeout(cx.now);
-        }
+        self.link.handle_timeout(cx.now);
         if self.hearing.poll_timeout().is_some_and(|at| cx.now >= at) {
             self.hearing.keys().handle_timeout(cx.now);
             self.tell_digits(cx);
@@ -107,14 +97,9 @@ impl Leg {
 
     /// When [`Leg::handle_timeout`] should be called next.
     pub fn poll_timeout(&mut self) -> Instant {
-        let ice = self.path.ice_mut().and_then(|ice| ice.poll_timeout());
-        let dtls = match &self.seal {
-            super::Seal::Dtls(dtls) => dtls.poll_timeout(),
-            super::Seal::Plain | super::Seal::Sdes(_) => None,
-        };
         let watch = self.watch.poll_timeout(self.last_life(), self.patience());
         let speech = self.speaking.as_ref().and_then(|s| s.poll_timeout());
-        let others = [ice, dtls, watch, speech, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
+        let others = [self.link.poll_timeout(), watch, speech, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
         others.into_iter().flatten().fold(self.control.poll_timeout(), Instant::min)
     }
 
@@ -139,11 +124,11 @@ impl Leg {
         if let Some(place) = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + PAYLOAD) {
             place.copy_from_slice(&due.event.to_bytes());
         }
-        match self.seal.protect_rtp(&mut buffer, FIXED_HEADER + PAYLOAD) {
+        match self.link.seal.protect_rtp(&mut buffer, FIXED_HEADER + PAYLOAD) {
             Ok(length) => {
                 buffer.truncate(length);
                 self.track.count(PAYLOAD);
-                cx.outbox.push(self.wires.rtp, to, buffer);
+                cx.outbox.push(self.link.wires.rtp, to, buffer);
             }
             Err(_) => cx.outbox.put_back(buffer),
         }
@@ -163,7 +148,7 @@ impl Leg {
             &mut buffer,
         );
         match length {
-            Some(length) => self.send_rtcp(cx, buffer, length),
+            Some(length) => self.link.send_rtcp(cx, buffer, length),
             None => cx.outbox.put_back(buffer),
         }
     }
@@ -175,32 +160,6 @@ impl Leg {
         let mut buffer = cx.outbox.buffer();
         buffer.resize(MAX_DATAGRAM, 0);
         let length = self.control.goodbye(&self.track, &self.cname, &mut buffer);
-        self.send_rtcp(cx, buffer, length);
-    }
-
-    fn send_rtcp(&mut self, cx: &mut Context, mut buffer: Vec<u8>, length: usize) {
-        let way = self.rtcp_way().filter(|_| self.seal.is_open());
-        match way.and_then(|way| Some((way, self.seal.protect_rtcp(&mut buffer, length).ok()?))) {
-            Some(((socket, to), length)) => {
-                buffer.truncate(length);
-                cx.outbox.push(socket, to, buffer);
-            }
-            None => cx.outbox.put_back(buffer),
-        }
-    }
-
-    /// Where RTCP goes, and by which socket.
-    fn rtcp_way(&self) -> Option<(SocketId, SocketAddr)> {
-        let target = self.path.target()?;
-        let remote = self.remote.as_ref()?;
-        let own = self.wires.pair.filter(|_| !remote.rtcp_mux);
-        let Some(pair) = own else { return Some((self.wires.rtp, target)) };
-        if matches!(self.seal, super::Seal::Dtls(_)) {
-            // RFC 5764 §4.1: RTCP on a port of its own wants keys of its own, which nobody agreed on.
-            return None;
-        }
-        let described = remote.transport.rtcp_address.filter(|_| remote.transport.address == Some(target));
-        let next = SocketAddr::new(target.ip(), target.port().checked_add(1)?);
-        Some((pair.rtcp, self.rtcp_from.or(described).unwrap_or(next)))
+        self.link.send_rtcp(cx, buffer, length);
     }
 }

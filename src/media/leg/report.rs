@@ -26,8 +26,8 @@ impl Leg {
             jitter_ms: self.hearing.jitter_ms(),
             jitter_out_ms: self.control.jitter_out_ms(self.clock_hz),
             rtt_ms: round_trip.map(|time| time.as_secs_f64() * 1000.0),
-            refused: self.refused,
-            seal: self.seal.name(),
+            refused: self.link.refused,
+            seal: self.link.seal.name(),
             mos: None,
             video: None,
         }
@@ -58,24 +58,24 @@ impl Leg {
 
     /// One sentence on why nothing comes in.
     fn complaint(&self, patience: Duration) -> String {
-        let peer = self.peer_word();
-        if let Path::Ice(ice) = &self.path
+        let peer = self.link.peer_word();
+        if let Path::Ice(ice) = &self.link.path
             && !ice.is_nominated()
         {
             return format!("ICE with {peer} did not finish: {}", ice.complaint());
         }
-        if !self.seal.is_open() {
-            if matches!(self.seal, super::Seal::Sdes(_)) {
+        if !self.link.seal.is_open() {
+            if matches!(self.link.seal, super::Seal::Sdes(_)) {
                 return format!("{peer} has not said its SRTP key, so nothing could be sent to it or taken from it");
             }
             return format!("DTLS with {peer} did not finish within {} s; {}", patience.as_secs(), self.seal_words());
         }
-        let Some(target) = self.path.target() else {
+        let Some(target) = self.link.path.target() else {
             return format!("{peer} did not say where it listens, so nothing was sent to it, and nothing came");
         };
         let sent = self.track.counts().0;
         let when = if self.hearing.last().is_some() { "the last packet" } else { "the answer" };
-        let strangers = match (&self.stranger, self.refused) {
+        let strangers = match (&self.link.stranger, self.link.refused) {
             (Some((from, count)), _) => {
                 format!("; {count} came from {from}, which was not described, and were dropped")
             }
@@ -91,7 +91,7 @@ impl Leg {
     }
 
     fn seal_words(&self) -> &'static str {
-        match self.role {
+        match self.link.role {
             None => "the peer has not described itself yet",
             Some(super::Role::Active) => "we opened the handshake and wait for its answer",
             Some(super::Role::Passive) => "it was to open the handshake",

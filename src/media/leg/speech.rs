@@ -133,11 +133,11 @@ impl Leg {
         let fields = self.track.frame(at, marker, speaking.payload_type, speaking.clock_hz);
         self.clock_hz = speaking.clock_hz;
         fields.write_new(&mut buffer);
-        match self.seal.protect_rtp(&mut buffer, FIXED_HEADER + length) {
+        match self.link.seal.protect_rtp(&mut buffer, FIXED_HEADER + length) {
             Ok(whole) => {
                 buffer.truncate(whole);
                 self.track.count(length);
-                outbox.push(self.wires.rtp, to, buffer);
+                outbox.push(self.link.wires.rtp, to, buffer);
             }
             Err(_) => outbox.put_back(buffer),
         }
