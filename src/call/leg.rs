@@ -1,5 +1,7 @@
 //! One leg of a call: what its peer said of its media, and what we said.
 
+use std::time::Duration;
+
 use crate::base::{ExchangeId, LegId};
 use crate::model::{
     Abilities, Candidates, Codec, Description, Direction, Group, IceMode, Kind, LegSpec, LocalEnd, Mid, RemoteEnd,
@@ -10,6 +12,9 @@ use super::negotiate;
 
 /// The name of the stream in offers of our own making.
 const OUR_MID: &str = "0";
+
+/// A packet of speech where nobody says otherwise (RFC 3551 §4.2).
+const USUAL_PACKET: Duration = Duration::from_millis(20);
 
 /// Offer and answer on one leg (RFC 3264), in JSEP's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +106,13 @@ impl Leg {
         let transport = self.heard_transport(stream);
         let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &transport));
         self.remote_direction = direction_of(stream);
-        self.remote =
-            Some(RemoteEnd { transport, codecs: stream.codecs.clone(), rtcp_mux: stream.rtcp_mux, is_offer: true });
+        self.remote = Some(RemoteEnd {
+            transport,
+            codecs: stream.codecs.clone(),
+            rtcp_mux: stream.rtcp_mux,
+            ptime: packet_time(stream),
+            is_offer: true,
+        });
         self.offered = Some(description);
         restarts
     }
@@ -118,6 +128,7 @@ impl Leg {
             transport: self.heard_transport(stream),
             codecs: negotiate::agreed(&stream.codecs, &self.codecs),
             rtcp_mux: stream.rtcp_mux,
+            ptime: packet_time(stream),
             is_offer: false,
         });
         true
@@ -265,6 +276,14 @@ impl Leg {
 fn direction_of(stream: &Stream) -> Direction {
     let is_old_hold = stream.transport.address.is_none() && stream.transport.ice.is_none();
     if is_old_hold { Direction::Inactive } else { stream.direction }
+}
+
+/// How much speech the peer wants in a packet: what it asks for, and no more than it takes (RFC 8866 §6.4).
+fn packet_time(stream: &Stream) -> Option<Duration> {
+    let most =
+        stream.extras.iter().find(|e| e.name == "maxptime").and_then(|e| e.value.as_deref()?.trim().parse().ok());
+    let most = most.map(Duration::from_millis).filter(|most| *most < stream.ptime.unwrap_or(USUAL_PACKET));
+    most.or(stream.ptime)
 }
 
 /// Whether the peer's new transport asks for a new one of ours: an ICE restart (RFC 8839 §4.4.3.1.1), or another

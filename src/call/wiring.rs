@@ -54,6 +54,7 @@ impl Call {
             receives: leg.remote_direction.sends() && !leg.is_silenced(),
             hears,
             answered: self.answered && !anybody_holds,
+            keeps_sending: self.answered && leg.abilities.keeps_sending,
             video: None,
         }
     }

@@ -41,6 +41,8 @@ pub struct Abilities {
     /// Keys may stand in its descriptions (RFC 4568): nobody but the peer reads its signalling, or its owner does not
     /// mind.
     pub keys_in_words: bool,
+    /// May take a line on which nothing comes for a dead one: while the call is up, its media never stop.
+    pub keeps_sending: bool,
 }
 
 /// Whether the media of a leg are to be protected.
@@ -93,6 +95,7 @@ impl Abilities {
         video: true,
         refresh: false,
         keys_in_words: false,
+        keeps_sending: false,
     };
 
     /// An IM client: Jingle with ICE and DTLS-SRTP. It has no word for a digit, and XMPP servers give their
@@ -113,6 +116,7 @@ impl Abilities {
         video: true,
         refresh: false,
         keys_in_words: false,
+        keeps_sending: false,
     };
 
     /// A telephone or trunk that speaks plain SIP and RTP.
@@ -132,5 +136,6 @@ impl Abilities {
         video: true,
         refresh: true,
         keys_in_words: false,
+        keeps_sending: true,
     };
 }

@@ -44,6 +44,9 @@ pub struct GraphLeg {
     pub hears: Source,
     /// The call is answered on this leg: from here on silence is worth a word (see [`RelayEvent::Silent`]).
     pub answered: bool,
+    /// While nothing is heard, comfort noise goes out, so that a peer that takes a silent line for a dead one stays.
+    #[serde(default)]
+    pub keeps_sending: bool,
     /// The pictures that go with the sound; `None`: there are none on this leg.
     #[serde(default)]
     pub video: Option<GraphVideo>,
@@ -125,6 +128,9 @@ pub struct RemoteEnd {
     pub codecs: Vec<Codec>,
     /// RTP and RTCP on one port.
     pub rtcp_mux: bool,
+    /// How much speech it wants in a packet (RFC 8866 §6.4), where it said so: no more than it takes.
+    #[serde(default)]
+    pub ptime: Option<Duration>,
     /// Whether the description that this comes from was an offer: the offerer may be `actpass`, and then we
     /// are the ones to choose a DTLS role.
     pub is_offer: bool,

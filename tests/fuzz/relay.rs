@@ -49,7 +49,8 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         rtcp_address: None,
         feedback_profile: false,
     };
-    let remote = RemoteEnd { transport: transport(Seal::Plain), codecs: codecs(), rtcp_mux: true, is_offer: true };
+    let remote =
+        RemoteEnd { transport: transport(Seal::Plain), codecs: codecs(), rtcp_mux: true, ptime: None, is_offer: true };
     let (a, b, c) = (mint.mint(), mint.mint(), mint.mint());
     let leg = |leg, spec, remote, hears| GraphLeg {
         leg,
@@ -60,6 +61,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         receives: true,
         hears,
         answered: true,
+        keeps_sending: false,
         video: None,
     };
     let naked = LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6: false };

@@ -49,12 +49,19 @@ fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
     GraphLeg {
         leg,
         spec: LegSpec { ipv6: address.is_ipv6(), ..LegSpec::PHONE },
-        remote: Some(RemoteEnd { transport, codecs: vec![Codec::pcmu()], rtcp_mux: false, is_offer: true }),
+        remote: Some(RemoteEnd {
+            transport,
+            codecs: vec![Codec::pcmu()],
+            rtcp_mux: false,
+            ptime: None,
+            is_offer: true,
+        }),
         codecs: vec![Codec::pcmu()],
         sends: true,
         receives: true,
         hears,
         answered: true,
+        keeps_sending: false,
         video: None,
     }
 }

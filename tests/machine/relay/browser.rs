@@ -100,7 +100,7 @@ impl Browser {
         let (ufrag, pwd) = (own.ufrag.clone(), own.pass.clone());
         let ice = Ice { ufrag, pwd, lite: false, candidates: vec![candidate], more: false };
         let transport = Transport { seal, ice: Some(ice), address: None, rtcp_address: None, feedback_profile: true };
-        RemoteEnd { transport, codecs: codecs.to_vec(), rtcp_mux: true, is_offer: true }
+        RemoteEnd { transport, codecs: codecs.to_vec(), rtcp_mux: true, ptime: None, is_offer: true }
     }
 
     /// Takes the relay's words.

@@ -179,6 +179,7 @@ pub fn phone(address: &str, codecs: &[Codec]) -> RemoteEnd {
         },
         codecs: codecs.to_vec(),
         rtcp_mux: false,
+        ptime: None,
         is_offer: false,
     }
 }
@@ -193,6 +194,7 @@ pub fn plain_leg(leg: LegId, remote: Option<RemoteEnd>, codecs: &[Codec], hears:
         receives: true,
         hears,
         answered: true,
+        keeps_sending: false,
         video: None,
     }
 }
