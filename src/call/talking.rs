@@ -43,7 +43,7 @@ impl Call {
         let is_for_audio = self.leg_mut(leg).is_some_and(|l| l.is_for_audio(&candidates));
         if is_for_audio && !candidates.candidates.is_empty() {
             let call = self.id;
-            self.order(RelayCommand::Candidates { call, leg, candidates: candidates.candidates });
+            self.order(RelayCommand::Candidates { call, leg, pictures: false, candidates: candidates.candidates });
         }
     }
 

@@ -23,7 +23,7 @@ impl Shard {
         match command {
             RelayCommand::Apply(graph) => self.apply(now, &graph, ports),
             RelayCommand::Remove(call) => self.remove(now, call),
-            RelayCommand::Candidates { call, leg, candidates } => {
+            RelayCommand::Candidates { call, leg, candidates, .. } => {
                 if let Some(place) = self.place(call, leg) {
                     self.with_leg(now, place, |leg, cx| leg.add_candidates(cx, &candidates));
                     self.after(now, place);

@@ -156,7 +156,8 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RelayCommand {
-    /// Make it so. For each leg that is new, or whose `remote` changed, a [`RelayEvent::Ready`] follows.
+    /// Make it so. For each leg that is new, or whose `remote` changed, or whose pictures are new or described anew, a
+    /// [`RelayEvent::Ready`] follows.
     Apply(Graph),
     /// The call is over. A [`RelayEvent::Removed`] with the final figures follows.
     Remove(CallId),
@@ -166,6 +167,9 @@ pub enum RelayCommand {
         call: CallId,
         /// The leg.
         leg: LegId,
+        /// They are those of its pictures, where these have a transport of their own.
+        #[serde(default)]
+        pictures: bool,
         /// The candidates.
         candidates: Vec<Candidate>,
     },
@@ -343,7 +347,8 @@ pub struct LocalEnd {
     pub ssrc: u32,
     /// Its canonical name (RFC 3550 §6.5.1).
     pub cname: String,
-    /// Our end of the pictures, where the graph has some.
+    /// Our end of the pictures, where the graph has some; absent too where they have no port to be had, for the sound
+    /// goes on without them.
     #[serde(default)]
     pub video: Option<Box<LocalVideo>>,
 }

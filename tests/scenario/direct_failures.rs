@@ -62,7 +62,7 @@ fn an_im_client_that_cannot_be_reached_is_followed_by_a_telephone_through_the_re
         web:alice ◀─Accept─
         ",
     );
-    let Some(RelayCommand::Candidates { call, leg, candidates }) = ordered.first() else { panic!("{ordered:?}") };
+    let Some(RelayCommand::Candidates { call, leg, candidates, .. }) = ordered.first() else { panic!("{ordered:?}") };
     assert_eq!((*call, *leg, candidates.len()), (CallId(7), ladder.caller(), 2), "the relay gets them too");
     assert_eq!(ladder.hears(phone), Source::Leg(ladder.caller()));
     ladder.hear(ladder.caller(), Signal::Hangup(Hangup::new(Cause::Normal)));

@@ -114,7 +114,7 @@ fn candidates_of(words: &RemoteEnd) -> Vec<Candidate> {
 }
 
 fn trickle(candidates: Vec<Candidate>) -> RelayCommand {
-    RelayCommand::Candidates { call: CALL, leg: legs().0, candidates }
+    RelayCommand::Candidates { call: CALL, leg: legs().0, pictures: false, candidates }
 }
 
 /// The relay's end without its candidates, for a client that cannot find the relay by itself.
