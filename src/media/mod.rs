@@ -14,6 +14,7 @@ pub mod leg;
 pub mod outbox;
 mod reconcile;
 pub mod shard;
+pub mod sound;
 pub mod transactions;
 
 pub use config::RelayConfig;

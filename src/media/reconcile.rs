@@ -63,7 +63,7 @@ impl Shard {
                 }
             }
         }
-        self.connect(graph.call);
+        self.connect(now, graph.call);
     }
 
     /// Opens a leg.
@@ -128,20 +128,20 @@ impl Shard {
     }
 
     /// Who hears whom.
-    fn connect(&mut self, call: CallId) {
-        let Some(call) = self.calls.get(&call) else { return };
-        for (_, place) in &call.legs {
+    fn connect(&mut self, now: Instant, call: CallId) {
+        let Some(legs) = self.calls.get(&call).map(|call| call.legs.clone()) else { return };
+        for (_, place) in &legs {
             if let Some(leg) = self.legs.get_mut(*place) {
                 leg.listeners.clear();
             }
         }
-        for (id, place) in &call.legs {
+        for (id, place) in &legs {
             let heard = match self.legs.get(*place).map(Leg::hears) {
                 Some(Source::Leg(other)) => Some(*other),
                 Some(Source::Echo) => Some(*id),
                 Some(Source::Nothing | Source::Play(_) | Source::Fork(_)) | None => None,
             };
-            let source = heard.and_then(|heard| call.legs.iter().find(|(other, _)| *other == heard));
+            let source = heard.and_then(|heard| legs.iter().find(|(other, _)| *other == heard));
             let codecs = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {
                 Some(source) => {
                     source.listeners.push(*place);
@@ -149,8 +149,9 @@ impl Shard {
                 }
                 None => Vec::new(),
             };
-            if let Some(leg) = self.legs.get_mut(*place) {
-                leg.connect_to(&codecs);
+            self.with_leg(now, *place, |leg, cx| leg.connect_to(cx, &codecs));
+            if self.legs.get_mut(*place).is_some_and(Leg::has_begun_to_speak) {
+                self.after(now, *place);
             }
         }
     }

@@ -15,6 +15,7 @@ use slab::Slab;
 use super::leg::{Certificate, Context, Heard, Leg, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
+use super::sound::Shelf;
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice};
 use crate::media::bridge::Content;
@@ -67,6 +68,8 @@ pub struct ShardConfig {
     pub certificate: Certificate,
     /// The time of day.
     pub wall: WallClock,
+    /// What can be played.
+    pub sounds: Shelf,
 }
 
 /// A datagram that goes out.
@@ -251,6 +254,7 @@ impl Shard {
             events: &mut self.events,
             seen: &mut self.seen,
             place,
+            sounds: &self.config.sounds,
             transactions: &mut self.transactions,
         };
         Some(work(leg, &mut cx))
@@ -268,6 +272,7 @@ impl Shard {
             events: &mut self.events,
             seen: &mut self.seen,
             place,
+            sounds: &self.config.sounds,
             transactions: &mut self.transactions,
         };
         let leg = make(&mut cx);

@@ -38,6 +38,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         ice_v6: None,
         certificate: CERTIFICATE.with(Certificate::clone),
         wall: WallClock { at: now, since_1970: Duration::ZERO },
+        sounds: Default::default(),
     };
     let mut shard = Shard::new(config, Dice::for_test(3));
     let mut mint = LegMint::heard(AdapterId(1));

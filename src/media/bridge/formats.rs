@@ -176,6 +176,14 @@ fn encodable(taken: &[Codec]) -> Option<(&Codec, Speech)> {
     taken.iter().find_map(|codec| Some((codec, Speech::of(codec)?)))
 }
 
+/// What speech of the relay's own is encoded as for a peer, with the payload type; `None` if it takes nothing that can
+/// be encoded.
+pub fn own_speech(taken: &[Codec]) -> Option<(u8, Target)> {
+    let (codec, speech) = encodable(taken.get(..MAX_FORMATS).unwrap_or(taken))?;
+    let rate_hz = speech.rate_hz().unwrap_or(SPEECH_HZ);
+    Some((codec.payload_type, Target { speech, rate_hz, parameters: codec.parameters.clone() }))
+}
+
 fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
     let heard = ways.iter().filter_map(|way| match way.change {
         Change::Transcode(speech) => Some(speech),

@@ -23,6 +23,7 @@ use crate::base::{CallId, Dice};
 use crate::media::config::{MAX_SHARDS, RelayConfig};
 use crate::media::leg::{Certificate, WallClock};
 use crate::media::shard::{Shard, ShardConfig};
+use crate::media::sound::{Library, Shelf};
 use crate::model::{Overflow, Relay, RelayCommand, RelayEvent};
 
 /// Orders that may wait for one shard.
@@ -39,6 +40,7 @@ struct Running {
     lines: Vec<Line>,
     stopping: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    sounds: Shelf,
 }
 
 /// How orders reach a shard.
@@ -67,7 +69,9 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let wall = WallClock { at: Instant::now(), since_1970 };
     let stopping = Arc::new(AtomicBool::new(false));
-    let running = Running { lines: Vec::new(), stopping: stopping.clone(), threads: Mutex::default() };
+    let sounds = Shelf::default();
+    let running =
+        Running { lines: Vec::new(), stopping: stopping.clone(), threads: Mutex::default(), sounds: sounds.clone() };
     let mut handle = RelayHandle(Arc::new(running));
     for number in 0..config.shards {
         let (orders, queue) = sync_channel(MAX_ORDERS_WAITING);
@@ -78,6 +82,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
             config: config.clone(),
             certificate: certificate.clone(),
             wall,
+            sounds: sounds.clone(),
             queue,
             bell: bell.clone(),
             stopping: stopping.clone(),
@@ -108,6 +113,7 @@ struct Seat {
     config: RelayConfig,
     certificate: Certificate,
     wall: WallClock,
+    sounds: Shelf,
     queue: Receiver<RelayCommand>,
     bell: Arc<Bell>,
     stopping: Arc<AtomicBool>,
@@ -136,6 +142,7 @@ impl Seat {
             ice_v6,
             certificate: self.certificate,
             wall: self.wall,
+            sounds: self.sounds,
         };
         let shared = [ice_v4, ice_v6].into_iter().flatten().map(|(socket, _)| socket).collect();
         let shard = Shard::new(config, dice);
@@ -144,6 +151,11 @@ impl Seat {
 }
 
 impl RelayHandle {
+    /// From here on sounds are taken from this library; what is being played goes on.
+    pub fn set_sounds(&self, library: Arc<Library>) {
+        self.0.sounds.set(library);
+    }
+
     /// Takes every call down, stops the threads, and waits until they are gone. Not to be called from
     /// [`OnEvent`].
     pub fn stop(&self) {

@@ -14,6 +14,7 @@ mod inward;
 pub mod latch;
 pub mod link;
 mod outward;
+mod own;
 pub mod path;
 mod report;
 pub mod sdes;
@@ -45,6 +46,7 @@ use self::track::Track;
 use self::watch::Watch;
 use super::bridge::{Format, Routes, formats};
 use super::outbox::Outbox;
+use super::sound::Shelf;
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice, LegId};
 use crate::model::{Candidate, Codec, GraphLeg, LocalEnd, RelayEvent, RemoteEnd, Source};
@@ -68,6 +70,8 @@ pub struct Context<'a> {
     pub seen: &'a mut Vec<(SocketAddr, bool)>,
     /// The place of the leg in its shard.
     pub place: usize,
+    /// What can be played.
+    pub sounds: &'a Shelf,
     /// The checks under way, for the shard to find the leg by their answers.
     pub transactions: &'a mut Transactions,
 }
@@ -186,8 +190,8 @@ impl Leg {
         changed
     }
 
-    /// The ways from the leg that is heard here to this leg's peer.
-    pub fn connect_to(&mut self, heard: &[Codec]) {
+    /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself.
+    pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec]) {
         let taken = self.remote.as_ref().map_or(&[][..], |remote| &remote.codecs);
         let routes = Routes::between(heard, taken);
         if routes != self.routes {
@@ -195,6 +199,7 @@ impl Leg {
             self.routes = routes;
             self.track.break_off();
         }
+        self.speak_own(cx, None);
     }
 
     /// Our own end, for descriptions.

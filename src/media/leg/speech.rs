@@ -1,14 +1,18 @@
-//! Speech that goes out of a leg in another format than it was heard in: a packet each twenty milliseconds.
+//! Speech that a leg makes by itself, a packet each twenty milliseconds: what it hears in another format than its peer
+//! takes, or sounds of the relay's own.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::inward::Heard;
+use super::own::OwnSpeech;
 use super::{Context, Leg};
 use crate::media::bridge::{Route, Target, Transcoder};
 use crate::media::codec::{MAX_PAYLOAD, Speech};
 use crate::media::outbox::Outbox;
 use crate::media::shard::Outgoing;
+use crate::media::sound::Mouth;
+use crate::model::{Codec, RelayEvent, Source};
 use crate::rtp::packet::FIXED_HEADER;
 
 /// So long after a packet of a keypad event that is passed on no speech is sent: the next may follow.
@@ -17,9 +21,17 @@ const EVENT_GOES_ON: Duration = Duration::from_millis(60);
 /// Room for the tag of the protection.
 const TAG: usize = 32;
 
+/// Where the samples come from, with the encoder that they go to.
+enum Voice {
+    /// Another leg.
+    Heard(Transcoder),
+    /// The relay itself.
+    Own(OwnSpeech),
+}
+
 /// What a leg needs for speaking by itself.
 pub(super) struct Speaking {
-    transcoder: Transcoder,
+    voice: Voice,
     /// How its packets go out.
     payload_type: u8,
     clock_hz: u32,
@@ -40,18 +52,45 @@ struct PassedEvent {
 
 impl Speaking {
     pub(super) fn new(target: &Target) -> Speaking {
-        Speaking {
-            transcoder: Transcoder::new(target.clone()),
-            payload_type: 0,
-            clock_hz: target.speech.clock_hz(),
-            goes_on: false,
-            event: None,
-            has_begun: false,
-        }
+        let clock_hz = target.speech.clock_hz();
+        Speaking::of(Voice::Heard(Transcoder::new(target.clone())), 0, clock_hz)
+    }
+
+    fn own(own: OwnSpeech) -> Speaking {
+        let (payload_type, clock_hz) = (own.payload_type(), own.clock_hz());
+        Speaking { has_begun: true, ..Speaking::of(Voice::Own(own), payload_type, clock_hz) }
+    }
+
+    fn of(voice: Voice, payload_type: u8, clock_hz: u32) -> Speaking {
+        Speaking { voice, payload_type, clock_hz, goes_on: false, event: None, has_begun: false }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.transcoder.poll_timeout()
+        match &self.voice {
+            Voice::Heard(transcoder) => transcoder.poll_timeout(),
+            Voice::Own(own) => own.poll_timeout(),
+        }
+    }
+
+    fn tick(&mut self, now: Instant, can_send: bool) -> Option<Instant> {
+        match &mut self.voice {
+            Voice::Heard(transcoder) => transcoder.tick(now),
+            Voice::Own(own) => own.tick(now, can_send),
+        }
+    }
+
+    fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
+        match &mut self.voice {
+            Voice::Heard(transcoder) => transcoder.encode(out),
+            Voice::Own(own) => own.encode(out),
+        }
+    }
+
+    fn take_end(&mut self) -> bool {
+        match &mut self.voice {
+            Voice::Heard(_) => false,
+            Voice::Own(own) => own.take_end(),
+        }
     }
 }
 
@@ -67,7 +106,9 @@ impl Leg {
 
     pub(super) fn stop_speaking(&mut self) {
         if let Some(speaking) = self.speaking.as_mut().filter(|s| s.poll_timeout().is_some()) {
-            speaking.transcoder.rest();
+            if let Voice::Heard(transcoder) = &mut speaking.voice {
+                transcoder.rest();
+            }
             speaking.goes_on = false;
         }
     }
@@ -76,10 +117,11 @@ impl Leg {
     pub(super) fn hear_speech(&mut self, now: Instant, speech: Speech, heard: &Heard, buffer: &[u8], route: Route) {
         let Some(payload) = buffer.get(heard.start..heard.end) else { return };
         let Some(speaking) = &mut self.speaking else { return };
-        let was_resting = speaking.poll_timeout().is_none();
+        let Voice::Heard(transcoder) = &mut speaking.voice else { return };
+        let was_resting = transcoder.poll_timeout().is_none();
+        transcoder.hear(now, speech, heard.fields, payload);
+        speaking.has_begun |= was_resting && transcoder.poll_timeout().is_some();
         speaking.payload_type = route.to;
-        speaking.transcoder.hear(now, speech, heard.fields, payload);
-        speaking.has_begun |= was_resting && speaking.poll_timeout().is_some();
     }
 
     /// Passes a packet of a keypad event on while the speech around it is our own: with our own numbers.
@@ -108,8 +150,38 @@ impl Leg {
 
     /// Sends the speech that is due.
     pub(super) fn speak(&mut self, cx: &mut Context) {
-        while let Some(at) = self.speaking.as_mut().and_then(|s| s.transcoder.tick(cx.now)) {
+        if self.speaking.is_none() {
+            return;
+        }
+        let can_send = self.target().is_some();
+        while let Some(at) = self.speaking.as_mut().and_then(|s| s.tick(cx.now, can_send)) {
             self.speak_once(at, cx.outbox);
+            self.tell_end(cx);
+        }
+    }
+
+    /// Says sounds of the relay's own, or what a fork says, if that is what the leg hears: what it says already goes
+    /// on, and anything else begins. Nothing is left of what it is to hear no more.
+    pub(super) fn speak_own(&mut self, cx: &mut Context, mouth: Option<&Mouth>) {
+        let taken: &[Codec] = self.remote.as_ref().map_or(&[], |remote| &remote.codecs);
+        let hears = &self.wants.hears;
+        if !matches!(hears, Source::Play(_) | Source::Fork(_)) {
+            self.speaking.take_if(|speaking| matches!(speaking.voice, Voice::Own(_)));
+            return;
+        }
+        let goes_on = |speaking: &Speaking| matches!(&speaking.voice, Voice::Own(own) if own.goes_on(hears, taken));
+        if self.speaking.as_deref().is_some_and(goes_on) {
+            return;
+        }
+        let own = OwnSpeech::new(cx.now, hears, taken, cx.sounds, mouth);
+        self.speaking = own.map(|own| Box::new(Speaking::own(own)));
+        self.track.break_off();
+        self.tell_end(cx);
+    }
+
+    fn tell_end(&mut self, cx: &mut Context) {
+        if self.speaking.as_mut().is_some_and(|speaking| speaking.take_end()) {
+            cx.events.push_back(RelayEvent::Played { call: self.call, leg: self.id });
         }
     }
 
@@ -125,7 +197,7 @@ impl Leg {
         let mut buffer = outbox.buffer();
         buffer.resize(FIXED_HEADER + MAX_PAYLOAD + TAG, 0);
         let encoded = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + MAX_PAYLOAD);
-        let Some(length) = encoded.and_then(|place| speaking.transcoder.encode(place)) else {
+        let Some(length) = encoded.and_then(|place| speaking.encode(place)) else {
             speaking.goes_on = false;
             return outbox.put_back(buffer);
         };

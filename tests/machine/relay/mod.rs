@@ -9,4 +9,5 @@ mod ice;
 mod pairings;
 mod peers;
 mod phones;
+mod sounds;
 mod world;

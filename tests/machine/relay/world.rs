@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use patchcord::base::{AdapterId, CallId, Dice, LegId, LegMint};
 use patchcord::media::leg::{Certificate, WallClock};
 use patchcord::media::shard::{PortPair, Ports, Shard, ShardConfig, SocketId, TAILROOM};
+use patchcord::media::sound::Shelf;
 use patchcord::model::{
     Codec, Graph, GraphLeg, LegSpec, LocalEnd, RelayCommand, RelayEvent, RemoteEnd, Seal, Source, Transport,
 };
@@ -64,6 +65,7 @@ impl Sent {
 pub struct World {
     pub now: Instant,
     pub shard: Shard,
+    pub sounds: Shelf,
     pub ports: Counting,
     pub events: VecDeque<RelayEvent>,
     pub sent: Vec<Sent>,
@@ -83,6 +85,7 @@ pub fn legs() -> (LegId, LegId) {
 impl World {
     pub fn new() -> World {
         let start = Instant::now();
+        let sounds = Shelf::default();
         let config = ShardConfig {
             advertised_v4: vec![at("192.0.2.1:0").ip()],
             advertised_v6: vec![at("[2001:db8::1]:0").ip()],
@@ -90,9 +93,11 @@ impl World {
             ice_v6: None,
             certificate: Certificate::generate().expect("a certificate"),
             wall: WallClock { at: start, since_1970: Duration::from_secs(1_700_000_000) },
+            sounds: sounds.clone(),
         };
         World {
             now: start,
+            sounds,
             shard: Shard::new(config, Dice::for_test(1)),
             ports: Counting::default(),
             events: VecDeque::new(),

@@ -1,0 +1,117 @@
+//! Speech of the relay's own making: a sound that is played, or what a fork says, encoded for one peer.
+
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use crate::media::bridge::{Pace, Target, formats};
+use crate::media::codec::{Encoder, FRAME_MS};
+use crate::media::sound::{Feed, Mouth, Player, Shelf};
+use crate::model::{Codec, Play, Source, TapId};
+
+/// While nothing can be sent to the peer, it is looked so often whether something can.
+const WAITS: Duration = Duration::from_millis(100);
+
+enum Pcm {
+    Sound(Play, Player),
+    Fork(TapId, Option<Feed>),
+}
+
+/// Samples that are made here, and the encoder for the peer.
+pub(super) struct OwnSpeech {
+    pcm: Pcm,
+    payload_type: u8,
+    target: Target,
+    encoder: Option<Encoder>,
+    frame: Vec<i16>,
+    pace: Pace,
+}
+
+impl OwnSpeech {
+    /// What a leg is to say that hears this source, in the format that its peer wants most of those that can be
+    /// encoded; `None` if the source is another leg or nothing, or if there is no such format.
+    pub(super) fn new(
+        now: Instant,
+        source: &Source,
+        taken: &[Codec],
+        sounds: &Shelf,
+        mouth: Option<&Mouth>,
+    ) -> Option<OwnSpeech> {
+        let (payload_type, target) = formats::own_speech(taken)?;
+        let pcm = match source {
+            Source::Play(play) => {
+                let sound = sounds.find(&play.sound);
+                if sound.is_none() {
+                    warn!(sound = ?play.sound, "a sound that is to be played is not there, so there is silence");
+                }
+                Pcm::Sound(play.clone(), Player::new(sound, target.rate_hz, play.repeats))
+            }
+            Source::Fork(tap) => Pcm::Fork(*tap, mouth.and_then(|mouth| mouth.feed(target.rate_hz))),
+            Source::Nothing | Source::Leg(_) | Source::Echo => return None,
+        };
+        let encoder = Encoder::new(target.speech, target.rate_hz, target.parameters.as_deref());
+        let mut pace = Pace::default();
+        pace.begin(now);
+        let frame = vec![0; (FRAME_MS * target.rate_hz / 1000) as usize];
+        Some(OwnSpeech { pcm, payload_type, encoder, frame, pace, target })
+    }
+
+    /// Whether it goes on as it is for a leg that hears this source and whose peer takes these formats.
+    pub(super) fn goes_on(&self, source: &Source, taken: &[Codec]) -> bool {
+        let is_same = match (&self.pcm, source) {
+            (Pcm::Sound(present, _), Source::Play(play)) => present == play,
+            (Pcm::Fork(present, feed), Source::Fork(tap)) => present == tap && feed.is_some(),
+            _ => false,
+        };
+        let same_format =
+            |(payload_type, target): (u8, Target)| payload_type == self.payload_type && target == self.target;
+        is_same && formats::own_speech(taken).is_some_and(same_format)
+    }
+
+    pub(super) fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    pub(super) fn clock_hz(&self) -> u32 {
+        self.target.speech.clock_hz()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.pace.poll_timeout()
+    }
+
+    /// The time of the packet that is due at `now`, whose samples [`OwnSpeech::encode`] then encodes. Nothing
+    /// moves on while the peer cannot be reached.
+    pub(super) fn tick(&mut self, now: Instant, can_send: bool) -> Option<Instant> {
+        if !can_send {
+            if self.pace.poll_timeout().is_some_and(|at| at <= now) {
+                self.pace.rest();
+                self.pace.begin(now + WAITS);
+            }
+            return None;
+        }
+        let at = self.pace.tick(now)?;
+        match &mut self.pcm {
+            Pcm::Sound(_, player) => player.fill(&mut self.frame),
+            Pcm::Fork(_, Some(feed)) => _ = feed.fill(&mut self.frame),
+            Pcm::Fork(_, None) => self.frame.fill(0),
+        }
+        Some(at)
+    }
+
+    /// Encodes what the last tick brought; returns the length of the payload in `out`. `None` in silence that needs
+    /// no packet.
+    pub(super) fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
+        self.encoder.as_mut()?.encode(&self.frame, out)
+    }
+
+    /// Whether the sound has come to its end; `true` once.
+    pub(super) fn take_end(&mut self) -> bool {
+        let is_over =
+            self.pace.poll_timeout().is_some() && matches!(&self.pcm, Pcm::Sound(_, player) if player.is_over());
+        if is_over {
+            self.pace.rest();
+        }
+        is_over
+    }
+}
