@@ -103,7 +103,7 @@ impl Call {
         leg.codecs = if self.late_offer {
             negotiate::everything(offers)
         } else {
-            negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, offers)
+            negotiate::for_callee(self.caller.offered_codecs(), offers)
         };
         if leg.codecs.is_empty() {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));

@@ -95,6 +95,11 @@ impl Leg {
         self.remote.as_ref().is_some_and(|r| r.codecs.iter().any(Codec::is_speech))
     }
 
+    /// The formats that go both ways on the leg, most wanted by the peer first.
+    pub fn passing(&self) -> Vec<Codec> {
+        self.remote.as_ref().map(|remote| negotiate::agreed(&remote.codecs, &self.codecs)).unwrap_or_default()
+    }
+
     /// Takes in an offer of the peer. Returns whether our own transport changes with it, so that the relay
     /// will say [`Ready`](crate::model::RelayEvent::Ready) before it can be answered.
     pub fn take_offer(&mut self, exchange: ExchangeId, description: Description) -> bool {

@@ -11,6 +11,8 @@ use crate::model::{Abilities, Codec, Description, IceMode, LegSpec, Sdes, Seal, 
 /// The payload types in our own offers. The numbers are those that browsers and phones use themselves, so that
 /// most calls need no renumbering.
 const OUR_PAYLOAD_TYPES: [(&str, u8); 4] = [("opus", 111), ("G722", 9), ("PCMU", 0), ("PCMA", 8)];
+/// The clock of what telephones have.
+const PHONE_HZ: u32 = 8000;
 const EVENTS_8K: u8 = 101;
 const EVENTS_48K: u8 = 110;
 
@@ -21,6 +23,10 @@ fn is_g711(codec: &Codec) -> bool {
 /// Opus as we like to receive it: with lost packets repeated in the next one (RFC 7587 §6.1).
 fn opus() -> Codec {
     Codec { parameters: Some("minptime=10;useinbandfec=1".into()), ..Codec::new(111, "opus", 48_000, 2) }
+}
+
+fn g722() -> Codec {
+    Codec::new(9, "G722", PHONE_HZ, 1)
 }
 
 /// What a side of this kind has at least: every telephone G.711, a browser Opus too, and an IM client perhaps
@@ -34,7 +40,7 @@ fn speech_of(spec: LegSpec) -> Vec<Codec> {
 
 /// All the speech that the relay can translate, to be named in refusals.
 pub fn translatable() -> Vec<Codec> {
-    vec![opus(), Codec::new(9, "G722", 8000, 1), Codec::pcmu(), Codec::pcma()]
+    vec![opus(), g722(), Codec::pcmu(), Codec::pcma()]
 }
 
 /// Everything we speak with a side of this kind, for offers that answer nobody's: a late offer.
@@ -44,29 +50,38 @@ pub fn everything(spec: LegSpec) -> Vec<Codec> {
     ours
 }
 
-/// The formats to offer to a callee, for what the caller offered: first those that pass as they are, then those
-/// that are translated. Where a telephone is on either side and G.711 passes, it stands alone or first: what every
-/// phone and every browser has, and no offer to a phone grows beyond a datagram. Empty if we understand nothing
-/// that the caller speaks.
-pub fn for_callee(offered: &[Codec], caller: LegSpec, callee: LegSpec) -> Vec<Codec> {
-    let speech: Vec<&Codec> = offered.iter().filter(|c| c.is_transcodable()).collect();
-    let phone_is_there = caller.ice == IceMode::None || callee.ice == IceMode::None;
-    let only_g711 = phone_is_there && speech.iter().any(|c| is_g711(c));
-    let mut ours: Vec<Codec> = speech
-        .into_iter()
-        .filter(|c| !only_g711 || is_g711(c))
-        .map(|c| Codec { payload_type: our_payload_type(c), feedback: Vec::new(), ..c.clone() })
-        .collect();
+/// The formats to offer to a callee, for what the caller offered: first those that pass as they are, in the order of
+/// the caller, then those that would be translated. An answerer keeps that order (RFC 3264 §6.1), so whatever it
+/// has in common with the caller comes before all else. Empty if we understand nothing that the caller speaks.
+///
+/// Comfort noise is offered where it passes: nobody is invited to fall silent whose silence must be made up for.
+pub fn for_callee(offered: &[Codec], callee: LegSpec) -> Vec<Codec> {
+    let speech = offered.iter().filter(|c| c.is_transcodable());
+    let mut ours: Vec<Codec> =
+        speech.map(|c| Codec { payload_type: our_payload_type(c), feedback: Vec::new(), ..c.clone() }).collect();
     if ours.is_empty() {
         return ours;
     }
-    for codec in speech_of(callee) {
+    let passes_hd = ours.iter().any(|c| c.clock_hz == PHONE_HZ);
+    let is_telephone = callee.ice == IceMode::None;
+    // Of a caller with Opus alone all is translated, and a telephone may hear the whole of it.
+    let wide = (is_telephone && !passes_hd).then(g722);
+    for codec in wide.into_iter().chain(speech_of(callee)) {
         if !ours.iter().any(|c| c.is_same_format(&codec)) {
             ours.push(codec);
         }
     }
+    ours.extend(comfort_noise(offered, offered, &ours).map(|_| Codec::comfort_noise()));
     add_events(&mut ours);
     ours
+}
+
+/// Comfort noise among `offered` if `taken` has it too, and `speech` in its clock: that of G.711 and G.722 (RFC 3389
+/// §4).
+fn comfort_noise<'a>(offered: &'a [Codec], taken: &[Codec], speech: &[Codec]) -> Option<&'a Codec> {
+    let is_noise = |c: &&Codec| c.is_comfort_noise() && c.clock_hz == PHONE_HZ;
+    let has_speech = speech.iter().any(|c| c.is_speech() && c.clock_hz == PHONE_HZ);
+    offered.iter().find(is_noise).filter(|_| has_speech && taken.iter().any(|c| is_noise(&c)))
 }
 
 fn add_events(ours: &mut Vec<Codec>) {
@@ -107,12 +122,21 @@ pub fn for_caller(offered: &[Codec], taken: &[Codec], digits_by_word: bool) -> V
     if ours.is_empty() {
         return ours;
     }
+    ours.extend(comfort_noise(offered, taken, &ours).map(answered));
     if !digits_by_word && !taken.iter().any(Codec::is_telephone_event) {
         return ours;
     }
-    let clocks: Vec<u32> = ours.iter().map(|c| c.clock_hz).collect();
+    let clocks: Vec<u32> = ours.iter().filter(|c| c.is_speech()).map(|c| c.clock_hz).collect();
     ours.extend(offered.iter().filter(|c| c.is_telephone_event() && clocks.contains(&c.clock_hz)).map(answered));
     ours
+}
+
+/// The formats to answer a new offer with in the middle of a call: `known` is what that side was told before, `far`
+/// what passes on the other leg both ways. What passes counts for more than what was said before.
+pub fn for_reoffer(offered: &[Codec], known: &[Codec], far: &[Codec]) -> Vec<Codec> {
+    let digits = known.iter().any(Codec::is_telephone_event);
+    let passing = for_caller(offered, far, digits);
+    if passing.is_empty() { for_caller(offered, known, digits) } else { passing }
 }
 
 fn answered(offered: &Codec) -> Codec {
@@ -227,98 +251,4 @@ pub fn mismatch(one: &[Codec], other: &[Codec]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chromium() -> Vec<Codec> {
-        vec![
-            Codec::new(111, "opus", 48_000, 2),
-            Codec::new(63, "red", 48_000, 2),
-            Codec::new(9, "G722", 8000, 1),
-            Codec::pcmu(),
-            Codec::pcma(),
-            Codec::new(13, "CN", 8000, 1),
-            Codec::telephone_event(110, 48_000),
-            Codec::telephone_event(126, 8000),
-        ]
-    }
-
-    fn names(codecs: &[Codec]) -> Vec<String> {
-        codecs.iter().map(|c| format!("{} {}/{}", c.payload_type, c.name, c.clock_hz)).collect()
-    }
-
-    #[test]
-    fn a_phone_is_offered_g711_and_digits_and_nothing_else() {
-        let offer = for_callee(&chromium(), LegSpec::BROWSER, LegSpec::PHONE);
-        assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
-    }
-
-    #[test]
-    fn two_browsers_keep_opus_first() {
-        let offer = for_callee(&chromium(), LegSpec::BROWSER, LegSpec::BROWSER);
-        assert_eq!(
-            names(&offer),
-            [
-                "111 opus/48000",
-                "9 G722/8000",
-                "0 PCMU/8000",
-                "8 PCMA/8000",
-                "101 telephone-event/8000",
-                "110 telephone-event/48000"
-            ]
-        );
-    }
-
-    #[test]
-    fn the_caller_is_answered_with_what_the_callee_took_in_the_callers_numbers() {
-        let taken = [Codec::pcma(), Codec::telephone_event(101, 8000)];
-        assert_eq!(names(&for_caller(&chromium(), &taken, false)), ["8 PCMA/8000", "126 telephone-event/8000"]);
-    }
-
-    #[test]
-    fn digits_are_agreed_to_only_if_they_reach_the_callee() {
-        let taken = [Codec::new(111, "opus", 48_000, 2)];
-        assert_eq!(names(&for_caller(&chromium(), &taken, false)), ["111 opus/48000"]);
-        let by_word = names(&for_caller(&chromium(), &taken, true));
-        assert_eq!(by_word, ["111 opus/48000", "110 telephone-event/48000"]);
-    }
-
-    #[test]
-    fn mu_law_and_a_law_meet_when_each_side_has_only_one() {
-        let caller = [Codec::pcmu()];
-        let offer = for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE);
-        assert_eq!(names(&offer), ["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"]);
-        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()], false)), ["0 PCMU/8000"]);
-    }
-
-    #[test]
-    fn a_client_with_opus_alone_and_a_phone_with_a_law_alone_are_offered_both_and_answered_with_their_own() {
-        let opus = [Codec::new(96, "opus", 48_000, 2), Codec::telephone_event(97, 48_000)];
-        let to_phone = for_callee(&opus, LegSpec::CLIENT, LegSpec::PHONE);
-        let all =
-            ["111 opus/48000", "0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000", "110 telephone-event/48000"];
-        assert_eq!(names(&to_phone), all);
-        let taken = [Codec::pcma(), Codec::telephone_event(101, 8000)];
-        assert_eq!(names(&for_caller(&opus, &taken, false)), ["96 opus/48000", "97 telephone-event/48000"]);
-
-        let phone = [Codec::pcma(), Codec::telephone_event(101, 8000)];
-        let to_client = for_callee(&phone, LegSpec::PHONE, LegSpec::CLIENT);
-        assert_eq!(names(&to_client)[..3], ["8 PCMA/8000", "0 PCMU/8000", "111 opus/48000"]);
-        assert_eq!(names(&for_caller(&phone, &opus, false)), ["8 PCMA/8000", "101 telephone-event/8000"]);
-    }
-
-    #[test]
-    fn a_format_in_common_is_preferred_to_one_that_must_be_translated() {
-        let caller = [Codec::new(96, "opus", 48_000, 2), Codec::new(9, "G722", 8000, 1)];
-        let taken = [Codec::pcma(), Codec::new(9, "G722", 8000, 1)];
-        assert_eq!(names(&for_caller(&caller, &taken, false)), ["9 G722/8000"]);
-        assert_eq!(names(&for_caller(&caller, &[Codec::pcma()], false)), ["96 opus/48000"]);
-    }
-
-    #[test]
-    fn nothing_in_common_is_an_empty_answer_and_a_sentence_with_both_lists() {
-        let caller = [Codec::new(18, "G729", 8000, 1)];
-        assert!(for_callee(&caller, LegSpec::PHONE, LegSpec::PHONE).is_empty());
-        assert_eq!(mismatch(&caller, &[Codec::pcmu()]), "one side speaks G729, the other PCMU");
-    }
-}
+mod tests;

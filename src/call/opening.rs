@@ -144,7 +144,7 @@ impl Call {
         self.ledger.target("echo");
         self.ledger.path(MediaPath::Relayed, Some("the gateway itself answers"));
         if !self.late_offer {
-            let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec, self.caller.spec);
+            let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec);
             self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken, false);
             if self.caller.codecs.is_empty() {
                 let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable());

@@ -49,12 +49,13 @@ impl Call {
 
     fn hear_offer(&mut self, now: Instant, leg: LegId, offer: Offer) {
         let Offer { exchange, description } = offer;
+        let far = self.other(leg).and_then(|other| self.leg_mut(other)).map(|far| far.passing()).unwrap_or_default();
         let Some(known) = self.leg_mut(leg) else { return };
         let acceptable = negotiate::spec_of(&description, &known.abilities);
         let goes_on = |s: &LegSpec| negotiate::goes_on(known.spec.seal, known.is_sealed(), &description, s.seal);
         let is_same_kind = acceptable.as_ref().is_ok_and(goes_on);
         let offered = description.audio().map(|s| s.codecs.clone()).unwrap_or_default();
-        let ours = negotiate::for_caller(&offered, &known.codecs, false);
+        let ours = negotiate::for_reoffer(&offered, &known.codecs, &far);
         if !is_same_kind || ours.is_empty() {
             let why = match acceptable {
                 Err(why) => why,

@@ -243,6 +243,11 @@ impl Codec {
         Codec::new(8, "PCMA", 8000, 1)
     }
 
+    /// Comfort noise in the clock of G.711 (RFC 3389).
+    pub fn comfort_noise() -> Codec {
+        Codec::new(13, "CN", 8000, 1)
+    }
+
     /// Keypad digits in RTP (RFC 4733), all sixteen.
     pub fn telephone_event(payload_type: u8, clock_hz: u32) -> Codec {
         Codec { parameters: Some("0-16".into()), ..Codec::new(payload_type, "telephone-event", clock_hz, 1) }
@@ -258,6 +263,11 @@ impl Codec {
     /// Whether this is [RFC 4733](https://www.rfc-editor.org/rfc/rfc4733) keypad digits.
     pub fn is_telephone_event(&self) -> bool {
         self.name.eq_ignore_ascii_case("telephone-event")
+    }
+
+    /// Whether this is [RFC 3389](https://www.rfc-editor.org/rfc/rfc3389) comfort noise.
+    pub fn is_comfort_noise(&self) -> bool {
+        self.name.eq_ignore_ascii_case("CN")
     }
 
     /// Whether the relay can decode it to samples and encode it from them, so that a side that speaks only this

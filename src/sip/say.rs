@@ -8,7 +8,7 @@ use super::wire::Wire;
 use crate::model::{Address, Cause, Codec, Description, Hangup, Kind, Party};
 
 /// The most formats in a stream that we offer, so that an INVITE fits into one datagram.
-pub const CODECS_OFFERED: usize = 6;
+pub const CODECS_OFFERED: usize = 7;
 
 /// Who is told to call, and the headers that say so.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ fn the_browsers_transport_comes_up_at_once_and_its_format_follows_the_phones() {
         "
         web:alice ─Start─▶
         web:alice ◀─Trying─
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:trunk
                                 ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk
@@ -66,7 +66,7 @@ fn a_phone_that_is_busy_is_told_to_the_caller_and_the_record_says_who_said_so() 
         "
         web:alice ─Start─▶
         web:alice ◀─Trying─
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:trunk
                                 ─Path relayed─▶ sip:trunk
                                 ◀─Hangup busy─ sip:trunk
@@ -86,7 +86,7 @@ fn a_caller_that_gives_up_cancels_the_callee() {
         "
         web:alice ─Start─▶
         web:alice ◀─Trying─
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:trunk
                                 ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk
@@ -107,7 +107,7 @@ fn nobody_answers_within_the_ring_time() {
         "
         web:alice ─Start─▶
         web:alice ◀─Trying─
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:trunk
                                 ─Path relayed─▶ sip:trunk
                                 ◀─Ringing─ sip:trunk

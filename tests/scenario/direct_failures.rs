@@ -52,7 +52,7 @@ fn an_im_client_that_cannot_be_reached_is_followed_by_a_telephone_through_the_re
                                 ─Candidates 2─▶ im:juliet
                                 ◀─Candidates 1─ im:juliet
                                 ◀─Hangup unavailable─ im:juliet
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:desk
                                 ─Path relayed─▶ sip:desk
                                 ◀─Answer PCMU sendrecv─ sip:desk

@@ -101,7 +101,11 @@ fn a_phone_that_asks_for_an_offer_gets_a_whole_one_and_the_page_hears_nothing_of
     ladder.hear(trunk, Signal::Solicit(exchange));
     let offer = ladder.last_description(trunk);
     let names: Vec<_> = offer.streams[0].codecs.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["PCMU", "PCMA", "telephone-event"], "every format, not only the one in use");
+    assert_eq!(
+        names,
+        ["opus", "PCMU", "PCMA", "telephone-event", "telephone-event"],
+        "every format, not only the one in use"
+    );
     let answer = ladder.answer_of(trunk, &[Codec::pcma()], false);
     ladder.hear(trunk, answer);
     assert_eq!(last_words(&ladder, before), ["Offer(Offer"]);

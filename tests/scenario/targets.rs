@@ -20,7 +20,7 @@ fn first_trunk_is_congested_second_answers() {
         "
         web:alice ─Start─▶
         web:alice ◀─Trying─
-        web:alice ◀─Answer for now PCMU sendrecv─
+        web:alice ◀─Answer for now opus sendrecv─
                                 ─Start─▶ sip:carrier-a
                                 ─Path relayed─▶ sip:carrier-a
                                 ◀─Hangup congestion─ sip:carrier-a
