@@ -15,6 +15,7 @@ pub mod outbox;
 mod reconcile;
 pub mod shard;
 pub mod sound;
+pub mod tap;
 pub mod transactions;
 
 pub use config::RelayConfig;

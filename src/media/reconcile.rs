@@ -64,6 +64,24 @@ impl Shard {
             }
         }
         self.connect(now, graph.call);
+        self.listen_along(now, graph);
+    }
+
+    /// Brings the ears of a call to what its graph wants.
+    fn listen_along(&mut self, now: Instant, graph: &Graph) {
+        if graph.taps.is_empty() && self.ears.is_empty() {
+            return;
+        }
+        self.ears.apply(now, graph.call, &graph.taps);
+        let Some(call) = self.calls.get(&graph.call) else { return };
+        for (id, place) in &call.legs {
+            let Some(leg) = self.legs.get_mut(*place) else { continue };
+            leg.ears.clear();
+            leg.ears.extend(self.ears.hearing(graph.call, *id));
+            for (ear, channel) in &leg.ears {
+                self.ears.expect(*ear, *channel, leg.codecs());
+            }
+        }
     }
 
     /// Opens a leg.
@@ -184,6 +202,7 @@ impl Shard {
         for (_, place) in places {
             self.close(now, call, place);
         }
+        self.ears.apply(now, call, &[]);
         let legs = self.calls.remove(&call).map(|call| call.gone).unwrap_or_default();
         self.events.push_back(RelayEvent::Removed { call, legs });
     }

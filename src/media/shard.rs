@@ -16,6 +16,7 @@ use super::leg::{Certificate, Context, Heard, Leg, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
 use super::sound::Shelf;
+use super::tap::{Ears, TapNews};
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice};
 use crate::media::bridge::Content;
@@ -109,6 +110,7 @@ pub struct Shard {
     pub(super) events: VecDeque<RelayEvent>,
     seen: Vec<(SocketAddr, bool)>,
     pub(super) closing: Vec<PortPair>,
+    pub(super) ears: Ears,
     strangers: u64,
 }
 
@@ -128,6 +130,7 @@ impl Shard {
             events: VecDeque::new(),
             seen: Vec::new(),
             closing: Vec::new(),
+            ears: Ears::default(),
             strangers: 0,
             config,
         };
@@ -191,11 +194,13 @@ impl Shard {
                 self.after(now, place);
             }
         }
+        self.ears.handle_timeout(now);
     }
 
     /// When [`Shard::handle_timeout`] should be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let legs = self.timers.peek().map(|Reverse((at, _))| *at);
+        [legs, self.ears.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next datagram of the shard's own making, written to `buffer`.
@@ -215,6 +220,11 @@ impl Shard {
     /// The next thing to tell.
     pub fn poll_event(&mut self) -> Option<RelayEvent> {
         self.events.pop_front()
+    }
+
+    /// The next thing that an ear tells.
+    pub fn poll_tap(&mut self) -> Option<TapNews> {
+        self.ears.poll_news()
     }
 
     /// How many legs there are.
@@ -309,6 +319,10 @@ impl Shard {
             self.after(now, place);
         }
         let leg = self.legs.get(place)?;
+        for (ear, channel) in &leg.ears {
+            let payload = buffer.get(heard.start..heard.end)?;
+            self.ears.hear(now, *ear, *channel, heard.fields, payload);
+        }
         let first = *leg.listeners.first()?;
         if leg.listeners.len() > 1 {
             self.copy_to_others(now, place, &heard, buffer);

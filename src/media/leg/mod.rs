@@ -108,6 +108,8 @@ pub struct Leg {
     pub(super) scheduled: Option<Instant>,
     /// The legs that hear this one, by their places in the shard.
     pub(super) listeners: Vec<usize>,
+    /// The ears that hear this leg, by their places in the shard, and the channel of each that is the leg's.
+    pub(super) ears: Vec<(usize, usize)>,
 }
 
 impl Leg {
@@ -135,6 +137,7 @@ impl Leg {
             watch: Watch::default(),
             scheduled: None,
             listeners: Vec::new(),
+            ears: Vec::new(),
         }
     }
 

@@ -1,0 +1,170 @@
+//! Ears that listen along: each hears what comes in on two legs, and what it hears goes to a file or a WebSocket.
+//!
+//! ```text
+//!  packets of the caller ─▶ listening ─▶ left  ┐
+//!                                              ├─▶ frames of 20 ms ─▶ blocks ─▶ the driver
+//!  packets of the callee ─▶ listening ─▶ right ┘
+//! ```
+//!
+//! A shard only decodes and counts the time; files and WebSockets are the driver's, which never keeps a shard waiting:
+//! what it cannot take in time is lost, and is silence in the file.
+
+mod ear;
+pub mod file;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Instant;
+
+use slab::Slab;
+
+pub use self::ear::{Block, CHANNELS, Ear, FRAME_SAMPLES, RATE_HZ};
+use super::codec::Speech;
+use crate::base::{CallId, LegId};
+use crate::model::{Codec, Tap, TapEnd, TapId};
+use crate::rtp::Fields;
+
+/// Frames in a block for a file: it need not hurry.
+pub const FRAMES_FOR_FILE: usize = 10;
+
+/// Ears that one call may have.
+pub const MAX_TAPS_OF_CALL: usize = 8;
+
+/// The name of an ear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TapKey {
+    /// Its call.
+    pub call: CallId,
+    /// Its number in it.
+    pub tap: TapId,
+}
+
+/// What ears tell the driver.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TapNews {
+    /// There is one more.
+    Opened(TapKey, TapEnd),
+    /// It heard something.
+    Block(TapKey, Block),
+    /// It hears no more.
+    Closed(TapKey),
+}
+
+/// An ear and whom it hears.
+struct Entry {
+    key: TapKey,
+    ear: Ear,
+    legs: [Option<LegId>; CHANNELS],
+    formats: [Vec<(u8, Speech)>; CHANNELS],
+}
+
+/// The ears of a shard.
+#[derive(Default)]
+pub struct Ears {
+    entries: Slab<Entry>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    news: VecDeque<TapNews>,
+}
+
+impl Ears {
+    /// Brings the ears of a call to what its graph wants: those that are not wanted any more close, others open.
+    pub fn apply(&mut self, now: Instant, call: CallId, wanted: &[Tap]) {
+        let wanted = wanted.get(..MAX_TAPS_OF_CALL).unwrap_or(wanted);
+        let is_unwanted = |e: &Entry| e.key.call == call && !wanted.iter().any(|tap| tap.id == e.key.tap);
+        let gone: Vec<usize> = self.entries.iter().filter(|(_, e)| is_unwanted(e)).map(|(place, _)| place).collect();
+        gone.into_iter().for_each(|place| self.close(place));
+        for tap in wanted {
+            let key = TapKey { call, tap: tap.id };
+            let known = self.entries.iter_mut().find(|(_, entry)| entry.key == key);
+            match known {
+                Some((_, entry)) => entry.hear_others(tap.legs),
+                None => self.open(now, key, tap),
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant, key: TapKey, tap: &Tap) {
+        let frames = match &tap.to {
+            TapEnd::File { .. } => FRAMES_FOR_FILE,
+            TapEnd::WebSocket { .. } => 1,
+        };
+        self.news.push_back(TapNews::Opened(key, tap.to.clone()));
+        let ear = Ear::new(now, frames);
+        let due = ear.poll_timeout();
+        let place = self.entries.insert(Entry { key, ear, legs: tap.legs, formats: Default::default() });
+        self.timers.extend(due.map(|at| Reverse((at, place))));
+    }
+
+    fn close(&mut self, place: usize) {
+        let Some(entry) = self.entries.try_remove(place) else { return };
+        self.timers.retain(|Reverse((_, other))| *other != place);
+        self.news.extend(entry.ear.finish().map(|block| TapNews::Block(entry.key, block)));
+        self.news.push_back(TapNews::Closed(entry.key));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The ears of a call that hear a leg: their places, and the channel that is the leg's.
+    pub fn hearing(&self, call: CallId, leg: LegId) -> impl Iterator<Item = (usize, usize)> {
+        let channel = move |e: &Entry| e.legs.iter().position(|heard| *heard == Some(leg));
+        let of_call = self.entries.iter().filter(move |(_, entry)| entry.key.call == call);
+        of_call.filter_map(move |(place, entry)| Some((place, channel(entry)?)))
+    }
+
+    /// What the leg of a channel may send.
+    pub fn expect(&mut self, place: usize, channel: usize, codecs: &[Codec]) {
+        let formats = self.entries.get_mut(place).and_then(|entry| entry.formats.get_mut(channel));
+        if let Some(formats) = formats {
+            formats.clear();
+            formats.extend(codecs.iter().filter_map(|codec| Some((codec.payload_type, Speech::of(codec)?))));
+        }
+    }
+
+    /// Takes a packet for a channel of an ear.
+    pub fn hear(&mut self, now: Instant, place: usize, channel: usize, fields: Fields, payload: &[u8]) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        let speech = entry.formats.get(channel).and_then(|formats| {
+            formats.iter().find(|(payload_type, _)| *payload_type == fields.payload_type).map(|(_, speech)| *speech)
+        });
+        if let Some(speech) = speech {
+            entry.ear.hear(now, channel, speech, fields, payload);
+        }
+    }
+
+    /// When [`Ears::handle_timeout`] should be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Hears what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(Reverse((_, place))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+            self.timers.pop();
+            let Some(entry) = self.entries.get_mut(place) else { continue };
+            self.news.extend(entry.ear.tick(now).map(|block| TapNews::Block(entry.key, block)));
+            self.timers.extend(entry.ear.poll_timeout().map(|at| Reverse((at, place))));
+        }
+    }
+
+    /// The next thing to tell the driver.
+    pub fn poll_news(&mut self) -> Option<TapNews> {
+        self.news.pop_front()
+    }
+}
+
+impl Entry {
+    fn hear_others(&mut self, legs: [Option<LegId>; CHANNELS]) {
+        for channel in 0..CHANNELS {
+            if self.legs.get(channel) != legs.get(channel) {
+                self.ear.forget(channel);
+            }
+        }
+        self.legs = legs;
+    }
+}
+
+#[cfg(test)]
+mod tests;
