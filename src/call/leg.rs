@@ -140,12 +140,14 @@ impl Leg {
     }
 
     /// The peer's transport as this leg takes it: a leg without keys takes no notice of those that the peer would
-    /// only like to use (RFC 8643).
+    /// only like to use (RFC 8643), a leg without ICE of candidates.
     fn heard_transport(&self, stream: &Stream) -> Transport {
         let mut transport = stream.transport.clone();
-        let is_optional = matches!(&transport.seal, Seal::Sdes(sdes) if sdes.optional);
-        if self.spec.seal == SealKind::Plain && is_optional {
+        if self.spec.seal == SealKind::Plain && transport.seal.is_optional() {
             transport.seal = Seal::Plain;
+        }
+        if self.spec.ice == IceMode::None {
+            transport.ice = None;
         }
         transport
     }
@@ -227,7 +229,7 @@ impl Leg {
             mid: mid.clone(),
             direction,
             codecs: self.codecs.clone(),
-            rtcp_mux: has_dtls,
+            rtcp_mux: has_dtls || self.spec.ice != IceMode::None,
             sources: if mid.is_some() { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
             ..Stream::new(Kind::Audio, transport)
         };
@@ -292,18 +294,18 @@ fn packet_time(stream: &Stream) -> Option<Duration> {
 }
 
 /// Whether the peer's new transport asks for a new one of ours: an ICE restart (RFC 8839 §4.4.3.1.1), or another
-/// certificate and so another DTLS association (RFC 8842 §4), or other keys.
+/// DTLS association (RFC 8842 §4), or other keys.
 fn is_new_transport(old: &Transport, new: &Transport) -> bool {
     let ufrag = |t: &Transport| t.ice.as_ref().map(|i| (i.ufrag.clone(), i.pwd.clone()));
-    let fingerprints = |t: &Transport| match &t.seal {
-        Seal::Dtls { fingerprints, .. } => fingerprints.clone(),
-        Seal::Plain | Seal::Sdes(_) => Vec::new(),
+    let association = |t: &Transport| match &t.seal {
+        Seal::Dtls { fingerprints, tls_id, .. } => (fingerprints.clone(), tls_id.clone()),
+        Seal::Plain | Seal::Sdes(_) => (Vec::new(), None),
     };
     let keys = |t: &Transport| match &t.seal {
         Seal::Sdes(sdes) => sdes.cryptos.clone(),
         Seal::Plain | Seal::Dtls { .. } => Box::default(),
     };
-    ufrag(old) != ufrag(new) || fingerprints(old) != fingerprints(new) || keys(old) != keys(new)
+    ufrag(old) != ufrag(new) || association(old) != association(new) || keys(old) != keys(new)
 }
 
 fn set_actpass(transport: &mut Transport) {
@@ -315,9 +317,15 @@ fn set_actpass(transport: &mut Transport) {
 fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Direction) -> Stream {
     let mut transport = local.transport.clone();
     transport.feedback_profile = offered.transport.feedback_profile;
-    if let (Seal::Sdes(ours), Seal::Sdes(theirs)) = (&mut transport.seal, &offered.transport.seal) {
-        // The profile of the answer is the offer's (RFC 3264 §6).
-        ours.optional = theirs.optional;
+    // The profile of the answer is the offer's (RFC 3264 §6).
+    match (&mut transport.seal, &offered.transport.seal) {
+        (Seal::Sdes(ours), Seal::Sdes(theirs)) => ours.optional = theirs.optional,
+        (Seal::Dtls { optional, tls_id, .. }, Seal::Dtls { optional: theirs, tls_id: name, .. }) => {
+            *optional = *theirs;
+            // RFC 8842 §5.3: whoever gave the association no name is answered as in RFC 5763.
+            tls_id.take_if(|_| name.is_none());
+        }
+        _ => {}
     }
     let names_sources = offered.mid.is_some();
     Stream {
@@ -326,6 +334,7 @@ fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Dir
         codecs: codecs.to_vec(),
         rtcp_mux: offered.rtcp_mux,
         sources: if names_sources { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
+        extras: offered.profile_extra(),
         ..Stream::new(offered.kind.clone(), transport)
     }
 }
@@ -345,6 +354,7 @@ fn refused(offered: &Stream) -> Stream {
         direction: Direction::Inactive,
         codecs: offered.codecs.first().cloned().into_iter().collect(),
         rtcp_mux: offered.rtcp_mux,
+        extras: offered.profile_extra(),
         ..Stream::new(offered.kind.clone(), transport)
     }
 }

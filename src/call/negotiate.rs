@@ -153,23 +153,30 @@ pub fn spec_of(offer: &Description, abilities: &Abilities) -> Result<LegSpec, St
     let Some(stream) = offer.audio() else {
         return Err("the offer has no audio".into());
     };
-    let ipv6 = is_ipv6(stream);
-    match &stream.transport.seal {
+    let seal = match &stream.transport.seal {
         Seal::Plain if abilities.srtp == SrtpPolicy::Required => {
-            Err("the offer is plain RTP; SRTP is required here".into())
+            return Err("the offer is plain RTP; SRTP is required here".into());
         }
-        Seal::Plain => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Plain, ipv6 }),
-        Seal::Dtls { .. } if abilities.srtp == SrtpPolicy::Off => Err(NO_SRTP.into()),
-        Seal::Dtls { .. } => match &stream.transport.ice {
-            Some(_) if !stream.rtcp_mux => Err("the offer has ICE without rtcp-mux".into()),
-            Some(ice) => {
-                // Two ICE-lite agents would wait for each other for ever (RFC 8445 §6.1.1).
-                let mode = if ice.lite { IceMode::Full } else { IceMode::Lite };
-                Ok(LegSpec { ice: mode, seal: SealKind::Dtls, ipv6 })
-            }
-            None => Ok(LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6 }),
-        },
-        Seal::Sdes(sdes) => Ok(LegSpec { ice: IceMode::None, seal: sdes_spec(sdes, abilities)?, ipv6 }),
+        Seal::Plain => SealKind::Plain,
+        Seal::Dtls { optional: true, .. } if abilities.srtp == SrtpPolicy::Off => SealKind::Plain,
+        Seal::Dtls { .. } if abilities.srtp == SrtpPolicy::Off => return Err(NO_SRTP.into()),
+        Seal::Dtls { .. } => SealKind::Dtls,
+        Seal::Sdes(sdes) => sdes_spec(sdes, abilities)?,
+    };
+    Ok(LegSpec { ice: ice_of(stream, abilities)?, seal, ipv6: is_ipv6(stream) })
+}
+
+/// How packets find a peer that offers this. Our ICE has one component, so that a telephone with ICE and without
+/// rtcp-mux is answered without ICE, at the address that it described besides (RFC 8839 §4.2.5).
+fn ice_of(stream: &Stream, abilities: &Abilities) -> Result<IceMode, String> {
+    match &stream.transport.ice {
+        None => Ok(IceMode::None),
+        Some(ice) if stream.rtcp_mux => {
+            // Two ICE-lite agents would wait for each other for ever (RFC 8445 §6.1.1).
+            Ok(if ice.lite { IceMode::Full } else { IceMode::Lite })
+        }
+        Some(_) if abilities.offers.ice == IceMode::None && stream.transport.address.is_some() => Ok(IceMode::None),
+        Some(_) => Err("the offer has ICE without rtcp-mux".into()),
     }
 }
 
@@ -206,13 +213,13 @@ pub fn goes_on(leg: SealKind, sealed: bool, offer: &Description, asked: SealKind
     match (leg, asked) {
         (SealKind::Opportunistic, SealKind::Sdes) => true,
         (SealKind::Opportunistic, SealKind::Plain) => !sealed,
-        (SealKind::Plain, SealKind::Sdes) => is_optional(offer),
+        (SealKind::Plain, SealKind::Sdes | SealKind::Dtls) => is_optional(offer),
         (leg, asked) => leg == asked,
     }
 }
 
 fn is_optional(offer: &Description) -> bool {
-    offer.audio().is_some_and(|s| matches!(&s.transport.seal, Seal::Sdes(sdes) if sdes.optional))
+    offer.audio().is_some_and(|s| s.transport.seal.is_optional())
 }
 
 /// The leg that an offer asks for on a wire whose own offers are of this kind: one that must check

@@ -87,7 +87,7 @@ mod tests {
     fn offer() -> Description {
         let ice = Ice { ufrag: "u".into(), pwd: "p".into(), lite: false, candidates: Vec::new(), more: true };
         let transport = Transport {
-            seal: Seal::Dtls { fingerprints: Vec::new(), setup: Setup::ActPass },
+            seal: Seal::dtls(Vec::new(), Setup::ActPass),
             ice: Some(ice),
             address: None,
             rtcp_address: None,

@@ -47,6 +47,11 @@ pub struct Extra {
     pub value: Option<String>,
 }
 
+/// The name of the extra of a stream that keeps its profile in its wire's words, and its formats if they are no payload
+/// types (`RTP/SAVP` beside a fingerprint, `udptl t38`), where they do not follow from the rest. An answer repeats it
+/// (RFC 3264 §6). `=` keeps it apart from every attribute's name.
+pub const PROFILE_EXTRA: &str = "m=";
+
 /// One stream of media.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
@@ -106,6 +111,11 @@ impl Stream {
             bandwidth_kbps: None,
             extras: Vec::new(),
         }
+    }
+
+    /// What an answer to this stream repeats of its extras: see [`PROFILE_EXTRA`].
+    pub fn profile_extra(&self) -> Vec<Extra> {
+        self.extras.iter().filter(|e| e.name == PROFILE_EXTRA).cloned().collect()
     }
 }
 
@@ -313,7 +323,30 @@ pub enum Seal {
         fingerprints: Vec<Fingerprint>,
         /// Who opens the handshake (RFC 4145).
         setup: Setup,
+        /// What the describer calls the association (RFC 8842 §4): another name is another association, also under the
+        /// same certificate. `None` where its wire has no word for it.
+        #[serde(default)]
+        tls_id: Option<String>,
+        /// The describer takes plain RTP too: the profile is `RTP/AVP` (RFC 8643 §3.2).
+        #[serde(default)]
+        optional: bool,
     },
+}
+
+impl Seal {
+    /// DTLS-SRTP with these fingerprints and this role, and nothing else.
+    pub fn dtls(fingerprints: Vec<Fingerprint>, setup: Setup) -> Seal {
+        Seal::Dtls { fingerprints, setup, tls_id: None, optional: false }
+    }
+
+    /// Whether the describer takes plain RTP too (RFC 8643).
+    pub fn is_optional(&self) -> bool {
+        match self {
+            Seal::Plain => false,
+            Seal::Sdes(sdes) => sdes.optional,
+            Seal::Dtls { optional, .. } => *optional,
+        }
+    }
 }
 
 /// A certificate's hash (RFC 8122 §5).

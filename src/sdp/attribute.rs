@@ -37,6 +37,7 @@ pub(super) enum Said {
     },
     Ptime(Duration),
     Setup(Setup),
+    TlsId(String),
     Fingerprint(Fingerprint),
     IceUfrag(String),
     IcePwd(String),
@@ -79,6 +80,7 @@ pub(super) fn understand(line: &Line<'_>) -> Result<Said, SdpError> {
             Some(SdpAttribute::Setup(setup)) => Said::Setup(setup_of(&setup)),
             _ => return Err(line.error("a=setup", format!("{value:?} is no role"))),
         },
+        "tls-id" if is_tls_id(value) => Said::TlsId(value.to_owned()),
         "fmtp" => fmtp(value).unwrap_or(Said::Other),
         "rtcp-fb" => feedback(value).unwrap_or(Said::Other),
         "ptime" => ptime(value).map_or(Said::Other, Said::Ptime),
@@ -259,6 +261,11 @@ fn source_group(value: &str) -> Option<SourceGroup> {
 /// Whether it can be the name of an attribute (RFC 8866 §9, `token`, as far as it keeps a line whole).
 pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control() || "=:".contains(c))
+}
+
+/// RFC 8842 §4: 20 to 255 characters of these.
+fn is_tls_id(value: &str) -> bool {
+    (20..=255).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b))
 }
 
 fn ice_options(value: &str) -> Said {

@@ -29,8 +29,5 @@ pub const MAX_STREAMS: usize = 32;
 /// The most octets one line may have; a browser's identity assertion and a camera's parameter sets fit.
 pub const MAX_LINE_OCTETS: usize = 8 * 1024;
 
-/// The name of the extra that keeps an `m=` line's protocol, and its formats if they are no payload types
-/// (`udptl t38`, `UDP/DTLS/SCTP webrtc-datachannel`), where they do not follow from the stream's seal and
-/// codecs. An answer that keeps it repeats the offer's words, as RFC 3264 §6 asks. `=` keeps it apart from
-/// every attribute's name.
-pub const MEDIA_EXTRA: &str = "m=";
+/// The name of the extra that keeps an `m=` line's protocol, and its formats if they are no payload types.
+pub use crate::model::description::PROFILE_EXTRA as MEDIA_EXTRA;

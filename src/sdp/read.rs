@@ -148,6 +148,7 @@ struct Gathered {
     direction: Option<Direction>,
     fingerprints: Vec<Fingerprint>,
     setup: Option<Setup>,
+    tls_id: Option<String>,
     cryptos: Vec<Crypto>,
     ufrag: Option<String>,
     pwd: Option<String>,
@@ -285,6 +286,7 @@ impl Gathered {
             Said::Feedback { payload_type: None, .. } if !codecs.is_empty() => {}
             Said::Ptime(ptime) => self.ptime = Some(ptime),
             Said::Setup(setup) if known.dtls => self.setup = Some(setup),
+            Said::TlsId(id) if known.dtls => self.tls_id = Some(id),
             Said::Fingerprint(fingerprint) => self.fingerprints.push(fingerprint),
             // A certificate counts more than keys that stand beside it; those are not kept for anybody to pass on.
             Said::Crypto(crypto) if known.rtp && !known.dtls => self.cryptos.push(Crypto::new(crypto)),
@@ -339,7 +341,7 @@ impl Gathered {
             };
             // RFC 4145 §4: without the attribute the describer is active.
             let setup = self.setup.or(session.setup).unwrap_or(Setup::Active);
-            Seal::Dtls { fingerprints, setup }
+            Seal::Dtls { fingerprints, setup, tls_id: self.tls_id.take(), optional: !(protocol.secure || protocol.tls) }
         } else if protocol.secure || !self.cryptos.is_empty() {
             Seal::Sdes(Sdes { cryptos: std::mem::take(&mut self.cryptos).into(), optional: !protocol.secure })
         } else {

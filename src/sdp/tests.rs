@@ -68,7 +68,7 @@ fn what_the_session_says_holds_for_streams_that_do_not_say_it() {
     let [audio, video] = offer.streams.as_slice() else { panic!("two streams") };
     assert_eq!((audio.direction, video.direction), (Direction::SendOnly, Direction::RecvOnly));
     for (stream, role, user) in [(audio, Setup::Active, "sess"), (video, Setup::Passive, "own1")] {
-        let Seal::Dtls { fingerprints, setup } = &stream.transport.seal else { panic!("DTLS") };
+        let Seal::Dtls { fingerprints, setup, .. } = &stream.transport.seal else { panic!("DTLS") };
         assert_eq!(fingerprints[0].algorithm, "sha-256", "the case of the name does not matter");
         assert_eq!((fingerprints[0].bytes[0], *setup), (0x30, role));
         let ice = stream.transport.ice.as_ref().unwrap();
@@ -116,7 +116,7 @@ fn the_seal_follows_from_the_protocol_and_the_keys() {
     let keyless = parsed("m=audio 4000 UDP/TLS/RTP/SAVPF 0");
     assert_eq!(
         keyless.streams[0].transport.seal,
-        Seal::Dtls { fingerprints: vec![], setup: Setup::Active },
+        Seal::dtls(vec![], Setup::Active),
         "a sealed stream without keys is never plain"
     );
 }
@@ -364,4 +364,38 @@ fn a_bad_candidate_alone_is_an_error_and_within_a_description_an_extra() {
         parsed("m=audio 4000 RTP/AVP 0\na=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv\na=candidate:1 1 udp");
     assert!(offer.streams[0].transport.ice.as_ref().unwrap().candidates.is_empty());
     assert_eq!(offer.streams[0].extras[0].name, "candidate");
+}
+
+#[test]
+fn a_name_of_a_dtls_association_is_read_and_written_and_one_of_another_form_stays_an_extra() {
+    let sealed = |id: &str| {
+        format!(
+            "m=audio 4000 UDP/TLS/RTP/SAVP 0\na=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\na=setup:actpass\na=tls-id:{id}"
+        )
+    };
+    let offer = parsed(&sealed("abc3de65cddef001be82"));
+    let Seal::Dtls { tls_id, optional, .. } = &offer.streams[0].transport.seal else { panic!("DTLS") };
+    assert_eq!((tls_id.as_deref(), *optional), (Some("abc3de65cddef001be82"), false));
+    assert!(write(&offer, &origin()).contains("a=tls-id:abc3de65cddef001be82\r\n"));
+    assert_eq!(again(&offer), offer);
+    let odd = parsed(&sealed("too short"));
+    assert!(matches!(&odd.streams[0].transport.seal, Seal::Dtls { tls_id: None, .. }));
+    assert_eq!(odd.streams[0].extras[0].name, "tls-id");
+}
+
+#[test]
+fn a_certificate_may_stand_in_any_profile_and_goes_before_keys_beside_it() {
+    let crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    for (protocol, choice) in
+        [("RTP/AVP", true), ("RTP/AVPF", true), ("RTP/SAVP", false), ("RTP/SAVPF", false), ("UDP/TLS/RTP/SAVPF", false)]
+    {
+        let offer = parsed(&format!(
+            "m=audio 4000 {protocol} 0\n{crypto}\na=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\na=setup:active"
+        ));
+        let Seal::Dtls { optional, .. } = &offer.streams[0].transport.seal else { panic!("{protocol}: DTLS") };
+        assert_eq!(*optional, choice, "{protocol}");
+        let text = write(&offer, &origin());
+        assert!(text.contains(&format!("m=audio 4000 {protocol} 0\r\n")) && !text.contains("crypto"), "{text}");
+        assert_eq!(again(&offer), offer);
+    }
 }

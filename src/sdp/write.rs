@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::attribute::is_token;
 use super::{MEDIA_EXTRA, candidate};
 use crate::model::{
-    Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Sdes, Seal, Setup,
-    SourceGroup, Stream, Transport,
+    Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup,
+    Stream, Transport,
 };
 
 /// The attribute whose value `trickle` joins, so that there is one of it.
@@ -68,9 +68,10 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 /// The protocol of the `m=` line that follows from a transport.
 pub(super) fn protocol(transport: &Transport) -> &'static str {
-    match (&transport.seal, transport.feedback_profile) {
-        (Seal::Plain | Seal::Sdes(Sdes { optional: true, .. }), false) => "RTP/AVP",
-        (Seal::Plain | Seal::Sdes(Sdes { optional: true, .. }), true) => "RTP/AVPF",
+    let seal = if transport.seal.is_optional() { &Seal::Plain } else { &transport.seal };
+    match (seal, transport.feedback_profile) {
+        (Seal::Plain, false) => "RTP/AVP",
+        (Seal::Plain, true) => "RTP/AVPF",
         (Seal::Sdes(_), false) => "RTP/SAVP",
         (Seal::Sdes(_), true) => "RTP/SAVPF",
         (Seal::Dtls { .. }, false) => "UDP/TLS/RTP/SAVP",
@@ -296,7 +297,7 @@ fn seal(text: &mut String, seal: &Seal) -> fmt::Result {
         Seal::Sdes(sdes) => {
             sdes.cryptos.iter().try_for_each(|crypto| write!(text, "a=crypto:{}\r\n", clean(crypto.expose())))
         }
-        Seal::Dtls { fingerprints, setup } => {
+        Seal::Dtls { fingerprints, setup, tls_id, optional: _ } => {
             for Fingerprint { algorithm, bytes } in fingerprints {
                 write!(text, "a=fingerprint:{} ", clean(algorithm))?;
                 for (at, byte) in bytes.iter().enumerate() {
@@ -310,7 +311,8 @@ fn seal(text: &mut String, seal: &Seal) -> fmt::Result {
                 Setup::ActPass => "actpass",
                 Setup::HoldConn => "holdconn",
             };
-            write!(text, "a=setup:{role}\r\n")
+            write!(text, "a=setup:{role}\r\n")?;
+            tls_id.iter().try_for_each(|id| write!(text, "a=tls-id:{}\r\n", clean(id)))
         }
     }
 }

@@ -91,7 +91,7 @@ fn seal() -> impl Strategy<Value = Seal> {
         any::<[u8; 20]>().prop_map(|b| Fingerprint { algorithm: "sha-1".into(), bytes: b.into() }),
     ];
     let setup = prop_oneof![Just(Setup::Active), Just(Setup::Passive), Just(Setup::ActPass), Just(Setup::HoldConn)];
-    (vec(fingerprint, 1..3), setup).prop_map(|(fingerprints, setup)| Seal::Dtls { fingerprints, setup })
+    (vec(fingerprint, 1..3), setup).prop_map(|(fingerprints, setup)| Seal::dtls(fingerprints, setup))
 }
 
 fn transport(bundled: bool) -> BoxedStrategy<Transport> {

@@ -94,7 +94,12 @@ fn seal() -> impl Strategy<Value = Seal> {
                 Seal::Sdes(patchcord::model::Sdes { cryptos, optional })
             }
         ),
-        (vec(fingerprint, 0..3), setup).prop_map(|(fingerprints, setup)| Seal::Dtls { fingerprints, setup }),
+        (vec(fingerprint, 0..3), setup, option::of("[A-Za-z0-9+/_-]{20,40}"), any::<bool>()).prop_map(
+            |(fingerprints, setup, tls_id, optional)| {
+                let optional = optional && !fingerprints.is_empty();
+                Seal::Dtls { fingerprints, setup, tls_id, optional }
+            }
+        ),
     ]
 }
 

@@ -326,12 +326,20 @@ impl Ladder {
     fn lay_leg(&mut self, leg: LegId) {
         let graph = self.graph.as_ref().expect("a graph");
         let spec = graph.legs.iter().find(|l| l.leg == leg).expect("the leg").spec;
-        let transport = match (spec.ice, spec.seal) {
-            (IceMode::None, SealKind::Plain) => phone_transport(20_000),
-            (IceMode::None, SealKind::Dtls) => Transport { ice: None, ..browser_transport("ours") },
-            (IceMode::None, seal) => keyed_transport("ours", seal == SealKind::Opportunistic),
-            _ => browser_transport("ours"),
+        let Transport { ice, seal: mut certified, .. } = browser_transport("ours");
+        if let Seal::Dtls { tls_id, .. } = &mut certified {
+            *tls_id = Some("our-name-of-the-association".into());
+        }
+        let found = match spec.ice {
+            IceMode::None => phone_transport(20_000),
+            _ => Transport { ice, feedback_profile: true, ..phone_transport(20_000) },
         };
+        let seal = match spec.seal {
+            SealKind::Plain => Seal::Plain,
+            SealKind::Dtls => certified,
+            seal => keyed_transport("ours", seal == SealKind::Opportunistic).seal,
+        };
+        let transport = Transport { seal, ..found };
         let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video: None };
         let (now, revision) = (self.now, graph.revision);
         self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local: Box::new(local) });
@@ -483,7 +491,7 @@ pub fn browser_transport(ufrag: &str) -> Transport {
     let candidates: Vec<Candidate> = Vec::new();
     let ice = Ice { ufrag: ufrag.into(), pwd: "p".repeat(22), lite: false, candidates, more: true };
     Transport {
-        seal: Seal::Dtls { fingerprints, setup: Setup::ActPass },
+        seal: Seal::dtls(fingerprints, Setup::ActPass),
         ice: Some(ice),
         address: None,
         rtcp_address: None,

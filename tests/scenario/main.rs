@@ -8,6 +8,7 @@ mod hold;
 mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
+mod phones_with_ice;
 mod pitfalls;
 mod srtp;
 mod targets;

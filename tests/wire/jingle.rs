@@ -167,7 +167,7 @@ fn ice(stream: &Stream) -> &Ice {
 
 fn setup(stream: &Stream) -> Setup {
     match &stream.transport.seal {
-        Seal::Dtls { fingerprints, setup } if fingerprints[0].bytes.len() == 32 => *setup,
+        Seal::Dtls { fingerprints, setup, .. } if fingerprints[0].bytes.len() == 32 => *setup,
         other => panic!("{other:?} is not DTLS with SHA-256"),
     }
 }

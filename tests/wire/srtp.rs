@@ -103,3 +103,19 @@ fn gcm_of_256_bits_gives_the_packet_that_rfc_7714_prints() {
                    1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13";
     assert_eq!(packet, hex(printed));
 }
+
+#[test]
+fn the_key_stream_of_256_bits_is_as_rfc_6188_prints_it() {
+    let keys = || SessionKeys {
+        cipher: hex("57f82fe3613fd170a85ec93c40b1f092 2ec4cb0dc025b58272147cc438944a98"),
+        salt: hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd"),
+        mac: vec![0; 20],
+    };
+    let printed =
+        hex("92bdd28a93c3f52511c677d08b5515a4 9da71b2378a854f67050756ded165bac 63c4868b7096d88421b563b8c94c9a31");
+    let mut srtp = Srtp::with_session_keys(Profile::AesCm256HmacSha1_80, &keys(), &keys()).unwrap();
+    let mut packet = vec![0; 12 + printed.len() + 10];
+    packet[0] = 0x80;
+    srtp.protect_rtp(&mut packet, 12 + printed.len()).unwrap();
+    assert_eq!(packet[12..12 + printed.len()], printed);
+}

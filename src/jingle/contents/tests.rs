@@ -53,10 +53,8 @@ fn text(contents: Contents) -> String {
 
 /// A stream of ours as a client would take it.
 fn stream(mid: &str, kind: Kind) -> Stream {
-    let seal = Seal::Dtls {
-        fingerprints: vec![Fingerprint { algorithm: "sha-256".into(), bytes: vec![0xab, 0x0c] }],
-        setup: Setup::ActPass,
-    };
+    let fingerprint = Fingerprint { algorithm: "sha-256".into(), bytes: vec![0xab, 0x0c] };
+    let seal = Seal::dtls(vec![fingerprint], Setup::ActPass);
     let ice = Ice { ufrag: format!("u{mid}"), pwd: "p".into(), lite: false, candidates: vec![], more: true };
     let transport = Transport { seal, ice: Some(ice), address: None, rtcp_address: None, feedback_profile: true };
     Stream { mid: Some(Mid(mid.into())), codecs: vec![Codec::pcmu()], rtcp_mux: true, ..Stream::new(kind, transport) }
@@ -87,7 +85,7 @@ fn keys_in_the_description_do_not_count_beside_a_certificate() {
         <candidate ip='192.0.2.1' port='2' priority='1' component='2'/>";
     let (dino, _) = offer(&content("audio", "audio", &both, &(fingerprint("setup='actpass'") + candidates)));
     let stream = &dino.streams[0];
-    assert!(matches!(&stream.transport.seal, Seal::Dtls { setup: Setup::ActPass, fingerprints }
+    assert!(matches!(&stream.transport.seal, Seal::Dtls { setup: Setup::ActPass, fingerprints, .. }
         if fingerprints[0].algorithm == "sha-256" && fingerprints[0].bytes == [0xab, 0x0c]));
     assert_eq!(stream.transport.ice.as_ref().unwrap().candidates.len(), 1);
 

@@ -35,7 +35,7 @@ fn dtls(said: &ice_udp::Transport, offer: bool) -> Option<Seal> {
     let usual = if offer { Setup::ActPass } else { Setup::Active };
     let fingerprint = |f: &dtls::Fingerprint| Fingerprint { algorithm: f.hash.clone(), bytes: f.bytes.clone() };
     let fingerprints = said.fingerprints.iter().map(fingerprint).collect();
-    Some(Seal::Dtls { fingerprints, setup: first.setup.unwrap_or(usual) })
+    Some(Seal::dtls(fingerprints, first.setup.unwrap_or(usual)))
 }
 
 fn ice(said: &ice_udp::Transport, hearing: &Hearing, rtcp_mux: bool) -> Option<Ice> {
@@ -53,7 +53,7 @@ fn ice(said: &ice_udp::Transport, hearing: &Hearing, rtcp_mux: bool) -> Option<I
 pub(super) fn write(transport: &Transport, slot: &Slot) -> ice_udp::Transport {
     let ice = transport.ice.as_ref();
     let fingerprints = match &transport.seal {
-        Seal::Dtls { fingerprints, setup } => fingerprints
+        Seal::Dtls { fingerprints, setup, .. } => fingerprints
             .iter()
             .take(ice_udp::MAX_FINGERPRINTS)
             .map(|f| dtls::Fingerprint { hash: f.algorithm.clone(), setup: Some(*setup), bytes: f.bytes.clone() })

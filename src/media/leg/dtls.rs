@@ -140,6 +140,14 @@ impl Dtls {
         self.settle(now);
     }
 
+    /// The peer begins a new association, also if it shows the same certificate in it (RFC 8842 §4).
+    pub fn renew(&mut self, role: Role, fingerprints: Vec<Fingerprint>, now: Instant) {
+        self.role = role;
+        self.fingerprints = fingerprints;
+        self.begin(now);
+        self.settle(now);
+    }
+
     fn begin(&mut self, now: Instant) {
         self.state = State::Handshaking;
         self.attempts.clear();

@@ -48,6 +48,21 @@ impl Wires {
     }
 }
 
+/// Letters of our names of DTLS associations: RFC 8842 §4 wants 20 at least.
+const TLS_ID_LENGTH: usize = 32;
+
+/// Whether a description goes on with the DTLS association of the one before: it has a certificate in common, and no
+/// other name (RFC 8842 §4). A peer that gives names in one of them only has not given another.
+fn is_same_association(before: &SealWords, words: &SealWords) -> bool {
+    let (SealWords::Dtls { fingerprints: old, tls_id: one, .. }, SealWords::Dtls { fingerprints, tls_id: other, .. }) =
+        (before, words)
+    else {
+        return false;
+    };
+    let is_renamed = one.as_ref().zip(other.as_ref()).is_some_and(|(one, other)| one != other);
+    !is_renamed && old.iter().any(|f| fingerprints.contains(f))
+}
+
 /// What has become of a link since it was settled before.
 #[derive(Debug, Default)]
 pub struct News {
@@ -70,6 +85,8 @@ pub struct Link {
     pub(super) path: Path,
     pub(super) seal: Seal,
     pub(super) role: Option<Role>,
+    /// Our name of the DTLS association.
+    tls_id: String,
     described: Option<Described>,
     rtcp_from: Option<SocketAddr>,
     pub(super) refused: u64,
@@ -99,6 +116,7 @@ impl Link {
             path,
             seal,
             role: None,
+            tls_id: cx.dice.token(TLS_ID_LENGTH),
             described: None,
             rtcp_from: None,
             refused: 0,
@@ -129,6 +147,8 @@ impl Link {
                     Some(Role::Active) => Setup::Active,
                     Some(Role::Passive) => Setup::Passive,
                 },
+                tls_id: Some(self.tls_id.clone()),
+                optional: false,
             },
         };
         let ice = self.ice().map(|ice| Ice { candidates: self.wires.candidates(), ..ice.parameters() });
@@ -170,20 +190,23 @@ impl Link {
                     self.fail(why);
                 }
             }
-            (Seal::Dtls(dtls), SealWords::Dtls { fingerprints, setup }) => {
-                let is_known = self.described.as_ref().is_some_and(|before| {
-                    matches!(&before.transport.seal, SealWords::Dtls { fingerprints: old, .. }
-                        if old.iter().any(|f| fingerprints.contains(f)))
-                });
+            (Seal::Dtls(dtls), words @ SealWords::Dtls { fingerprints, setup, .. }) => {
+                let before = self.described.as_ref().map(|d| &d.transport.seal);
+                let goes_on = before.is_some_and(|before| is_same_association(before, words));
                 // RFC 8842 §5.3: an association that goes on keeps its roles, whatever a later offer allows.
                 let role = match (self.role, setup) {
-                    (Some(role), _) if is_known => Some(role),
+                    (Some(role), _) if goes_on => Some(role),
                     (_, Setup::Active) => Some(Role::Passive),
                     (_, Setup::Passive | Setup::ActPass) => Some(Role::Active),
                     (role, Setup::HoldConn) => role,
                 };
                 self.role = role;
-                if let Some(role) = role {
+                let Some(role) = role else { return };
+                if before.is_some() && !goes_on {
+                    // RFC 8842 §5.3: a new association has a new name on either side.
+                    self.tls_id = cx.dice.token(TLS_ID_LENGTH);
+                    dtls.renew(role, fingerprints.clone(), cx.now);
+                } else {
                     dtls.set_remote(role, fingerprints.clone(), cx.now);
                 }
             }
@@ -413,10 +436,10 @@ impl Link {
 
     /// What the peer is, for people.
     pub fn peer_word(&self) -> &'static str {
-        match self.spec.ice {
-            IceMode::None => "the phone",
-            IceMode::Lite => "the browser",
-            IceMode::Full => "the client",
+        match (self.spec.ice, self.spec.seal) {
+            (IceMode::Lite, SealKind::Dtls) => "the browser",
+            (IceMode::Full, SealKind::Dtls) => "the client",
+            _ => "the phone",
         }
     }
 

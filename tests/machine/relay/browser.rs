@@ -82,9 +82,7 @@ impl Browser {
         let own = self.agent.local_credentials();
         let seal = match &self.certificate {
             None => Seal::Plain,
-            Some(certificate) => {
-                Seal::Dtls { fingerprints: vec![certificate.fingerprint().clone()], setup: Setup::ActPass }
-            }
+            Some(certificate) => Seal::dtls(vec![certificate.fingerprint().clone()], Setup::ActPass),
         };
         let candidate = Candidate {
             foundation: "1".into(),
@@ -117,7 +115,7 @@ impl Browser {
 
     /// Takes the DTLS part of the relay's words.
     pub fn hear_dtls(&mut self, now: Instant, end: &LocalEnd) {
-        if let (Some(certificate), Seal::Dtls { fingerprints, setup }) = (&self.certificate, &end.transport.seal) {
+        if let (Some(certificate), Seal::Dtls { fingerprints, setup, .. }) = (&self.certificate, &end.transport.seal) {
             let role = match setup {
                 Setup::Active => Role::Passive,
                 // RFC 5763 §5: whoever answers an offer that leaves it open should be active.
