@@ -105,7 +105,7 @@ fn an_answer_repeats_the_words_of_the_offers_profile() {
     offer.streams.push(video);
     let answer = said(&answered(SrtpPolicy::Optional, false, offer));
     for stream in &answer.streams {
-        assert_eq!(stream.extras, [profile.clone()], "{:?}", stream.kind);
+        assert_eq!(stream.extras, std::slice::from_ref(&profile), "{:?}", stream.kind);
     }
 }
 

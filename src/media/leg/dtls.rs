@@ -142,9 +142,14 @@ impl Dtls {
 
     /// The peer begins a new association, also if it shows the same certificate in it (RFC 8842 §4).
     pub fn renew(&mut self, role: Role, fingerprints: Vec<Fingerprint>, now: Instant) {
+        // A peer that opens the handshake may have finished it before its description has come.
+        let may_be_done =
+            matches!(self.state, State::Handshaking) && (self.role, role) == (Role::Passive, Role::Passive);
         self.role = role;
         self.fingerprints = fingerprints;
-        self.begin(now);
+        if !may_be_done {
+            self.begin(now);
+        }
         self.settle(now);
     }
 

@@ -21,6 +21,8 @@ pub struct Browser {
     pub agent: IceAgent,
     pub dtls: Option<Dtls>,
     pub certificate: Option<Certificate>,
+    /// What it calls its DTLS association.
+    pub tls_id: Option<String>,
     /// Where it sends.
     pub target: Option<SocketAddr>,
     /// Opened RTP that it got.
@@ -52,6 +54,7 @@ impl Browser {
             agent,
             dtls: None,
             certificate: with_dtls.then(|| Certificate::generate().expect("a certificate")),
+            tls_id: None,
             target: None,
             heard: Vec::new(),
             dtls_datagrams: 0,
@@ -82,7 +85,12 @@ impl Browser {
         let own = self.agent.local_credentials();
         let seal = match &self.certificate {
             None => Seal::Plain,
-            Some(certificate) => Seal::dtls(vec![certificate.fingerprint().clone()], Setup::ActPass),
+            Some(certificate) => Seal::Dtls {
+                fingerprints: vec![certificate.fingerprint().clone()],
+                setup: Setup::ActPass,
+                tls_id: self.tls_id.clone(),
+                optional: false,
+            },
         };
         let candidate = Candidate {
             foundation: "1".into(),

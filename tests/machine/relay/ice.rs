@@ -155,14 +155,14 @@ fn a_browser_that_checks_no_more_is_told_as_lost_and_gets_nothing_any_more() {
 }
 
 #[test]
-fn a_browser_that_never_checks_is_named_as_the_reason_of_the_silence() {
+fn a_peer_that_never_checks_is_named_as_the_reason_of_the_silence() {
     let (mut world, _) = call(IceMode::Lite);
     world.pass(Duration::from_secs(4));
     let why = world.take_events().into_iter().find_map(|e| match e {
         RelayEvent::Silent { leg, why, .. } if leg == legs().0 => Some(why),
         _ => None,
     });
-    let said = "ICE with the browser did not finish: no connectivity check arrived at 192.0.2.1:3478";
+    let said = "ICE with the phone did not finish: no connectivity check arrived at 192.0.2.1:3478";
     assert_eq!(why.as_deref(), Some(said));
 }
 

@@ -1,6 +1,7 @@
 //! Whole shards of the relay, between peers in memory.
 #![allow(clippy::indexing_slicing)]
 
+mod association;
 mod browser;
 mod client;
 mod codecs;

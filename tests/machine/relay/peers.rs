@@ -1,4 +1,4 @@
-//! A peer of each kind, in memory: plain RTP, SRTP with keys in the description, DTLS-SRTP with and without ICE.
+//! A peer of each kind, in memory: plain RTP, SRTP with keys in the description and DTLS-SRTP, each with and without ICE.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,26 +15,37 @@ use super::world::{SHARED, World, phone};
 pub enum Sort {
     Plain,
     Sdes(Profile),
+    PlainWithIce,
+    SdesWithIce(Profile),
     DtlsWithIce,
     DtlsWithoutIce,
 }
 
 impl Sort {
-    pub const ALL: [Sort; 8] = [
+    pub const ALL: [Sort; 11] = [
         Sort::Plain,
         Sort::Sdes(Profile::AesCm128HmacSha1_80),
         Sort::Sdes(Profile::AesCm128HmacSha1_32),
         Sort::Sdes(Profile::AesCm256HmacSha1_80),
         Sort::Sdes(Profile::AeadAes128Gcm),
         Sort::Sdes(Profile::AeadAes256Gcm),
+        Sort::PlainWithIce,
+        Sort::SdesWithIce(Profile::AesCm128HmacSha1_80),
+        Sort::SdesWithIce(Profile::AeadAes256Gcm),
         Sort::DtlsWithIce,
         Sort::DtlsWithoutIce,
     ];
+
+    pub fn has_ice(self) -> bool {
+        matches!(self, Sort::PlainWithIce | Sort::SdesWithIce(_) | Sort::DtlsWithIce)
+    }
 
     pub fn spec(self) -> LegSpec {
         match self {
             Sort::Plain => LegSpec::PHONE,
             Sort::Sdes(_) => LegSpec { seal: SealKind::Sdes, ..LegSpec::PHONE },
+            Sort::PlainWithIce => LegSpec { ice: IceMode::Lite, ..LegSpec::PHONE },
+            Sort::SdesWithIce(_) => LegSpec { seal: SealKind::Sdes, ..LegSpec::BROWSER },
             Sort::DtlsWithIce => LegSpec::BROWSER,
             Sort::DtlsWithoutIce => LegSpec { ice: IceMode::None, ..LegSpec::BROWSER },
         }
@@ -43,8 +54,8 @@ impl Sort {
     /// What the record says of its protection.
     pub fn seal(self) -> String {
         match self {
-            Sort::Plain => "plain".into(),
-            Sort::Sdes(profile) => format!("SDES {}", profile.name()),
+            Sort::Plain | Sort::PlainWithIce => "plain".into(),
+            Sort::Sdes(profile) | Sort::SdesWithIce(profile) => format!("SDES {}", profile.name()),
             Sort::DtlsWithIce | Sort::DtlsWithoutIce => "DTLS AEAD_AES_128_GCM".into(),
         }
     }
@@ -85,48 +96,45 @@ pub fn srtp(profile: Profile, key_and_salt: &[u8]) -> Srtp {
     Srtp::new(profile, key, salt).expect("keys")
 }
 
-enum Means {
-    Plain,
-    Sdes(Box<Keys>),
-    Dtls(Box<Browser>),
-}
-
 pub struct Peer {
     pub sort: Sort,
     address: SocketAddr,
     wire: SocketId,
-    means: Means,
+    /// Its ICE and DTLS, if it does one of them.
+    browser: Option<Box<Browser>>,
+    /// Its keys, if they stand in descriptions.
+    keys: Option<Box<Keys>>,
 }
 
 impl Peer {
     /// `wire`: the socket of its leg, if that is not the one of all ICE legs.
     pub fn new(world: &World, sort: Sort, address: SocketAddr, wire: SocketId) -> Peer {
-        let means = match sort {
-            Sort::Plain => Means::Plain,
-            Sort::Sdes(profile) => Means::Sdes(Box::new(Keys::new(profile, address.port() as u8))),
-            Sort::DtlsWithIce | Sort::DtlsWithoutIce => Means::Dtls(Box::new(Browser::new(world.now, address, true))),
+        let has_dtls = matches!(sort, Sort::DtlsWithIce | Sort::DtlsWithoutIce);
+        let mut browser = (has_dtls || sort.has_ice()).then(|| Box::new(Browser::new(world.now, address, has_dtls)));
+        let keys = match sort {
+            Sort::Sdes(profile) | Sort::SdesWithIce(profile) => {
+                Some(Box::new(Keys::new(profile, address.port() as u8)))
+            }
+            _ => None,
         };
-        let mut peer = Peer { sort, address, wire, means };
-        if let (Sort::DtlsWithoutIce, Means::Dtls(browser)) = (sort, &mut peer.means) {
+        let wire = if sort.has_ice() { SHARED } else { wire };
+        if let Some(browser) = &mut browser {
             browser.wire = wire;
-        } else if sort == Sort::DtlsWithIce {
-            peer.wire = SHARED;
         }
-        peer
+        Peer { sort, address, wire, browser, keys }
     }
 
     pub fn offer(&self, codecs: &[Codec]) -> RemoteEnd {
         let mut words = phone(&self.address.to_string(), codecs);
-        match &self.means {
-            Means::Plain => {}
-            Means::Sdes(keys) => words.transport.seal = keys.words(),
-            Means::Dtls(browser) => {
-                words = browser.words(codecs);
-                if self.sort == Sort::DtlsWithoutIce {
-                    words.transport.ice = None;
-                    words.transport.address = Some(self.address);
-                }
+        if let Some(browser) = &self.browser {
+            words = browser.words(codecs);
+            if !self.sort.has_ice() {
+                words.transport.ice = None;
+                words.transport.address = Some(self.address);
             }
+        }
+        if let Some(keys) = &self.keys {
+            words.transport.seal = keys.words();
         }
         words.is_offer = true;
         words
@@ -145,46 +153,47 @@ impl Peer {
 
     /// Takes the relay's words.
     pub fn hear(&mut self, world: &World, end: &LocalEnd) {
-        match &mut self.means {
-            Means::Plain => {}
-            Means::Sdes(keys) => keys.hear(end),
-            Means::Dtls(browser) if self.sort == Sort::DtlsWithIce => browser.hear(world.now, end),
-            Means::Dtls(browser) => {
+        if let Some(keys) = &mut self.keys {
+            keys.hear(end);
+        }
+        match &mut self.browser {
+            Some(browser) if self.sort.has_ice() => browser.hear(world.now, end),
+            Some(browser) => {
                 browser.hear_dtls(world.now, end);
                 browser.target = end.transport.address;
             }
+            None => {}
         }
     }
 
     pub fn pass(&mut self, world: &mut World, time: Duration) {
-        match &mut self.means {
-            Means::Dtls(browser) => browser.pass(world, time),
-            Means::Plain | Means::Sdes(_) => world.pass(time),
+        match &mut self.browser {
+            Some(browser) => browser.pass(world, time),
+            None => world.pass(time),
         }
     }
 
     pub fn say(&mut self, world: &mut World, mut packet: Vec<u8>) {
-        match &mut self.means {
-            Means::Plain => {}
-            Means::Sdes(keys) => {
-                let length = packet.len();
-                packet.resize(length + 32, 0);
-                let length = keys.outward.protect_rtp(&mut packet, length).expect("room");
-                packet.truncate(length);
-            }
-            Means::Dtls(browser) => return browser.say(world, packet),
+        if let Some(keys) = &mut self.keys {
+            let length = packet.len();
+            packet.resize(length + 32, 0);
+            let length = keys.outward.protect_rtp(&mut packet, length).expect("room");
+            packet.truncate(length);
         }
-        world.arrive(self.wire, self.address, &packet);
+        match &mut self.browser {
+            Some(browser) => browser.say(world, packet),
+            None => world.arrive(self.wire, self.address, &packet),
+        }
     }
 
     /// The payloads that it heard since it was asked before.
     pub fn heard(&mut self, world: &mut World) -> Vec<Vec<u8>> {
-        let packets: Vec<Vec<u8>> = match &mut self.means {
-            Means::Dtls(browser) => {
+        let packets: Vec<Vec<u8>> = match &mut self.browser {
+            Some(browser) => {
                 browser.exchange(world);
                 std::mem::take(&mut browser.heard)
             }
-            Means::Plain | Means::Sdes(_) => {
+            None => {
                 let address = self.address;
                 let (mine, others) = world.take_sent().into_iter().partition(|s| s.to == address);
                 world.sent = others;
@@ -196,7 +205,7 @@ impl Peer {
     }
 
     fn opened(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
-        if let Means::Sdes(keys) = &mut self.means {
+        if let Some(keys) = &mut self.keys {
             let inward = keys.inward.as_mut().expect("keys before media");
             let length = inward.unprotect_rtp(&mut packet).expect("an authentic packet");
             packet.truncate(length);
