@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
+use super::keys::{Reach, knows_digits};
 use super::leg::Leg;
 use super::negotiate;
 use super::path::{self, Path};
@@ -105,6 +106,11 @@ impl Call {
         } else {
             negotiate::for_callee(self.caller.offered_codecs(), offers)
         };
+        // Events are offered if some digit can come of it: one of the caller's, or one that the caller is told of.
+        let knows_digits = self.late_offer || knows_digits(&self.caller.abilities, self.caller.offered_codecs());
+        if !knows_digits || !branch.abilities.keys.has_events() {
+            leg.codecs.retain(|c| !c.is_telephone_event());
+        }
         if leg.codecs.is_empty() {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
         }
@@ -114,8 +120,10 @@ impl Call {
     /// What the caller may send before anybody answered: all that is offered on.
     fn prepare_caller(&mut self) {
         if !self.late_offer && self.caller.codecs.is_empty() {
-            let offered_on = self.callees.first().map(|c| c.codecs.clone()).unwrap_or_default();
-            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &offered_on, false);
+            let Some(first) = self.callees.first() else { return };
+            let digits_otherwise = !Reach::of(&first.abilities, false, &first.codecs).is_none();
+            let codecs = negotiate::for_caller(self.caller.offered_codecs(), &first.codecs, digits_otherwise);
+            self.caller.codecs = codecs;
         }
     }
 
@@ -181,10 +189,11 @@ impl Call {
             return self.branch_ended(now, leg, hangup);
         }
         let taken = branch.remote.as_ref().map(|r| r.codecs.clone()).unwrap_or_default();
-        let (speaks, digits_by_word) = (branch.speaks(), branch.abilities.dtmf);
+        let digits_otherwise = !branch.reach().is_none();
+        let speaks = branch.speaks();
         let codecs = match self.late_offer {
             true => self.caller.codecs.clone(),
-            false => negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_by_word),
+            false => negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_otherwise),
         };
         if !speaks || codecs.is_empty() {
             let theirs = answer.description.audio().map_or(&[][..], |s| &s.codecs);

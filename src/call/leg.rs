@@ -9,6 +9,7 @@ use crate::model::{
 };
 
 use super::negotiate;
+use super::once::Once;
 
 /// The name of the stream in offers of our own making.
 const OUR_MID: &str = "0";
@@ -46,6 +47,10 @@ pub struct Leg {
     pub said_direction: Direction,
     /// The party said in words that it put the other on hold.
     pub holds_by_word: bool,
+    /// Its wire has learnt that the party has a word for digits.
+    pub takes_word: bool,
+    /// The digits that the party says.
+    pub once: Once,
     /// The party has been told that the digits it presses reach nobody.
     pub knows_digits_are_lost: bool,
     /// The peer has been told of the leg, or told us: until then nothing else may be said on it.
@@ -72,6 +77,8 @@ impl Leg {
             local: None,
             said_direction: Direction::SendRecv,
             holds_by_word: false,
+            takes_word: false,
+            once: Once::default(),
             knows_digits_are_lost: false,
             is_open: false,
             connected: false,
@@ -102,8 +109,9 @@ impl Leg {
 
     /// Takes in an offer of the peer. Returns whether our own transport changes with it, so that the relay
     /// will say [`Ready`](crate::model::RelayEvent::Ready) before it can be answered.
-    pub fn take_offer(&mut self, exchange: ExchangeId, description: Description) -> bool {
+    pub fn take_offer(&mut self, exchange: ExchangeId, mut description: Description) -> bool {
         self.exchange = Exchange::HaveRemoteOffer(exchange);
+        self.fit_events(&mut description);
         let Some(stream) = description.audio() else {
             self.offered = Some(description);
             return false;
@@ -137,6 +145,13 @@ impl Leg {
             is_offer: false,
         });
         true
+    }
+
+    /// Leaves events of a keypad out of an offer of a party whose digits go by other ways.
+    pub fn fit_events(&self, offer: &mut Description) {
+        if !self.abilities.keys.has_events() {
+            offer.streams.iter_mut().for_each(|s| s.codecs.retain(|c| !c.is_telephone_event()));
+        }
     }
 
     /// The peer's transport as this leg takes it: a leg without keys takes no notice of those that the peer would
@@ -174,12 +189,6 @@ impl Leg {
     pub fn next_exchange(&mut self) -> ExchangeId {
         self.exchanges_said += 1;
         ExchangeId::said(self.exchanges_said)
-    }
-
-    /// Whether the party can be told of a digit: in the media, or by a word.
-    pub fn takes_digits(&self) -> bool {
-        let in_media = self.remote.as_ref().is_some_and(|r| r.codecs.iter().any(Codec::is_telephone_event));
-        in_media || self.abilities.dtmf
     }
 
     /// Whether candidates are for the audio, the only stream of a relayed call. Without a name they are.

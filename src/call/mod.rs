@@ -9,8 +9,10 @@
 mod candidates;
 mod dialling;
 mod direct;
+mod keys;
 mod leg;
 mod negotiate;
+mod once;
 mod opening;
 mod path;
 mod plan;

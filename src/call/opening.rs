@@ -83,6 +83,9 @@ impl Call {
                 this.late_offer = true;
                 this.caller.spec = abilities.offers;
                 this.caller.codecs = negotiate::everything(this.caller.spec);
+                if !abilities.keys.has_events() {
+                    this.caller.codecs.retain(|c| !c.is_telephone_event());
+                }
                 this.act(now, action);
             }
         }

@@ -1,6 +1,6 @@
 //! What may happen while two parties talk, and before: new offers, hold, digits, silence.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::{info, warn};
 
@@ -8,11 +8,8 @@ use super::negotiate;
 use super::two_party::{Call, State};
 use crate::base::LegId;
 use crate::model::{
-    Answer, CallStats, Candidates, Cause, Direction, Dtmf, Hangup, LegSpec, LegStats, Offer, RelayCommand, Signal,
+    Answer, CallStats, Candidates, Cause, Direction, Hangup, LegSpec, LegStats, Offer, RelayCommand, Signal,
 };
-
-/// What somebody is told who presses a key that nobody can hear.
-const NO_DIGITS: &str = "The other side takes no digits of a keypad: what you press is not passed on.";
 
 impl Call {
     /// A signal that may come at any time of the session, from either side.
@@ -25,7 +22,8 @@ impl Call {
             Signal::Candidates(candidates) => self.order_candidates(leg, candidates),
             Signal::Hold(on) => self.hear_hold(leg, on),
             Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
-            Signal::Dtmf(dtmf) => self.hear_digit(leg, dtmf),
+            Signal::Dtmf(dtmf) => self.hear_digit(now, leg, dtmf),
+            Signal::TakesDigits(takes) => self.learn_word(leg, takes),
             Signal::AskStats => {
                 let call = self.id;
                 self.stats_asked_by = Some(leg);
@@ -48,9 +46,10 @@ impl Call {
     }
 
     fn hear_offer(&mut self, now: Instant, leg: LegId, offer: Offer) {
-        let Offer { exchange, description } = offer;
+        let Offer { exchange, mut description } = offer;
         let far = self.other(leg).and_then(|other| self.leg_mut(other)).map(|far| far.passing()).unwrap_or_default();
         let Some(known) = self.leg_mut(leg) else { return };
+        known.fit_events(&mut description);
         let acceptable = negotiate::spec_of(&description, &known.abilities);
         let goes_on = |s: &LegSpec| negotiate::goes_on(known.spec.seal, known.is_sealed(), &description, s.seal);
         let is_same_kind = acceptable.as_ref().is_ok_and(goes_on);
@@ -192,36 +191,11 @@ impl Call {
         }
     }
 
-    /// A digit said by signalling: into the media of the other side, and in words where it has them.
-    fn hear_digit(&mut self, leg: LegId, dtmf: Dtmf) {
-        let Some(other) = self.other(leg) else { return };
-        let is_deaf = self.leg_mut(other).is_some_and(|l| l.remote.is_some() && !l.takes_digits());
-        if is_deaf {
-            return self.digit_is_lost(leg);
-        }
-        let call = self.id;
-        self.order(RelayCommand::Dtmf { call, leg: other, digit: dtmf.digit, duration: dtmf.duration });
-        self.pass_if(leg, Signal::Dtmf(dtmf), |a| a.dtmf);
-    }
-
-    /// Somebody presses keys that the other side cannot be told of, and hears so once.
-    pub(super) fn digit_is_lost(&mut self, presser: LegId) {
-        if self.leg_mut(presser).is_some_and(|l| !std::mem::replace(&mut l.knows_digits_are_lost, true)) {
-            info!(call = %self.id, leg = %presser, "pressed a key; the other side takes no digits");
-            self.notice(presser, NO_DIGITS.to_owned());
-        }
-    }
-
     /// A word to the person, where the wire has words for people: the same that have one for hold.
-    fn notice(&mut self, leg: LegId, sentence: String) {
+    pub(super) fn notice(&mut self, leg: LegId, sentence: String) {
         if self.leg_mut(leg).is_some_and(|l| l.abilities.hold) {
             self.say(leg, Signal::Notice(sentence));
         }
-    }
-
-    /// A digit in the media: the relay has passed it on; a side with a word for it is told.
-    pub(super) fn digit_in_media(&mut self, leg: LegId, digit: char, duration: Duration) {
-        self.pass_if(leg, Signal::Dtmf(Dtmf { digit, duration }), |a| a.dtmf);
     }
 
     pub(super) fn silent(&mut self, leg: LegId, why: String) {

@@ -29,7 +29,7 @@ use super::plan::Attempt;
 use super::record::Ledger;
 use crate::base::{CallId, LegId};
 use crate::model::{
-    Answer, Cause, Detail, Direction, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
+    Answer, Cause, Detail, Direction, Dtmf, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
     Services, Signal,
 };
 
@@ -183,7 +183,8 @@ impl Call {
                     leg.heard = true;
                 }
             }
-            RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(leg, digit, duration),
+            RelayEvent::Pressed { leg, digit, .. } => self.digit_begins(now, leg, digit),
+            RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(now, leg, Dtmf { digit, duration }),
             RelayEvent::Played { .. } | RelayEvent::RefreshWanted { .. } | RelayEvent::TapEnded { .. } => {}
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
@@ -237,6 +238,7 @@ impl Call {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.say_digits_due(now);
         match &self.state {
             State::Soliciting(soliciting) if soliciting.deadline <= now => self.nothing_was_offered(now),
             State::Dialling(dialling) if dialling.deadline <= now => self.ring_time_is_over(now),
@@ -253,13 +255,14 @@ impl Call {
 
     /// When [`Call::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
+        let state = match &self.state {
             State::Soliciting(soliciting) => Some(soliciting.deadline),
             State::Dialling(dialling) => Some(dialling.deadline),
             State::Direct(direct) => direct.deadline(),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
             State::Talking | State::Gone => None,
-        }
+        };
+        state.into_iter().chain(self.digits_due_at()).min()
     }
 
     /// What is to be done next.

@@ -55,6 +55,7 @@ impl Call {
             hears,
             answered: self.answered && !anybody_holds,
             keeps_sending: self.answered && leg.abilities.keeps_sending,
+            keys: super::keys::in_graph(leg, far),
             video: None,
         }
     }

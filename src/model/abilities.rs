@@ -20,8 +20,12 @@ pub struct Abilities {
     pub trickle: bool,
     /// Takes a `Start` without an offer and makes one itself.
     pub late_offer: bool,
-    /// Has a word for a digit outside the media.
+    /// Is told of every digit in words, whatever its media carry.
     pub dtmf: bool,
+    /// How digits reach it, and come from it.
+    pub keys: KeyPolicy,
+    /// Where nothing else is agreed on, digits may be tones in its speech, in both directions.
+    pub tones: bool,
     /// Can be told that the other side muted itself.
     pub mute: bool,
     /// Opens a leg without an offer and makes one when asked by [`Signal::Solicit`](super::Signal::Solicit).
@@ -43,6 +47,50 @@ pub struct Abilities {
     pub keys_in_words: bool,
     /// May take a line on which nothing comes for a dead one: while the call is up, its media never stop.
     pub keeps_sending: bool,
+}
+
+/// How digits of a keypad reach a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPolicy {
+    /// As events in its media if they are agreed on, else by a word if it has one, else as tones.
+    #[default]
+    Auto,
+    /// As events in its media (RFC 4733) or not at all.
+    Rfc4733,
+    /// By a word of its wire, SIP INFO; events are not agreed on.
+    Info,
+    /// As tones in its speech; events are not agreed on.
+    Inband,
+}
+
+impl KeyPolicy {
+    /// Whether events in the media may be agreed on.
+    pub fn has_events(self) -> bool {
+        matches!(self, KeyPolicy::Auto | KeyPolicy::Rfc4733)
+    }
+
+    /// Whether digits may be tones.
+    pub fn has_tones(self) -> bool {
+        matches!(self, KeyPolicy::Auto | KeyPolicy::Inband)
+    }
+
+    /// The policy by its word in the configuration.
+    pub fn by_word(word: &str) -> Option<KeyPolicy> {
+        [KeyPolicy::Auto, KeyPolicy::Rfc4733, KeyPolicy::Info, KeyPolicy::Inband]
+            .into_iter()
+            .find(|policy| policy.word() == word)
+    }
+
+    /// Its word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            KeyPolicy::Auto => "auto",
+            KeyPolicy::Rfc4733 => "rfc4733",
+            KeyPolicy::Info => "info",
+            KeyPolicy::Inband => "inband",
+        }
+    }
 }
 
 /// Whether the media of a leg are to be protected.
@@ -78,6 +126,11 @@ impl Abilities {
         Abilities { offers, srtp, keys_in_words, ..self }
     }
 
+    /// The same telephone with its digits by this policy.
+    pub fn with_keys(self, keys: KeyPolicy) -> Abilities {
+        Abilities { keys, ..self }
+    }
+
     /// A browser on the WebSocket protocol.
     pub const BROWSER: Abilities = Abilities {
         offers: LegSpec::BROWSER,
@@ -87,6 +140,8 @@ impl Abilities {
         trickle: true,
         late_offer: false,
         dtmf: true,
+        keys: KeyPolicy::Auto,
+        tones: false,
         mute: true,
         offers_when_asked: false,
         direct: true,
@@ -108,6 +163,8 @@ impl Abilities {
         trickle: true,
         late_offer: false,
         dtmf: false,
+        keys: KeyPolicy::Auto,
+        tones: false,
         mute: true,
         offers_when_asked: true,
         direct: true,
@@ -128,6 +185,8 @@ impl Abilities {
         trickle: false,
         late_offer: true,
         dtmf: false,
+        keys: KeyPolicy::Auto,
+        tones: true,
         mute: false,
         offers_when_asked: false,
         direct: false,

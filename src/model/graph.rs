@@ -47,9 +47,21 @@ pub struct GraphLeg {
     /// While nothing is heard, comfort noise goes out, so that a peer that takes a silent line for a dead one stays.
     #[serde(default)]
     pub keeps_sending: bool,
+    /// How digits of a keypad travel in its media, where not as events.
+    #[serde(default)]
+    pub keys: GraphKeys,
     /// The pictures that go with the sound; `None`: there are none on this leg.
     #[serde(default)]
     pub video: Option<GraphVideo>,
+}
+
+/// Digits of a keypad in the speech of one leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GraphKeys {
+    /// Tones in the peer's speech are taken for digits, told, and kept from who hears it and is told otherwise.
+    pub hears_tones: bool,
+    /// The peer is told of digits by tones.
+    pub says_tones: bool,
 }
 
 /// The pictures of one leg of a graph. They are never translated: what one side sends the other must take.
@@ -173,7 +185,8 @@ pub enum RelayCommand {
         /// The candidates.
         candidates: Vec<Candidate>,
     },
-    /// Send a digit as an RFC 4733 event out of the leg, if its peer takes them.
+    /// Send a digit out of the leg: as a tone where [`GraphKeys::says_tones`] says so, else as an RFC 4733 event if its
+    /// peer takes them.
     Dtmf {
         /// The call.
         call: CallId,
@@ -248,7 +261,17 @@ pub enum RelayEvent {
         /// The leg.
         leg: LegId,
     },
-    /// The peer pressed a key (RFC 4733); told once, when the event ends.
+    /// The peer presses a key: the first packet of an event came in, or a tone was detected. A
+    /// [`RelayEvent::Dtmf`] follows when it is released.
+    Pressed {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The digit.
+        digit: char,
+    },
+    /// The peer pressed a key (RFC 4733, or a tone in its speech); told once, when it is released.
     Dtmf {
         /// The call.
         call: CallId,
@@ -325,6 +348,7 @@ impl RelayEvent {
             RelayEvent::Ready { call, .. }
             | RelayEvent::Connected { call, .. }
             | RelayEvent::Heard { call, .. }
+            | RelayEvent::Pressed { call, .. }
             | RelayEvent::Dtmf { call, .. }
             | RelayEvent::Played { call, .. }
             | RelayEvent::RefreshWanted { call, .. }

@@ -21,7 +21,7 @@ pub mod service;
 pub mod signal;
 pub mod text;
 
-pub use abilities::{Abilities, SrtpPolicy};
+pub use abilities::{Abilities, KeyPolicy, SrtpPolicy};
 pub use binding::{Binding, Contact};
 pub use cause::{Cause, Detail, Hangup};
 pub use crypto::{Crypto, CryptoError, Keying, Sdes};
@@ -31,8 +31,8 @@ pub use description::{
 };
 pub use directory::{Directory, User};
 pub use graph::{
-    Graph, GraphLeg, GraphVideo, IceMode, LegSpec, LegStats, LocalEnd, LocalVideo, RelayCommand, RelayEvent, RemoteEnd,
-    SealKind, Source, VideoStats,
+    Graph, GraphKeys, GraphLeg, GraphVideo, IceMode, LegSpec, LegStats, LocalEnd, LocalVideo, RelayCommand, RelayEvent,
+    RemoteEnd, SealKind, Source, VideoStats,
 };
 pub use party::{Address, Entry, Party};
 pub use path::{MediaPath, MediaPolicy};

@@ -55,6 +55,15 @@ pub fn code_of(digit: char) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
+/// What a key did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// It went down.
+    Pressed(char),
+    /// It was released.
+    Released(Dtmf),
+}
+
 /// An event under way.
 #[derive(Debug, Clone, Copy)]
 struct Pressed {
@@ -86,7 +95,10 @@ pub struct EventReader {
     pressed: Option<Pressed>,
     /// The timestamp and clock of the newest event that is over; its stragglers count for nothing.
     over: Option<(u32, u32)>,
-    done: [Option<Dtmf>; 2],
+    /// The timestamp, the clock, and the code and duration of the last end that came.
+    ended: Option<(u32, u32, (u8, u16))>,
+    /// In their order; a packet ends one event, begins another and ends that at most.
+    news: [Option<Key>; 3],
 }
 
 impl EventReader {
@@ -94,8 +106,11 @@ impl EventReader {
     pub fn handle_packet(&mut self, now: Instant, timestamp: u32, payload: &[u8], clock_hz: u32) {
         let Some(event) = Event::parse(payload) else { return };
         let Some(digit) = event.digit() else { return };
-        if self.is_of_the_past(timestamp, clock_hz) {
+        if self.is_of_the_past(timestamp, clock_hz) || self.is_old_end(timestamp, event, clock_hz) {
             return;
+        }
+        if event.end {
+            self.ended = Some((timestamp, clock_hz, (event.code, event.duration)));
         }
         let deadline = now + SILENCE_LIMIT;
         let fresh =
@@ -105,11 +120,18 @@ impl EventReader {
             Some(p) if p.code == event.code && timestamp.wrapping_sub(p.timestamp) == u32::from(u16::MAX) => {
                 Pressed { before: p.before + u64::from(u16::MAX), ..fresh }
             }
+            Some(p) if EventReader::goes_on_in_the_old_way(&p, timestamp, event) => {
+                Pressed { timestamp, duration: event.duration, deadline, ..p }
+            }
             Some(p) => {
                 self.finish(p);
+                self.tell(Key::Pressed(digit));
                 fresh
             }
-            None => fresh,
+            None => {
+                self.tell(Key::Pressed(digit));
+                fresh
+            }
         };
         if event.end {
             self.finish(pressed);
@@ -118,10 +140,17 @@ impl EventReader {
         }
     }
 
-    /// A key that was released, if one is to be told.
+    /// What a key did, if that is to be told.
+    pub fn poll_key(&mut self) -> Option<Key> {
+        self.news.iter_mut().find_map(Option::take)
+    }
+
+    /// A key that was released, if one is to be told; those that went down are passed over.
     pub fn poll(&mut self) -> Option<Dtmf> {
-        let [first, second] = &mut self.done;
-        first.take().or_else(|| second.take())
+        std::iter::from_fn(|| self.poll_key()).find_map(|key| match key {
+            Key::Released(dtmf) => Some(dtmf),
+            Key::Pressed(_) => None,
+        })
     }
 
     /// When to call [`EventReader::handle_timeout`].
@@ -142,6 +171,24 @@ impl EventReader {
             self.finish(pressed);
         }
         self.over = None;
+        self.ended = None;
+    }
+
+    /// The packet goes on with an event as some old telephones send it, against RFC 2833 §3.6: each packet has the
+    /// timestamp of its own time, while the duration grows from the begin.
+    fn goes_on_in_the_old_way(before: &Pressed, timestamp: u32, event: Event) -> bool {
+        let moved = timestamp.wrapping_sub(before.timestamp);
+        let grown = u32::from(event.duration.saturating_sub(before.duration));
+        before.code == event.code && grown > 0 && moved <= grown.saturating_mul(2)
+    }
+
+    /// Repeats the end of an event in that way.
+    fn is_old_end(&self, timestamp: u32, event: Event, clock_hz: u32) -> bool {
+        const NEAR_MS: u32 = 100;
+        self.ended.is_some_and(|(last, clock, told)| {
+            let is_near = timestamp.wrapping_sub(last) <= clock_hz / 1000 * NEAR_MS;
+            event.end && clock == clock_hz && is_near && told == (event.code, event.duration)
+        })
     }
 
     /// Belongs to an event that was told already or came before it. What is far behind is no straggler but a
@@ -155,9 +202,13 @@ impl EventReader {
 
     fn finish(&mut self, pressed: Pressed) {
         self.over = Some((pressed.timestamp, pressed.clock_hz));
-        let [first, second] = &mut self.done;
-        let free = if first.is_none() { first } else { second };
-        *free = Some(pressed.released());
+        self.tell(Key::Released(pressed.released()));
+    }
+
+    fn tell(&mut self, key: Key) {
+        if let Some(free) = self.news.iter_mut().find(|n| n.is_none()) {
+            *free = Some(key);
+        }
     }
 }
 

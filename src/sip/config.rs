@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::flow::Transport;
 use super::transaction::Timers;
 use crate::base::Secret;
-use crate::model::SrtpPolicy;
+use crate::model::{KeyPolicy, SrtpPolicy};
 
 /// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
 pub const DEFAULT_PORT: u16 = 5060;
@@ -36,6 +36,8 @@ pub struct Config {
     pub srtp: SrtpPolicy,
     /// SRTP keys may stand in their descriptions though the signalling is not protected by TLS (RFC 4568 §7).
     pub srtp_over_plain: bool,
+    /// How digits of a keypad reach telephones, and whoever calls without being known.
+    pub dtmf: KeyPolicy,
     /// The trunks, by name.
     pub trunks: BTreeMap<String, Trunk>,
     /// What the registrar grants.
@@ -57,6 +59,7 @@ impl Default for Config {
             open: false,
             srtp: SrtpPolicy::default(),
             srtp_over_plain: false,
+            dtmf: KeyPolicy::default(),
             trunks: BTreeMap::new(),
             registrar: RegistrarLimits::default(),
             agent: "Patchcord".into(),
@@ -153,6 +156,9 @@ pub struct Trunk {
     /// SRTP keys may stand in its descriptions though the signalling is not protected by TLS (RFC 4568 §7).
     #[serde(default)]
     pub srtp_over_plain: bool,
+    /// How digits of a keypad reach it.
+    #[serde(default)]
+    pub dtmf: KeyPolicy,
 }
 
 fn udp() -> Transport {
@@ -177,6 +183,7 @@ impl Trunk {
             same_port: false,
             srtp: SrtpPolicy::default(),
             srtp_over_plain: false,
+            dtmf: KeyPolicy::default(),
         }
     }
 }

@@ -1,12 +1,10 @@
 //! What a message says, in the model's words.
 
-use std::time::Duration;
-
 use super::cause;
 use super::flow::Flow;
 use super::message::{Headers, NameAddr, Response, Uri};
 use super::wire::Wire;
-use crate::model::{Address, Description, Detail, Dtmf, Hangup, Party};
+use crate::model::{Address, Description, Detail, Hangup, Party};
 use crate::sdp::{self, SdpError};
 
 /// The media type of a description.
@@ -151,42 +149,4 @@ fn detail(reasons: Reasons) -> Option<Detail> {
     let Reasons { sip, q850, text } = reasons;
     let said = sip.is_some() || q850.is_some() || text.is_some();
     said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text })
-}
-
-/// The digit in an INFO; `None` if its body is none.
-///
-/// `application/dtmf-relay` (`Signal=5`, `Duration=160` in milliseconds) and `application/dtmf` (the bare
-/// digit) are nobody's standard and everybody's practice.
-pub fn digit(headers: &Headers, body: &[u8]) -> Option<Dtmf> {
-    const USUAL: Duration = Duration::from_millis(160);
-    const LONGEST_MS: u64 = 10_000;
-    let media_type = headers.content_type().ok()??.media_type;
-    let text = std::str::from_utf8(body).ok()?;
-    let (digit, duration) = match media_type.as_str() {
-        "application/dtmf-relay" => {
-            let field = |wanted: &str| {
-                text.lines()
-                    .filter_map(|l| l.split_once('='))
-                    .find_map(|(name, value)| name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
-            };
-            let ms = field("Duration").and_then(|d| d.parse::<u64>().ok());
-            (field("Signal")?, ms.map_or(USUAL, |ms| Duration::from_millis(ms.min(LONGEST_MS))))
-        }
-        "application/dtmf" => (text.trim().to_owned(), USUAL),
-        _ => return None,
-    };
-    let digit = match digit.as_str() {
-        // Some peers send the event's number instead of the key.
-        "10" => '*',
-        "11" => '#',
-        one => {
-            let mut chars = one.chars();
-            let digit = chars.next()?.to_ascii_uppercase();
-            if chars.next().is_some() {
-                return None;
-            }
-            digit
-        }
-    };
-    "0123456789*#ABCD".contains(digit).then_some(Dtmf { digit, duration })
 }

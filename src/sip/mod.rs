@@ -11,6 +11,7 @@ pub mod driver;
 pub mod endpoint;
 pub mod flow;
 pub mod hear;
+pub mod info;
 pub mod message;
 pub mod registrar;
 pub mod say;

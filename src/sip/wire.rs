@@ -45,6 +45,8 @@ pub enum Purpose {
     Bye,
     /// The end of what is not yet a session.
     Cancel,
+    /// A key of a keypad.
+    Key,
 }
 
 /// What all sessions share.

@@ -52,6 +52,7 @@ impl Leg {
             // A leg is opened once; a page has no word for the rest.
             Signal::Start(_)
             | Signal::Redirect(_)
+            | Signal::TakesDigits(_)
             | Signal::Refresh
             | Signal::AskStats
             | Signal::Lost

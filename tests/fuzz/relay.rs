@@ -63,6 +63,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         hears,
         answered: true,
         keeps_sending: false,
+        keys: Default::default(),
         video: None,
     };
     let naked = LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6: false };

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use patchcord::sip::digest;
-use patchcord::sip::message::{Frame, Framer, Headers, Message, NameAddr, Uri, Via};
+use patchcord::sip::info::{self, Info};
+use patchcord::sip::message::{Frame, Framer, Header, Headers, Message, Name, NameAddr, Uri, Via};
 
 use super::shared;
 
@@ -12,6 +13,7 @@ pub fn sip(data: &[u8]) {
     match Message::read_datagram(Bytes::copy_from_slice(data)) {
         Ok(message) => {
             everything(message.headers());
+            key(&message);
             let written = message.to_bytes();
             let again = Message::read_datagram(written.clone()).expect("what we write we can read");
             assert_eq!(again.to_bytes(), written);
@@ -62,7 +64,6 @@ fn drain(framer: &mut Framer) -> (Vec<Frame>, bool) {
 }
 
 fn everything(headers: &Headers) {
-    use patchcord::sip::message::Name;
     let _ = (headers.vias(), headers.contacts(), headers.routes(), headers.record_routes());
     let _ = (headers.reasons(), headers.allow(), headers.retry_after(), headers.content_type(), headers.expires());
     let _ = (headers.asserted_identities(), headers.privacy().count(), headers.require().count());
@@ -70,6 +71,14 @@ fn everything(headers: &Headers) {
         digest::challenges(headers, &name);
         digest::credentials(headers, &name);
     }
+}
+
+/// A key that is read from a body is one, is held for a time that somebody may hold it, and is read back as written.
+fn key(message: &Message) {
+    let Info::Digit(dtmf) = info::read(message.headers(), message.body()) else { return };
+    assert!("0123456789*#ABCD".contains(dtmf.digit) && !dtmf.duration.is_zero() && dtmf.duration.as_secs() <= 10);
+    let headers: Headers = [Header::new(Name::ContentType, info::RELAY)].into_iter().collect();
+    assert_eq!(info::read(&headers, info::relay(dtmf).as_bytes()), Info::Digit(dtmf));
 }
 
 /// All corpora of SIP.
@@ -87,6 +96,19 @@ fn corpus() -> Vec<Vec<u8>> {
           Reason: SIP;cause=200;text=\"x\", Q.850;cause=16\r\nl: 3\r\n\r\nv=0"
             .to_vec(),
     );
+    for (content, body) in [
+        ("application/dtmf-relay", "Signal= 5\r\nDuration= 160\r\n"),
+        ("application/dtmf-relay", "Signal=hf\r\nDuration=300\r\n"),
+        ("application/dtmf", "11"),
+        ("application/vnd.nortelnetworks.digits", "p=Digit-Collection\r\ny=Digits\r\nd=*\r\n"),
+    ] {
+        let head = "INFO sip:a@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:b@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\n";
+        let rest = format!(
+            "Call-ID: 1\r\nCSeq: 7 INFO\r\nContent-Type: {content}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        corpus.push(format!("{head}{rest}").into_bytes());
+    }
     corpus
 }
 

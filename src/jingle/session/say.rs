@@ -37,6 +37,7 @@ impl Leg {
             | Signal::Stats(_)
             | Signal::AskStats
             | Signal::Dtmf(_)
+            | Signal::TakesDigits(_)
             | Signal::Refresh
             | Signal::Start(_)
             | Signal::Lost

@@ -62,6 +62,7 @@ fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
         hears,
         answered: true,
         keeps_sending: false,
+        keys: Default::default(),
         video: None,
     }
 }

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::{Context, Leg};
 use crate::media::bridge::Content;
-use crate::model::RelayEvent;
+use crate::model::{Dtmf, RelayEvent};
+use crate::rtp::event::Key;
 use crate::rtp::{Fields, Packet};
 
 /// A packet that was taken and opened: where it is in its buffer.
@@ -85,12 +86,11 @@ impl Leg {
     }
 
     pub(super) fn tell_digits(&mut self, cx: &mut Context) {
-        while let Some(dtmf) = self.hearing.keys().poll() {
-            cx.events.push_back(RelayEvent::Dtmf {
-                call: self.call,
-                leg: self.id,
-                digit: dtmf.digit,
-                duration: dtmf.duration,
+        let (call, leg) = (self.call, self.id);
+        while let Some(key) = self.hearing.keys().poll_key() {
+            cx.events.push_back(match key {
+                Key::Pressed(digit) => RelayEvent::Pressed { call, leg, digit },
+                Key::Released(Dtmf { digit, duration }) => RelayEvent::Dtmf { call, leg, digit, duration },
             });
         }
     }

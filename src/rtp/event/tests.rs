@@ -123,3 +123,62 @@ fn flash_and_other_events_and_short_payloads_are_no_keys() {
     reader.handle_packet(Instant::now(), 1, &[1, 2, 3], CLOCK);
     assert_eq!(reader.poll_timeout(), None);
 }
+
+/// The packets of a key as telephones from before RFC 2833 §3.6 was read with care send it: a timestamp of its own
+/// for each packet, the last of which comes three times.
+fn old(digit: char, from: u32, step: u32, ends_move: bool) -> Vec<(u64, u32, [u8; 4])> {
+    let mut all = Vec::new();
+    let mut timestamp = from;
+    for number in 1..=5u16 {
+        let event = Event { code: code_of(digit).unwrap(), end: number == 5, volume: 10, duration: number * 160 };
+        timestamp += step;
+        all.push((20 * u64::from(number), timestamp, event.to_bytes()));
+    }
+    for number in 1..=2 {
+        timestamp += if ends_move { step } else { 0 };
+        all.push((100 + 20 * number, timestamp, all[4].2));
+    }
+    all
+}
+
+#[test]
+fn a_telephone_that_gives_each_packet_of_an_event_its_own_timestamp_presses_one_key() {
+    for ends_move in [false, true] {
+        assert_eq!(heard(&old('8', 5000, 160, ends_move)), [('8', 100)]);
+        let mut two = old('8', 5000, 160, ends_move);
+        two.extend(old('8', 8000, 160, ends_move).into_iter().map(|(at, t, p)| (at + 300, t, p)));
+        assert_eq!(heard(&two), [('8', 100), ('8', 100)]);
+    }
+    let mut lost = old('8', 5000, 160, true);
+    lost.remove(2);
+    assert_eq!(heard(&lost), [('8', 100)]);
+}
+
+#[test]
+fn a_key_that_goes_down_is_told_before_it_is_released_and_each_but_once() {
+    let start = Instant::now();
+    let mut reader = EventReader::default();
+    let mut all = packets('1', 60, 1000);
+    all.truncate(2);
+    all.extend(packets('2', 60, 3000).into_iter().skip(2));
+    let mut told = Vec::new();
+    for (at, timestamp, payload) in all {
+        reader.handle_packet(start + Duration::from_millis(at), timestamp, &payload, CLOCK);
+        told.extend(std::iter::from_fn(|| reader.poll_key()));
+    }
+    let released = |digit, ms| Key::Released(Dtmf { digit, duration: Duration::from_millis(ms) });
+    assert_eq!(told, [Key::Pressed('1'), released('1', 40), Key::Pressed('2'), released('2', 60)]);
+}
+
+#[test]
+fn all_sixteen_keys_are_heard_at_both_clocks() {
+    for clock_hz in [8000, 48_000] {
+        for digit in KEYS.chars() {
+            let mut reader = EventReader::default();
+            for packet in EventWriter::new(digit, Duration::from_millis(100), clock_hz).unwrap() {
+                reader.handle_packet(Instant::now(), 77, &packet.event.to_bytes(), clock_hz);
+            }
+            assert_eq!(reader.poll(), Some(Dtmf { digit, duration: Duration::from_millis(100) }));
+        }
+    }
+}

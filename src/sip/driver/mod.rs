@@ -36,8 +36,8 @@ use super::message::{Malformed, Message};
 use super::registrar::read_contact;
 use crate::base::{AdapterId, Dice, LegId};
 use crate::model::{
-    Abilities, Adapter, Contact, Directory, Entry, LegSpec, Overflow, Signal, SrtpPolicy, Switchboard, Text, TextId,
-    Undelivered,
+    Abilities, Adapter, Contact, Directory, Entry, KeyPolicy, LegSpec, Overflow, Signal, SrtpPolicy, Switchboard, Text,
+    TextId, Undelivered,
 };
 
 /// Messages and events of the connections that wait for the task.
@@ -112,25 +112,35 @@ pub struct SipHandle {
     orders: mpsc::Sender<Order>,
     /// The trunks that are reached over IPv6.
     ipv6_trunks: Arc<HashSet<String>>,
-    srtp: Arc<SrtpPolicies>,
+    policies: Arc<Policies>,
 }
 
-/// Whose media are to be protected, and whether keys may stand in descriptions.
+/// What the configuration says of the media of a peer.
+#[derive(Debug, Default, Clone, Copy)]
+struct Policy {
+    srtp: SrtpPolicy,
+    /// SRTP keys may stand in descriptions.
+    keys_in_words: bool,
+    dtmf: KeyPolicy,
+}
+
+/// What it says of the media of each trunk, and of everybody else's.
 #[derive(Debug, Default)]
-struct SrtpPolicies {
-    trunks: HashMap<String, (SrtpPolicy, bool)>,
-    others: (SrtpPolicy, bool),
+struct Policies {
+    trunks: HashMap<String, Policy>,
+    others: Policy,
 }
 
-impl SrtpPolicies {
-    fn of(config: &Config) -> SrtpPolicies {
-        let trunks = config.trunks.iter().map(|(name, t)| (name.clone(), (t.srtp, t.srtp_over_plain))).collect();
-        SrtpPolicies { trunks, others: (config.srtp, config.srtp_over_plain) }
+impl Policies {
+    fn of(config: &Config) -> Policies {
+        let policy = |srtp, keys_in_words, dtmf| Policy { srtp, keys_in_words, dtmf };
+        let trunks = config.trunks.iter().map(|(name, t)| (name.clone(), policy(t.srtp, t.srtp_over_plain, t.dtmf)));
+        Policies { trunks: trunks.collect(), others: policy(config.srtp, config.srtp_over_plain, config.dtmf) }
     }
 
     fn apply(&self, trunk: Option<&str>, abilities: Abilities) -> Abilities {
-        let (srtp, keys_in_words) = trunk.and_then(|name| self.trunks.get(name)).copied().unwrap_or(self.others);
-        abilities.with_srtp(srtp, keys_in_words)
+        let policy = trunk.and_then(|name| self.trunks.get(name)).copied().unwrap_or(self.others);
+        abilities.with_srtp(policy.srtp, policy.keys_in_words).with_keys(policy.dtmf)
     }
 }
 
@@ -152,14 +162,14 @@ impl Adapter for SipHandle {
             Entry::Trunk(name) => Some(name.as_str()),
             Entry::User(_) | Entry::Account(_) | Entry::Open => None,
         };
-        self.srtp.apply(trunk, Abilities::PHONE)
+        self.policies.apply(trunk, Abilities::PHONE)
     }
 
     fn abilities_towards(&self, contact: Option<&Contact>, trunk: Option<&str>) -> Abilities {
         let way_back = contact.and_then(read_contact).is_some_and(|(flow, _)| flow.remote.is_ipv6());
         let ipv6 = way_back || trunk.is_some_and(|name| self.ipv6_trunks.contains(name));
         let abilities = Abilities { offers: LegSpec { ipv6, ..LegSpec::PHONE }, ..Abilities::PHONE };
-        self.srtp.apply(trunk, abilities)
+        self.policies.apply(trunk, abilities)
     }
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
@@ -242,13 +252,13 @@ fn start_core<C: Core>(
     let listen = config.listen.clone();
     let is_ipv6 = |trunk: &Trunk| trunk.address.ip().is_some_and(|ip| ip.is_ipv6());
     let ipv6_trunks = config.trunks.iter().filter(|(_, t)| is_ipv6(t)).map(|(name, _)| name.clone()).collect();
-    let srtp = Arc::new(SrtpPolicies::of(&config));
+    let policies = Arc::new(Policies::of(&config));
     let known = directory.load_full();
     let core = core(config, Arc::clone(&known));
     let resolver = resolve::Resolver::new(events);
     let driver = run::Driver { core, udp, tcp, resolver, directory, known, switchboard, inbox, said };
     Ok(Running {
-        handle: SipHandle { orders, ipv6_trunks: Arc::new(ipv6_trunks), srtp },
+        handle: SipHandle { orders, ipv6_trunks: Arc::new(ipv6_trunks), policies },
         listen,
         task: tokio::spawn(driver.run()),
     })

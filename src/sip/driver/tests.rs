@@ -399,7 +399,7 @@ fn another_directory_is_handed_on_once() {
 fn a_phone_that_is_reached_over_ipv6_is_offered_media_there() {
     let (orders, _said) = mpsc::channel(1);
     let ipv6_trunks = Arc::new(HashSet::from(["six".to_owned()]));
-    let handle = SipHandle { orders, ipv6_trunks, srtp: Arc::default() };
+    let handle = SipHandle { orders, ipv6_trunks, policies: Arc::default() };
     let device = |flow: &str| Contact(format!("{flow} sip:phone@example.org"));
     let offered = |contact: Option<&Contact>, trunk| handle.abilities_towards(contact, trunk).offers.ipv6;
     assert!(offered(Some(&device("udp:[::1]:5060-[2001:db8::7]:5062")), None));
@@ -426,7 +426,7 @@ fn a_message_that_the_switch_is_too_busy_for_is_answered_so() {
     });
     // Nobody takes anything out of this queue.
     let (orders, _said) = mpsc::channel(1);
-    let handle = SipHandle { orders, ipv6_trunks: Arc::default(), srtp: Arc::default() };
+    let handle = SipHandle { orders, ipv6_trunks: Arc::default(), policies: Arc::default() };
     let text = || crate::model::Text { ..text.clone() };
     assert_eq!((handle.deliver(text()), handle.deliver(text())), (Ok(()), Err(Overflow)));
 }

@@ -291,6 +291,9 @@ impl Calling {
             at.stray_success(transaction, &response, None);
             return Stage::Calling(self);
         }
+        if response.code() > 100 && response.code() < 300 {
+            at.note_allow(response.headers.allow());
+        }
         match response.code() {
             100..=199 => {
                 self.progress(at, &response);

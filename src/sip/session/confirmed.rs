@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::change::{Ours, Theirs};
+use super::keys::Keys;
 use super::proof::Proof;
 use super::unacknowledged::{Due, Unacknowledged};
 use super::{At, Stage, abilities, broken};
@@ -12,6 +13,7 @@ use crate::model::{Answer, Cause, Hangup, Signal};
 use crate::sip::dialog::{Dialog, OutOfOrder};
 use crate::sip::flow::Flow;
 use crate::sip::hear::{self, Body};
+use crate::sip::info::{self, Info};
 use crate::sip::message::{Header, Method, Name, Request, Response, Text};
 use crate::sip::transaction::TransactionId;
 use crate::sip::wire::ALLOW;
@@ -34,6 +36,8 @@ pub struct Confirmed {
     pub(super) theirs: Option<Theirs>,
     /// Proof for the change under way.
     pub(super) proof: Proof,
+    /// Keys that the peer is told of.
+    pub(super) keys: Keys,
     /// The call hung up before the ACK came; the callee's side may not say BYE until then (RFC 3261 §15).
     hangup: Option<Hangup>,
 }
@@ -49,6 +53,7 @@ impl Confirmed {
             ours: Ours::default(),
             theirs: None,
             proof: Proof::default(),
+            keys: Keys::default(),
             hangup: None,
         }
     }
@@ -69,6 +74,7 @@ impl Confirmed {
             Signal::Solicit(exchange) => self.say_solicit(at, exchange),
             Signal::Answer(answer) => return self.say_answer(at, answer),
             Signal::Refuse { exchange, cause } => return self.say_refuse(at, exchange, cause),
+            Signal::Dtmf(dtmf) => self.say_key(at, dtmf),
             Signal::Hangup(hangup) => return self.say_hangup(at, hangup),
             // All that a telephone has no word for.
             _ => debug!(leg = %at.leg.id, "has no word on this wire; left out"),
@@ -165,6 +171,7 @@ impl Confirmed {
             }
         }
         self.next_change(at);
+        self.next_key(at);
         Stage::Confirmed(self)
     }
 
@@ -198,7 +205,7 @@ impl Confirmed {
 
     /// The call refuses the offer that came in the 2xx to our INVITE without one: nothing was agreed.
     pub(super) fn refuse_first_offer(self: Box<Self>, at: &mut At<'_>, cause: Cause) -> Stage {
-        info!(leg = %at.leg.id, %cause, "the callee's offer is refused");
+        tracing::info!(leg = %at.leg.id, %cause, "the callee's offer is refused");
         self.fail(at, Hangup::new(cause))
     }
 }
@@ -206,7 +213,7 @@ impl Confirmed {
 /// Answers what is the same in every session: INFO, OPTIONS, and all that we do not do.
 pub(super) fn answer_common(at: &mut At<'_>, transaction: TransactionId, request: &Request) {
     let response = if request.method == Method::INFO {
-        info(at, request)
+        answer_info(at, request)
     } else if request.method == Method::OPTIONS {
         crate::sip::endpoint::options(request)
     } else {
@@ -215,7 +222,7 @@ pub(super) fn answer_common(at: &mut At<'_>, transaction: TransactionId, request
     at.respond(transaction, response);
 }
 
-fn info(at: &mut At<'_>, request: &Request) -> Response {
+fn answer_info(at: &mut At<'_>, request: &Request) -> Response {
     // RFC 6086 §4.2.2: a package that nobody has agreed to.
     if request.headers.has(&"Info-Package".into()) {
         return Response::to(request, 469).with_reason("Bad Info Package");
@@ -223,15 +230,17 @@ fn info(at: &mut At<'_>, request: &Request) -> Response {
     if request.body.is_empty() {
         return Response::to(request, 200);
     }
-    match hear::digit(&request.headers, &request.body) {
-        Some(dtmf) => {
+    match info::read(&request.headers, &request.body) {
+        Info::Digit(dtmf) => {
             at.hear(Signal::Dtmf(dtmf));
             Response::to(request, 200)
         }
-        None => {
-            let accept = Text::fixed("application/dtmf-relay, application/dtmf");
-            Response::to(request, 415).with(Header::new(Name::Accept, accept))
+        Info::Flash => {
+            debug!(leg = %at.leg.id, "a hook flash, which means nothing here");
+            Response::to(request, 200)
         }
+        Info::Garbled => Response::to(request, 400).with_reason("Bad Request - the body names no key"),
+        Info::Foreign => Response::to(request, 415).with(Header::new(Name::Accept, Text::fixed(info::ACCEPT))),
     }
 }
 

@@ -59,6 +59,7 @@ impl Leg {
         let mut at = At { now, wire, leg: &mut leg };
         at.respond(transaction, Response::to(&invite, 100));
         at.hear(Signal::Start(Box::new(start)));
+        at.note_allow(invite.headers.allow());
         let invite = Box::new(invite);
         let incoming = Incoming { invite, transaction, flow, dialog, early: None, last: None, repeat: None };
         leg.stage = Some(Stage::Incoming(Box::new(incoming)));

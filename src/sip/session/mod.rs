@@ -17,6 +17,7 @@ pub mod ended;
 pub mod exchange;
 pub mod glare;
 pub mod incoming;
+pub mod keys;
 pub mod media;
 pub mod proof;
 pub mod unacknowledged;
@@ -55,6 +56,8 @@ pub struct Leg {
     pub trunk: Option<String>,
     /// What it says of media.
     media: Media,
+    /// The peer has said that it takes INFO.
+    takes_info: bool,
     /// ACKs of 2xx, for when those come again.
     acks: Vec<Acknowledged>,
     /// A hang-up was said or heard: nothing more is said or heard.
@@ -92,7 +95,7 @@ type Rest = Leg;
 impl Leg {
     fn new(id: LegId, tag: String, trunk: Option<String>, wire: &mut Wire) -> Leg {
         let media = Media::new(&mut wire.dice);
-        Leg { id, tag, trunk, media, acks: Vec::new(), over: false, stage: None }
+        Leg { id, tag, trunk, media, takes_info: false, acks: Vec::new(), over: false, stage: None }
     }
 
     /// Runs one step of the stage, which may give another stage, and sets the deadline anew.
@@ -138,6 +141,7 @@ impl Leg {
                 stage
             }
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_response(at, transaction, response),
+            (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_response(at, transaction, &response),
             (Stage::Ended(ended), Purpose::Bye) => ended.handle_response(at, response),
             (stage, Purpose::Reinvite) => {
                 at.late_reinvite(transaction, &response, stage.dialog());
@@ -152,6 +156,7 @@ impl Leg {
         self.step(now, wire, |stage, at| match (stage, purpose) {
             (Stage::Calling(calling), Purpose::Invite) => calling.handle_failure(at, tell),
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_failure(at, tell),
+            (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_failure(at),
             (stage, _) => stage,
         });
     }

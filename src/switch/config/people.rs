@@ -7,7 +7,7 @@ use super::read::read_path;
 use super::xmpp::read_account;
 use crate::base::Secret;
 use crate::base::settings::{Located, Section};
-use crate::model::{Address, Directory, SrtpPolicy, User};
+use crate::model::{Address, Directory, KeyPolicy, SrtpPolicy, User};
 use crate::route::Numbering;
 use crate::sip::config::{CallerPolicy, HostPort, Trunk};
 use crate::sip::flow::Transport;
@@ -126,6 +126,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let same_port = section.flag("same_port").is_some_and(|f| f.value);
     let srtp = read_srtp(section);
     let srtp_over_plain = section.flag("srtp_over_plain").is_some_and(|f| f.value);
+    let dtmf = read_dtmf(section);
     let codecs = section.values("codecs", "names of codecs, such as [\"PCMA\", \"PCMU\"]", MAX_CODECS, |text| {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)).then(|| text.to_owned())
     });
@@ -162,6 +163,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
         same_port,
         srtp,
         srtp_over_plain,
+        dtmf,
     })
 }
 
@@ -174,6 +176,12 @@ pub(super) fn read_srtp(section: &mut Section<'_>) -> SrtpPolicy {
         _ => None,
     });
     srtp.map_or(SrtpPolicy::default(), |s| s.value)
+}
+
+/// How digits of a keypad reach a peer.
+pub(super) fn read_dtmf(section: &mut Section<'_>) -> KeyPolicy {
+    let wanted = "\"auto\", \"rfc4733\", \"info\" or \"inband\"";
+    section.value("dtmf", wanted, KeyPolicy::by_word).map_or(KeyPolicy::default(), |d| d.value)
 }
 
 pub(super) fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located<String>> {

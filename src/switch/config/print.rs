@@ -88,6 +88,7 @@ fn sip(config: &Config) -> String {
         .flag("open", sip.open)
         .text("srtp", srtp(sip.srtp))
         .flag("srtp_over_plain", sip.srtp_over_plain)
+        .text("dtmf", sip.dtmf.word())
         .0
 }
 
@@ -166,6 +167,7 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .flag("same_port", trunk.same_port)
         .text("srtp", srtp(trunk.srtp))
         .flag("srtp_over_plain", trunk.srtp_over_plain)
+        .text("dtmf", trunk.dtmf.word())
         .list("codecs", trunk.codecs.iter().cloned())
         .0
 }

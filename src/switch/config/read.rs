@@ -127,6 +127,7 @@ fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
         open,
         srtp: people::read_srtp(section),
         srtp_over_plain: section.flag("srtp_over_plain").is_some_and(|f| f.value),
+        dtmf: people::read_dtmf(section),
         ..sip::config::Config::default()
     };
     (config, section.at())

@@ -200,6 +200,7 @@ pub fn plain_leg(leg: LegId, remote: Option<RemoteEnd>, codecs: &[Codec], hears:
         hears,
         answered: true,
         keeps_sending: false,
+        keys: Default::default(),
         video: None,
     }
 }

@@ -60,7 +60,10 @@ fn a_call_rings_is_answered_and_hung_up() {
     net.run_ms(1000);
     assert_eq!(net.words(A), ["Trying", "Ringing", "answer 2000", "accept"]);
     let heard = net.take_heard(B);
-    assert_eq!(heard.iter().map(|(_, s)| word(s)).collect::<Vec<_>>(), ["start 1000", "hangup normal"]);
+    assert_eq!(
+        heard.iter().map(|(_, s)| word(s)).collect::<Vec<_>>(),
+        ["start 1000", "TakesDigits(true)", "hangup normal"]
+    );
     let Signal::Start(start) = &heard[0].1 else { unreachable!() };
     assert_eq!(start.hops_left, 41, "one hop of the 42 is spent");
     assert_eq!((start.from.address.user.as_str(), start.to.user.as_str()), ("+15550111", "+15550100"));
@@ -274,8 +277,8 @@ fn an_invite_without_an_offer_gets_one_in_the_2xx_and_answers_in_the_ack() {
     net.run_ms(700);
     let heard = net.take_heard(A);
     let words: Vec<String> = heard.iter().map(|(_, s)| word(s)).collect();
-    assert_eq!(words, ["Trying", "Ringing", "offer 2000", "accept"]);
-    let Signal::Offer(offer) = &heard[2].1 else { unreachable!() };
+    assert_eq!(words, ["Trying", "TakesDigits(true)", "Ringing", "offer 2000", "accept"]);
+    let Signal::Offer(offer) = &heard[3].1 else { unreachable!() };
     assert_eq!(port(&offer.description), 2000);
     let answer = Answer { exchange: offer.exchange, description: media(1000), provisional: false };
     net.say(A, a, Signal::Answer(answer));

@@ -197,14 +197,19 @@ fn a_digit_in_an_info_is_heard_and_answered() {
         info(10, "application/dtmf-relay", "Signal=5\r\nDuration=250\r\n"),
         info(11, "application/dtmf", "#"),
         info(12, "application/dtmf-relay", "Signal= 10\r\nDuration= 100\r\n"),
-        info(13, "application/unknown", "x"),
+        info(13, "application/dtmf-relay", "Signal=hf\r\n"),
+        info(14, "application/dtmf-relay", "nonsense"),
+        info(15, "application/unknown", "x"),
     ];
     let from = net.ends[B].address;
     for request in requests {
         net.inject(from, A, request);
     }
     assert_eq!(net.words(A), ["digit 5 250", "digit # 160", "digit * 100"]);
-    assert_eq!(net.ladder(), ["1>2 200 INFO", "1>2 200 INFO", "1>2 200 INFO", "1>2 415 INFO"]);
+    assert_eq!(
+        net.ladder(),
+        ["1>2 200 INFO", "1>2 200 INFO", "1>2 200 INFO", "1>2 200 INFO", "1>2 400 INFO", "1>2 415 INFO"]
+    );
 }
 
 /// A request within the dialog of A, as its peer would send it.

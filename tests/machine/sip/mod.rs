@@ -4,6 +4,7 @@ mod calls;
 mod changes;
 mod doors;
 mod forks;
+mod keys;
 mod net;
 mod register;
 mod texts;

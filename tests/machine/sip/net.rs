@@ -283,9 +283,11 @@ impl Net {
         }
     }
 
-    /// The signals that an end heard since last asked, in words.
+    /// The signals that an end heard since last asked, in words; but for that the peer takes INFO, which each of ours
+    /// does.
     pub fn words(&mut self, end: usize) -> Vec<String> {
-        self.take_heard(end).iter().map(|(_, s)| word(s)).collect()
+        let heard = self.take_heard(end);
+        heard.iter().filter(|(_, s)| *s != Signal::TakesDigits(true)).map(|(_, s)| word(s)).collect()
     }
 
     pub fn take_heard(&mut self, end: usize) -> Vec<(LegId, Signal)> {
