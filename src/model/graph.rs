@@ -425,9 +425,12 @@ pub struct LegStats {
     #[serde(default)]
     pub seal: Option<String>,
     /// What the peer's speech is worth as it comes in here, from 1 to 4.5: the E-model's estimate (ITU-T G.107) from
-    /// its format, its loss and its delay. Absent until there is something to judge.
+    /// its format, its loss and its delay, over the whole call. Absent until there is something to judge.
     #[serde(default)]
     pub mos: Option<f64>,
+    /// The same over the last seconds.
+    #[serde(default)]
+    pub mos_lately: Option<f64>,
     /// The pictures, where there are any.
     #[serde(default)]
     pub video: Option<VideoStats>,

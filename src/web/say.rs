@@ -138,5 +138,7 @@ fn figures(stats: &LegStats) -> Figures {
         lost_out: stats.lost_out,
         jitter_ms: stats.jitter_ms,
         rtt_ms: stats.rtt_ms,
+        mos: stats.mos,
+        mos_lately: stats.mos_lately,
     }
 }

@@ -163,6 +163,10 @@ pub struct Figures {
     pub jitter_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mos: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mos_lately: Option<f64>,
 }
 
 impl ToPage {

@@ -16,6 +16,7 @@ pub mod link;
 mod outward;
 mod own;
 pub mod path;
+pub mod quality;
 mod report;
 pub mod sdes;
 pub mod seal;
@@ -104,6 +105,7 @@ pub struct Leg {
     control: Control,
     keypad: Keypad,
     watch: Watch,
+    quality: quality::Quality,
     /// When the shard looks after the leg next.
     pub(super) scheduled: Option<Instant>,
     /// The legs that hear this one, by their places in the shard.
@@ -135,6 +137,7 @@ impl Leg {
             control: Control::new(cx.now, cx.dice),
             keypad: Keypad::default(),
             watch: Watch::default(),
+            quality: quality::Quality::default(),
             scheduled: None,
             listeners: Vec::new(),
             ears: Vec::new(),

@@ -91,6 +91,7 @@ impl Leg {
         self.settle(cx);
         self.speak(cx);
         self.play_digits(cx);
+        self.quality.note(cx.now, &self.hearing);
         self.report(cx);
         self.look(cx);
     }

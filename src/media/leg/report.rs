@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::path::Path;
+use super::quality::Line;
 use super::watch::{SILENCE, SUPPRESSED_SILENCE};
 use super::{Context, Leg};
 use crate::model::{Codec, LegStats, RelayEvent};
@@ -14,9 +15,15 @@ impl Leg {
         let (packets_out, bytes_out) = self.track.counts();
         let checks = self.ice().and_then(|ice| ice.round_trip());
         let round_trip = self.control.round_trip().or(checks);
+        let codec = self.hearing.speech().and_then(|index| self.codecs.get(index)).map(|c| c.name.clone());
+        let line = codec.as_deref().map(|codec| Line { codec, round_trip, jitter_ms: self.hearing.jitter_ms() });
+        let (mos, mos_lately) = (
+            line.and_then(|line| self.quality.whole(&self.hearing, line)),
+            line.and_then(|line| self.quality.lately(&self.hearing, line)),
+        );
         LegStats {
             leg: Some(self.id),
-            codec: self.hearing.speech().and_then(|index| self.codecs.get(index)).map(|c| c.name.clone()),
+            codec,
             packets_in,
             bytes_in,
             packets_out,
@@ -28,7 +35,8 @@ impl Leg {
             rtt_ms: round_trip.map(|time| time.as_secs_f64() * 1000.0),
             refused: self.link.refused,
             seal: self.link.seal.name(),
-            mos: None,
+            mos,
+            mos_lately,
             video: None,
         }
     }

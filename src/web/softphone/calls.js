@@ -2,7 +2,10 @@
 import { chatWith } from "/chat.js";
 import { $, desk, name } from "/desk.js";
 import { listDevices } from "/devices.js";
-import { render, showFigures } from "/show.js";
+import { render, showFigures, showWorth } from "/show.js";
+
+/** How often the gateway is asked what the lines are worth. */
+const WORTH_MS = 4_000;
 
 /** @param {string} to a number or address @param {import("./patchcord-call.js").MediaOptions} [options] */
 export async function dial(to, options = {}) {
@@ -47,6 +50,16 @@ function watch(call) {
   call.on("stats", figures => call === desk.current && showFigures(figures));
   call.on("ended", end => ended(call, end));
 }
+
+async function askWorth() {
+  const call = desk.current;
+  if (call?.state !== "connected") return;
+  // A gateway that has nothing to say of a call says so; the page then shows what it knows itself.
+  const figures = await call.stats({ gateway: true }).catch(() => ({}));
+  if (call === desk.current) showWorth(figures.gateway ?? {});
+}
+
+setInterval(askWorth, WORTH_MS);
 
 /** Shows a sentence about the call, if it is the one that is talked in. */
 export function say(call, text) {

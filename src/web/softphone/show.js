@@ -12,6 +12,8 @@ const WORDS = { calling: "Calling", ringing: "Ringing", early: "Ringing", connec
 const FLOOR_DB = -60;
 
 let qualityAt = 0;
+/** What the gateway says of both lines. */
+let worth = {};
 
 /** Brings everything that is seen and heard up to date. */
 export function render() {
@@ -128,9 +130,23 @@ export function showFigures(figures) {
     ...known(jitterMs, `${jitterMs} ms jitter`),
     ...known(lossPercent, `${lossPercent} % loss`),
     ...known(codec, codec === "opus" ? "Opus" : codec),
+    ...known(worth.you, `your line: ${inWords(worth.you)}`),
+    ...known(worth.them, `their line: ${inWords(worth.them)}`),
   ];
   $("quality").replaceChildren(...parts.map(part => element("span", part)));
   $("quality").hidden = !parts.length;
+}
+
+/** @param {{you?: object, them?: object}} sides of the call that is talked in, as the gateway sees them */
+export function showWorth({ you, them }) {
+  const score = side => side?.mos_lately ?? side?.mos;
+  worth = { you: score(you), them: score(them) };
+}
+
+/** A mean opinion score with the words of ITU-T G.109: satisfied, some dissatisfied, many or all. */
+function inWords(mos) {
+  const word = mos >= 4 ? "good" : mos >= 3.6 ? "fair" : "poor";
+  return `${word} (${mos.toFixed(1)})`;
 }
 
 function level(id, value) {
@@ -145,4 +161,5 @@ function clearFigures() {
   level("output-level", 0);
   $("quality").replaceChildren();
   qualityAt = 0;
+  worth = {};
 }
