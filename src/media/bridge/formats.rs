@@ -17,7 +17,9 @@ pub enum Content {
     Speech,
     /// Keypad events (RFC 4733).
     Events,
-    /// Comfort noise (RFC 3389), redundancy and the like.
+    /// The noise of a room in which nobody speaks (RFC 3389).
+    Noise,
+    /// Redundancy and the like.
     Other,
 }
 
@@ -34,7 +36,7 @@ pub struct Format {
     pub index: u8,
 }
 
-/// The formats of a list.
+/// The formats of a list, and what comes with them unasked.
 pub fn formats(codecs: &[Codec]) -> Vec<Format> {
     let format = |(index, codec): (usize, &Codec)| Format {
         payload_type: codec.payload_type,
@@ -42,12 +44,23 @@ pub fn formats(codecs: &[Codec]) -> Vec<Format> {
         clock_hz: codec.clock_hz.max(1),
         index: index as u8,
     };
-    codecs.iter().take(MAX_FORMATS).enumerate().map(format).collect()
+    codecs.iter().take(MAX_FORMATS).chain(&unasked_noise(codecs)).enumerate().map(format).collect()
+}
+
+/// Telephones and gateways send comfort noise with G.711 and G.722 at its static payload type though nobody agreed to
+/// it.
+fn unasked_noise(codecs: &[Codec]) -> Option<Codec> {
+    let noise = Codec::comfort_noise();
+    let has_speech = codecs.iter().any(|codec| codec.is_transcodable() && codec.clock_hz == noise.clock_hz);
+    let is_free = codecs.iter().all(|codec| codec.payload_type != noise.payload_type && !codec.is_same_format(&noise));
+    (has_speech && is_free).then_some(noise)
 }
 
 fn content(codec: &Codec) -> Content {
     if codec.is_telephone_event() {
         Content::Events
+    } else if codec.is_comfort_noise() {
+        Content::Noise
     } else if codec.is_speech() {
         Content::Speech
     } else {
@@ -73,13 +86,15 @@ pub enum Change {
     },
     /// It is decoded, and goes out as the target of the routes, at a pace of its own.
     Transcode(Speech),
+    /// The noise that it describes goes out as speech, until there is speech again.
+    Noise,
 }
 
 impl Change {
     /// Changes a payload in place.
     pub fn apply(self, payload: &mut [u8]) {
         let table = match self {
-            Change::None | Change::Transcode(_) => return,
+            Change::None | Change::Transcode(_) | Change::Noise => return,
             Change::ToAlaw => &g711::ALAW_OF_ULAW,
             Change::ToUlaw => &g711::ULAW_OF_ALAW,
             Change::EventClock { from_hz, to_hz } => return scale_event(payload, from_hz, to_hz),
@@ -121,9 +136,16 @@ impl Routes {
     /// The ways from a peer that sends `heard` to a peer that takes `taken`.
     pub fn between(heard: &[Codec], taken: &[Codec]) -> Routes {
         let taken = taken.get(..MAX_FORMATS).unwrap_or(taken);
-        let ways: Box<[Route]> = heard.iter().take(MAX_FORMATS).filter_map(|codec| route(codec, taken)).collect();
+        let heard_too = unasked_noise(heard);
+        let heard = || heard.iter().take(MAX_FORMATS).chain(&heard_too);
+        let others = heard().filter(|codec| !codec.is_comfort_noise());
+        let mut ways: Vec<Route> = others.filter_map(|codec| route(codec, taken)).collect();
         let target = target(&ways, taken);
-        Routes { ways, target }
+        // Nobody who hears speech that is made anew hears silences that are not.
+        let passing = if target.is_none() { taken } else { &[] };
+        let noises = heard().filter(|codec| codec.is_comfort_noise());
+        ways.extend(noises.filter_map(|codec| noise_route(codec, passing, taken)));
+        Routes { ways: ways.into(), target }
     }
 
     /// What speech is encoded as where it cannot pass as it is; `None` if all of it can.
@@ -136,10 +158,16 @@ impl Routes {
         self.ways.iter().find(|route| route.from == payload_type)
     }
 
-    /// Whether any speech can pass.
+    /// Whether anything can pass.
     pub fn is_empty(&self) -> bool {
         self.ways.is_empty()
     }
+}
+
+fn noise_route(heard: &Codec, passing: &[Codec], taken: &[Codec]) -> Option<Route> {
+    let same = passing.iter().find(|codec| codec.is_same_format(heard)).map(|codec| (codec, Change::None));
+    let (codec, change) = same.or_else(|| Some((encodable(taken)?.0, Change::Noise)))?;
+    Some(Route { from: heard.payload_type, to: codec.payload_type, clock_hz: codec.clock_hz.max(1), change })
 }
 
 fn route(heard: &Codec, taken: &[Codec]) -> Option<Route> {
@@ -245,6 +273,19 @@ mod tests {
         let mut long = [5, 0x8a, 0xff, 0xff];
         route.change.apply(&mut long);
         assert_eq!(long, [5, 0x8a, 0xff, 0xff]);
+    }
+
+    #[test]
+    fn comfort_noise_passes_where_the_speech_around_it_does_and_is_made_into_speech_elsewhere() {
+        let noise = [Codec::pcmu(), Codec::comfort_noise()];
+        let change =
+            |heard: &[Codec], taken: &[Codec]| Routes::between(heard, taken).find(13).map(|r| (r.to, r.change));
+        assert_eq!(change(&noise, &noise), Some((13, Change::None)));
+        assert_eq!(change(&noise, &[Codec::pcma(), Codec::comfort_noise()]), Some((13, Change::None)));
+        assert_eq!(change(&noise, &noise[..1]), Some((0, Change::Noise)));
+        assert_eq!(change(&noise[..1], &noise[..1]), Some((0, Change::Noise)), "nobody asked for it");
+        assert_eq!(change(&noise, &[opus(111), Codec::comfort_noise()]), Some((111, Change::Noise)));
+        assert_eq!(change(&[opus(111)], &[opus(111)]), None);
     }
 
     #[test]

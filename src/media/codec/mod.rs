@@ -4,6 +4,7 @@
 //! of their own: nothing that a peer sends may make them panic or write past the end of what they are given.
 
 pub mod g711;
+pub mod noise;
 pub mod opus;
 pub mod resample;
 

@@ -19,6 +19,8 @@ pub struct Hearing {
     packets: u64,
     bytes: u64,
     speech: Option<u8>,
+    /// The peer describes its silence instead of sending it.
+    suppresses: bool,
     last: Option<Instant>,
     keys: EventReader,
 }
@@ -34,6 +36,7 @@ impl Hearing {
         match format.content {
             Content::Events => self.keys.handle_packet(now, packet.timestamp, payload, format.clock_hz),
             Content::Speech => self.speech = Some(format.index),
+            Content::Noise => self.suppresses = true,
             Content::Other => {}
         }
     }
@@ -46,6 +49,11 @@ impl Hearing {
     /// When [`Hearing::keys`] want to be told of the time.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.keys.poll_timeout()
+    }
+
+    /// Whether the peer sends comfort noise where it is silent.
+    pub fn suppresses_silence(&self) -> bool {
+        self.suppresses
     }
 
     /// When the last packet came.

@@ -8,6 +8,7 @@
 pub mod control;
 pub mod digits;
 pub mod dtls;
+mod filler;
 pub mod hearing;
 pub mod ice;
 mod inward;
@@ -39,6 +40,7 @@ use tracing::info;
 
 use self::control::Control;
 use self::digits::{EventFormat, Keypad};
+use self::filler::Filler;
 use self::hearing::Hearing;
 use self::ice::IcePath;
 use self::link::Link;
@@ -102,6 +104,7 @@ pub struct Leg {
     clock_hz: u32,
     passing_event: Option<(u32, u32)>,
     speaking: Option<Box<Speaking>>,
+    filler: Filler,
     control: Control,
     keypad: Keypad,
     watch: Watch,
@@ -134,6 +137,7 @@ impl Leg {
             clock_hz: 8000,
             passing_event: None,
             speaking: None,
+            filler: Filler::default(),
             control: Control::new(cx.now, cx.dice),
             keypad: Keypad::default(),
             watch: Watch::default(),
@@ -189,7 +193,9 @@ impl Leg {
         if (graph.sends, &graph.hears) != (self.wants.sends, &self.wants.hears) {
             self.track.break_off();
             self.stop_speaking();
+            self.filler.restart();
         }
+        self.filler.want(cx.now, graph.keeps_sending && graph.sends);
         self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears.clone() };
         self.watch.expect(cx.now, graph.answered && graph.receives);
         self.settle(cx);
@@ -204,6 +210,7 @@ impl Leg {
             self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
             self.routes = routes;
             self.track.break_off();
+            self.filler.restart();
         }
         self.speak_own(cx, None);
     }

@@ -32,6 +32,10 @@ impl Leg {
             self.hear_speech(now, speech, heard, buffer, route);
             return None;
         }
+        if route.change == Change::Noise {
+            self.hear_noise(now, heard, buffer);
+            return None;
+        }
         if heard.content == Content::Speech {
             self.stop_speaking();
         }
@@ -49,6 +53,7 @@ impl Leg {
             }
         }
         let fields = self.track.pass(now, heard.fields, route.to, route.clock_hz)?;
+        self.note_passed(now, heard, route.to, buffer);
         self.send_changed(fields, heard, route, to, buffer)
     }
 
@@ -90,6 +95,7 @@ impl Leg {
         }
         self.settle(cx);
         self.speak(cx);
+        self.fill(cx);
         self.play_digits(cx);
         self.quality.note(cx.now, &self.hearing);
         self.report(cx);
@@ -100,8 +106,10 @@ impl Leg {
     pub fn poll_timeout(&mut self) -> Instant {
         let watch = self.watch.poll_timeout(self.last_life(), self.patience());
         let speech = self.speaking.as_ref().and_then(|s| s.poll_timeout());
-        let others = [self.link.poll_timeout(), watch, speech, self.hearing.poll_timeout(), self.keypad.poll_timeout()];
-        others.into_iter().flatten().fold(self.control.poll_timeout(), Instant::min)
+        let filler = self.filler.poll_timeout();
+        let keys = [self.hearing.poll_timeout(), self.keypad.poll_timeout()];
+        let others = [self.link.poll_timeout(), watch, speech, filler].into_iter().chain(keys);
+        others.flatten().fold(self.control.poll_timeout(), Instant::min)
     }
 
     fn play_digits(&mut self, cx: &mut Context) {

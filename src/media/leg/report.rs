@@ -46,7 +46,8 @@ impl Leg {
         let suppresses = |c: &Codec| {
             c.name.eq_ignore_ascii_case("CN") || c.parameters.as_deref().is_some_and(|p| p.contains("usedtx=1"))
         };
-        let may_suppress = self.hearing.last().is_some() && self.codecs.iter().any(suppresses);
+        let may_suppress =
+            self.hearing.suppresses_silence() || (self.hearing.last().is_some() && self.codecs.iter().any(suppresses));
         if may_suppress { SUPPRESSED_SILENCE } else { SILENCE }
     }
 

@@ -8,6 +8,7 @@ use super::inward::Heard;
 use super::own::OwnSpeech;
 use super::{Context, Leg};
 use crate::media::bridge::{Route, Target, Transcoder};
+use crate::media::codec::noise::Room;
 use crate::media::codec::{MAX_PAYLOAD, Speech};
 use crate::media::outbox::Outbox;
 use crate::media::shard::Outgoing;
@@ -97,7 +98,8 @@ impl Speaking {
 impl Leg {
     /// Whether it speaks by itself since the last call of this, so that its deadline is another.
     pub fn has_begun_to_speak(&mut self) -> bool {
-        self.speaking.as_mut().is_some_and(|s| std::mem::take(&mut s.has_begun))
+        let speaks = self.speaking.as_mut().is_some_and(|s| std::mem::take(&mut s.has_begun));
+        self.filler.take_begun() || speaks
     }
 
     pub(super) fn is_speaking(&self) -> bool {
@@ -122,6 +124,13 @@ impl Leg {
         transcoder.hear(now, speech, heard.fields, payload);
         speaking.has_begun |= was_resting && transcoder.poll_timeout().is_some();
         speaking.payload_type = route.to;
+    }
+
+    /// The source of the speech that goes out in another format is silent in such a room.
+    pub(super) fn quieten(&mut self, packet: crate::rtp::Fields, room: Room) {
+        if let Some(Voice::Heard(transcoder)) = self.speaking.as_mut().map(|speaking| &mut speaking.voice) {
+            transcoder.hear_noise(packet, room);
+        }
     }
 
     /// Passes a packet of a keypad event on while the speech around it is our own: with our own numbers.

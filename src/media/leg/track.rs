@@ -18,6 +18,9 @@ pub const MAX_DRIFT: Duration = Duration::from_secs(1);
 /// The least by which the timestamp moves at a change of source.
 pub const LEAST_STEP: Duration = Duration::from_millis(10);
 
+/// At a change of source the timestamp comes nearer to the clock on the wall by no more than this.
+pub const MOST_CORRECTION: Duration = Duration::from_millis(20);
+
 /// After a pause of this length the next packet begins a talk spurt.
 pub const TALK_SPURT: Duration = Duration::from_millis(500);
 
@@ -38,6 +41,14 @@ struct Last {
     at: Instant,
 }
 
+/// A timestamp that the clock on the wall and what goes out had in common.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    timestamp: u32,
+    at: Instant,
+    clock_hz: u32,
+}
+
 /// The outgoing identity of one leg.
 #[derive(Debug, Clone)]
 pub struct Track {
@@ -46,6 +57,7 @@ pub struct Track {
     sent_before: u64,
     first_timestamp: u32,
     last: Option<Last>,
+    origin: Option<Origin>,
     following: Option<Following>,
     packets: u64,
     bytes: u64,
@@ -61,6 +73,7 @@ impl Track {
             sent_before: 0,
             first_timestamp: timestamp,
             last: None,
+            origin: None,
             following: None,
             packets: 0,
             bytes: 0,
@@ -155,8 +168,8 @@ impl Track {
     /// The fields of a frame of speech that we make ourselves, one after the other in step with the clock on the
     /// wall: the timestamp moves by the time from what went out before it to `at`. What was heard breaks off.
     pub fn frame(&mut self, at: Instant, marker: bool, payload_type: u8, clock_hz: u32) -> Fields {
-        let timestamp = match self.last {
-            None => self.first_timestamp,
+        let timestamp = match self.last.filter(|_| self.following.is_none()) {
+            None => self.advanced(at, clock_hz),
             Some(last) => {
                 let passed = ticks(at.saturating_duration_since(last.at), clock_hz);
                 last.timestamp.wrapping_add(passed.max(1))
@@ -208,14 +221,28 @@ impl Track {
         Fields { marker: true, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
-    fn advanced(&self, now: Instant, clock_hz: u32) -> u32 {
-        match self.last {
+    /// The timestamp of what begins now: so much after the last one as time has passed. What was heard before may have
+    /// been late or early, so the errors of many changes would add up but for a correction.
+    fn advanced(&mut self, now: Instant, clock_hz: u32) -> u32 {
+        let timestamp = match self.last {
             None => self.first_timestamp,
             Some(last) => {
                 let passed = now.saturating_duration_since(last.at).max(LEAST_STEP);
                 last.timestamp.wrapping_add(ticks(passed, clock_hz))
             }
-        }
+        };
+        let error = self.origin.filter(|origin| origin.clock_hz == clock_hz).map(|origin| {
+            let passed = ticks(now.saturating_duration_since(origin.at), clock_hz);
+            origin.timestamp.wrapping_add(passed).wrapping_sub(timestamp) as i32
+        });
+        let Some(error) = error.filter(|error| error.unsigned_abs() <= ticks(MAX_DRIFT, clock_hz)) else {
+            self.origin = Some(Origin { timestamp, at: now, clock_hz });
+            return timestamp;
+        };
+        let most = ticks(MOST_CORRECTION, clock_hz) as i32;
+        let corrected = timestamp.wrapping_add(error.clamp(-most, most) as u32);
+        let least = self.last.map_or(corrected, |last| last.timestamp.wrapping_add(ticks(LEAST_STEP, clock_hz)));
+        if (corrected.wrapping_sub(least) as i32) < 0 { least } else { corrected }
     }
 
     /// Moves on by `step` numbers, the last of which is used.

@@ -10,5 +10,6 @@ mod ice;
 mod pairings;
 mod peers;
 mod phones;
+mod silence;
 mod sounds;
 mod world;

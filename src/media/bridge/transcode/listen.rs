@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::conceal::Concealer;
 use super::queue::Queue;
+use crate::media::codec::noise::{Noise, Room};
 use crate::media::codec::{Decoder, FRAME_MS, MAX_PACKET_MS, Speech};
 use crate::rtp::Fields;
 
@@ -68,6 +69,10 @@ pub struct Listening {
     queue: Queue,
     source: Option<Source>,
     concealer: Concealer,
+    /// From this timestamp on the source is silent.
+    silent_from: Option<u32>,
+    /// What is heard then.
+    noise: Option<Noise>,
     samples: Vec<i16>,
     frame: Vec<i16>,
     left_over: u32,
@@ -86,6 +91,8 @@ impl Listening {
             queue: Queue::default(),
             source: None,
             concealer: Concealer::new(rate_hz),
+            silent_from: None,
+            noise: None,
             samples: Vec::with_capacity(most as usize),
             frame: Vec::with_capacity((FRAME_MS * rate_hz / 1000) as usize),
             left_over: u32::MAX,
@@ -106,6 +113,7 @@ impl Listening {
             Some(source) => source,
             None => {
                 self.queue.clear();
+                self.silent_from = None;
                 let begins = now + FIRST_DELAY;
                 Source { ssrc: fields.ssrc, clock_hz, due: fields.timestamp, made_up: 0, begins }
             }
@@ -118,9 +126,18 @@ impl Listening {
         true
     }
 
+    /// Takes a packet of the source that says how its silence sounds.
+    pub fn hear_noise(&mut self, fields: Fields, room: Room) {
+        if self.source.is_some_and(|source| source.ssrc == fields.ssrc) {
+            self.silent_from = Some(fields.timestamp);
+            self.noise.get_or_insert_with(|| Noise::new(room)).set(room);
+        }
+    }
+
     /// Forgets the source and what waits of it.
     pub fn rest(&mut self) {
         self.source = None;
+        self.silent_from = None;
         self.queue.clear();
         self.samples.clear();
         self.watch_anew();
@@ -234,6 +251,7 @@ impl Listening {
 
     fn play_first(&mut self) {
         let Some(first) = self.queue.take() else { return };
+        self.silent_from.take_if(|from| (first.timestamp.wrapping_sub(*from) as i32) > 0);
         if let Some(source) = &mut self.source {
             source.due = first.end();
             source.made_up = 0;
@@ -286,6 +304,10 @@ impl Listening {
 
     fn make_up(&mut self, samples: usize) {
         let before = self.samples.len();
+        if let Some(noise) = self.noise.as_mut().filter(|_| self.silent_from.is_some()) {
+            noise.fill(samples, &mut self.samples);
+            return self.concealer.skip(&self.samples[before..]);
+        }
         let made_up = self.source.map_or(u32::MAX, |s| s.made_up / (s.clock_hz / 1000));
         let decoder = self.last.and_then(|at| self.decoders.get_mut(at)).filter(|_| made_up < self.fades_ms);
         if decoder.is_some_and(|decoder| decoder.conceal(samples, &mut self.samples)) {

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 pub use self::listen::Listening;
 pub use self::pace::{FRAME, Pace};
+use crate::media::codec::noise::Room;
 use crate::media::codec::{Encoder, Speech};
 use crate::rtp::Fields;
 
@@ -51,6 +52,11 @@ impl Transcoder {
         if self.listening.hear(now, speech, fields, payload) {
             self.pace.begin(now + listen::FIRST_DELAY);
         }
+    }
+
+    /// The source is silent in such a room, from this packet on.
+    pub fn hear_noise(&mut self, fields: Fields, room: Room) {
+        self.listening.hear_noise(fields, room);
     }
 
     /// Nothing is sent until the next packet comes.
