@@ -7,6 +7,7 @@
 //! gives it a thread, sockets and a clock.
 
 pub mod bridge;
+pub mod budget;
 pub mod codec;
 pub mod config;
 pub mod driver;

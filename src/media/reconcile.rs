@@ -10,6 +10,9 @@ use crate::model::{Graph, GraphLeg, IceMode, LegStats, RelayCommand, RelayEvent,
 /// Legs that one call may have; more fail.
 pub const MAX_LEGS_OF_CALL: usize = 64;
 
+/// Calls whose end is remembered, so that an order that was overtaken by it does not bring them back.
+pub const MAX_REMOVED: usize = 512;
+
 /// A call, as far as the relay knows it.
 pub(super) struct Call {
     revision: u32,
@@ -44,6 +47,9 @@ impl Shard {
     }
 
     fn apply(&mut self, now: Instant, graph: &Graph, ports: &mut dyn Ports) {
+        if self.removed.contains(&graph.call) {
+            return;
+        }
         let call = self.calls.entry(graph.call).or_insert(Call { revision: 0, legs: Vec::new(), gone: Vec::new() });
         if graph.revision <= call.revision && !(call.legs.is_empty() && call.gone.is_empty()) {
             return;
@@ -192,8 +198,10 @@ impl Shard {
             self.set_use(pair.rtcp, Use::Nothing);
             self.closing.push(pair);
         }
+        let figures = self.figures(place, &leg);
+        self.budgets.close(place);
         if let Some(call) = self.calls.get_mut(&call) {
-            call.gone.push(leg.stats());
+            call.gone.push(figures);
         }
     }
 
@@ -204,6 +212,10 @@ impl Shard {
         }
         self.ears.apply(now, call, &[]);
         let legs = self.calls.remove(&call).map(|call| call.gone).unwrap_or_default();
+        if self.removed.len() >= MAX_REMOVED {
+            self.removed.pop_front();
+        }
+        self.removed.push_back(call);
         self.events.push_back(RelayEvent::Removed { call, legs });
     }
 
@@ -217,7 +229,14 @@ impl Shard {
 
     fn stats(&self, call: CallId) -> Vec<LegStats> {
         let Some(call) = self.calls.get(&call) else { return Vec::new() };
-        call.legs.iter().filter_map(|(_, place)| self.legs.get(*place)).map(Leg::stats).collect()
+        call.legs.iter().filter_map(|(_, place)| Some(self.figures(*place, self.legs.get(*place)?))).collect()
+    }
+
+    /// The figures of a leg, with what was refused before the leg saw it.
+    fn figures(&self, place: usize, leg: &Leg) -> LegStats {
+        let mut figures = leg.stats();
+        figures.refused += self.budgets.refused(place);
+        figures
     }
 
     fn place(&self, call: CallId, leg: LegId) -> Option<usize> {

@@ -11,7 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
+use tracing::warn;
 
+use super::budget::{Budgets, Verdict};
 use super::leg::{Certificate, Context, Heard, Leg, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
@@ -101,6 +103,8 @@ pub struct Shard {
     pub(super) dice: Dice,
     pub(super) legs: Slab<Leg>,
     pub(super) calls: HashMap<CallId, Call>,
+    /// The calls that were removed last.
+    pub(super) removed: VecDeque<CallId>,
     uses: Vec<Use>,
     pub(super) peers: HashMap<SocketAddr, usize>,
     pub(super) ufrags: HashMap<String, usize>,
@@ -112,6 +116,7 @@ pub struct Shard {
     pub(super) closing: Vec<PortPair>,
     pub(super) ears: Ears,
     strangers: u64,
+    pub(super) budgets: Budgets,
 }
 
 impl Shard {
@@ -121,6 +126,7 @@ impl Shard {
             dice,
             legs: Slab::new(),
             calls: HashMap::new(),
+            removed: VecDeque::new(),
             uses: Vec::new(),
             peers: HashMap::new(),
             ufrags: HashMap::new(),
@@ -132,6 +138,7 @@ impl Shard {
             closing: Vec::new(),
             ears: Ears::default(),
             strangers: 0,
+            budgets: Budgets::default(),
             config,
         };
         for (socket, _) in [shard.config.ice_v4, shard.config.ice_v6].into_iter().flatten() {
@@ -158,11 +165,23 @@ impl Shard {
             Use::Rtcp(place) if what == Kind::Rtcp => Some(*place),
             Use::Rtcp(_) => None,
             Use::Shared if what == Kind::Stun => {
-                self.handle_stun(now, from, buffer.get(..length)?);
+                if self.budgets.take_check(now) == Verdict::Granted {
+                    self.handle_stun(now, from, buffer.get(..length)?);
+                }
                 return None;
             }
             Use::Shared => self.peers.get(&from).copied(),
         };
+        if let (Some(place), true) = (place, self.is_shared(socket)) {
+            match self.budgets.take(now, place) {
+                Verdict::Granted => {}
+                Verdict::RefusedFirst => {
+                    self.tell_of_storm(place);
+                    return None;
+                }
+                Verdict::Refused => return None,
+            }
+        }
         let Some(place) = place else {
             self.strangers += 1;
             return None;
@@ -182,6 +201,14 @@ impl Shard {
             Kind::Stun | Kind::TurnChannel | Kind::Other => self.strangers += 1,
         }
         None
+    }
+
+    /// A leg's own socket has been read as long as its budget allows, and so many datagrams in all did not fit in it.
+    pub fn note_overflow(&mut self, now: Instant, socket: SocketId, dropped: u32) {
+        let Some(Use::Rtp(place) | Use::Rtcp(place)) = self.uses.get(socket.0 as usize).copied() else { return };
+        if self.budgets.note_overflow(now, place, u64::from(dropped)) {
+            self.tell_of_storm(place);
+        }
     }
 
     /// Does what is due.
@@ -304,6 +331,16 @@ impl Shard {
             leg.scheduled = Some(at);
             self.timers.push(Reverse((at, place)));
         }
+    }
+
+    fn tell_of_storm(&self, place: usize) {
+        if let Some(leg) = self.legs.get(place) {
+            warn!(call = %leg.call(), leg = %leg.id(), "more comes in on this leg than it may take; the rest is dropped");
+        }
+    }
+
+    fn is_shared(&self, socket: SocketId) -> bool {
+        [self.config.ice_v4, self.config.ice_v6].into_iter().flatten().any(|(shared, _)| shared == socket)
     }
 
     fn handle_rtp(

@@ -1,5 +1,7 @@
 //! The relay's threads, sockets and clock.
 
+mod batch;
+mod pace;
 mod sockets;
 mod system;
 #[cfg(test)]

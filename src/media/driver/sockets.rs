@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::system::Epoll;
+use super::system::{Epoll, ask_for_stamps};
 use crate::base::Dice;
 use crate::media::shard::{PortPair, Ports, SocketId};
 
@@ -21,17 +21,26 @@ pub const REST: Duration = Duration::from_secs(10);
 /// Ports that are tried for one leg: others on the machine may hold some.
 pub const MAX_TRIES: usize = 32;
 
-/// Bytes that may wait in the kernel on a leg's socket: half a second of G.711 and its book-keeping.
+/// Bytes that may wait in the kernel on a leg's socket: a burst of pictures, with the kernel's book-keeping. How long
+/// a datagram may have waited is another matter (see [`super::pace`]).
 pub const LEG_BUFFER: usize = 64 * 1024;
 
-/// Bytes that may wait in the kernel on the socket of all ICE legs.
+/// Bytes that may wait in the kernel on the socket of all ICE legs: what a thousand of them receive while the thread
+/// stands still for some dozen milliseconds.
 pub const SHARED_BUFFER: usize = 4 * 1024 * 1024;
+
+/// A socket that is open.
+struct Open {
+    socket: Socket,
+    /// The turn in which it had something to read last.
+    read_in: u32,
+}
 
 /// The sockets of one shard, by number, and the ports that are free.
 pub struct Sockets {
     epoll: Rc<std::cell::RefCell<Epoll>>,
     bind: [Option<IpAddr>; 2],
-    sockets: Vec<Option<Socket>>,
+    sockets: Vec<Option<Open>>,
     unused: Vec<u32>,
     free: VecDeque<u16>,
     resting: VecDeque<(Instant, u16)>,
@@ -65,7 +74,15 @@ impl Sockets {
 
     /// The descriptor of a socket.
     pub fn fd(&self, id: SocketId) -> Option<RawFd> {
-        self.sockets.get(id.0 as usize)?.as_ref().map(AsRawFd::as_raw_fd)
+        self.sockets.get(id.0 as usize)?.as_ref().map(|open| open.socket.as_raw_fd())
+    }
+
+    /// The descriptor of a leg's socket that can be read in this turn, and whether it could in the turn before, so that
+    /// there may be more than one datagram.
+    pub fn ready(&mut self, id: SocketId, turn: u32) -> Option<(RawFd, bool)> {
+        let open = self.sockets.get_mut(id.0 as usize)?.as_mut()?;
+        let before = std::mem::replace(&mut open.read_in, turn);
+        Some((open.socket.as_raw_fd(), turn.wrapping_sub(before) <= 1))
     }
 
     fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<(SocketId, u16)> {
@@ -77,13 +94,15 @@ impl Sockets {
         // Smaller buffers than wished for are no reason to refuse.
         let _ = socket.set_recv_buffer_size(buffer);
         let _ = socket.set_send_buffer_size(buffer);
+        ask_for_stamps(socket.as_raw_fd());
         socket.bind(&address.into())?;
         let port = socket.local_addr()?.as_socket().map_or(address.port(), |a| a.port());
         let number = self.unused.last().copied().unwrap_or(self.sockets.len() as u32);
         self.epoll.borrow().watch(socket.as_raw_fd(), u64::from(number))?;
+        let open = Open { socket, read_in: 0 };
         match self.unused.pop() {
-            Some(number) => self.sockets[number as usize] = Some(socket),
-            None => self.sockets.push(Some(socket)),
+            Some(number) => self.sockets[number as usize] = Some(open),
+            None => self.sockets.push(Some(open)),
         }
         Ok((SocketId(number), port))
     }
@@ -121,5 +140,27 @@ impl Ports for Sockets {
         self.close(pair.rtp);
         self.close(pair.rtcp);
         self.resting.push_back((now, pair.port));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::cell::RefCell;
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_port_rests_before_it_is_given_out_again() {
+        let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
+        let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
+        let mut sockets = Sockets::new(epoll, bind, 46_000..=46_001, &mut Dice::for_test(1));
+        let now = Instant::now();
+        let pair = sockets.open_pair(now, false).expect("a pair");
+        assert_eq!(pair.port, 46_000);
+        sockets.close_pair(now, pair);
+        assert_eq!(sockets.open_pair(now + REST - Duration::from_millis(1), false), None);
+        assert_eq!(sockets.open_pair(now + REST, false).map(|pair| pair.port), Some(46_000));
     }
 }

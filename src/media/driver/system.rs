@@ -1,36 +1,30 @@
-//! The system calls of the relay: epoll, many datagrams at once, a wake-up from another thread.
+//! The system calls of the relay: epoll, addresses, how full a socket is, a wake-up from another thread.
 
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-
-/// Bytes of a buffer for one datagram and what protection adds to it.
-pub const BUFFER: usize = 2048;
-
-/// The largest datagram that is taken in.
-pub const LARGEST: usize = BUFFER - crate::media::shard::TAILROOM;
-
-/// Datagrams in one system call.
-pub const BATCH: usize = 64;
+use std::time::Duration;
 
 /// An address as the kernel writes it.
 #[derive(Clone, Copy)]
 #[repr(C)]
-union RawAddress {
+pub union RawAddress {
     family: libc::sa_family_t,
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
 }
 
 impl RawAddress {
-    fn empty() -> RawAddress {
+    /// No address.
+    pub fn empty() -> RawAddress {
         // SAFETY: all zeroes is a valid value of each member.
         unsafe { mem::zeroed() }
     }
 
-    fn of(address: SocketAddr) -> (RawAddress, libc::socklen_t) {
+    /// An address for the kernel, and its size.
+    pub fn of(address: SocketAddr) -> (RawAddress, libc::socklen_t) {
         let mut raw = RawAddress::empty();
         match address {
             SocketAddr::V4(v4) => {
@@ -55,7 +49,8 @@ impl RawAddress {
         }
     }
 
-    fn read(&self) -> Option<SocketAddr> {
+    /// The address that the kernel wrote; `None` if it is of neither family.
+    pub fn read(&self) -> Option<SocketAddr> {
         // SAFETY: the family lies at the same place in every member, and says which of them was written.
         unsafe {
             match i32::from(self.family) {
@@ -74,122 +69,42 @@ impl RawAddress {
     }
 }
 
-const ADDRESS_SIZE: libc::socklen_t = mem::size_of::<RawAddress>() as libc::socklen_t;
+/// Bytes that an address may take.
+pub const ADDRESS_SIZE: libc::socklen_t = mem::size_of::<RawAddress>() as libc::socklen_t;
 
-/// Takes one datagram without waiting.
-pub fn receive(fd: RawFd, buffer: &mut [u8; BUFFER]) -> Option<(usize, SocketAddr)> {
-    let mut raw = RawAddress::empty();
-    let mut size = ADDRESS_SIZE;
-    // SAFETY: the buffer and the address are ours for the call, with their true sizes.
-    let length = unsafe {
-        libc::recvfrom(
-            fd,
-            buffer.as_mut_ptr().cast(),
-            LARGEST,
-            libc::MSG_DONTWAIT,
-            ptr::from_mut(&mut raw).cast(),
-            &mut size,
-        )
-    };
-    Some((usize::try_from(length).ok()?, raw.read()?))
+/// Asks for the time of arrival of each datagram (see [`stamp`]). Without it a datagram counts as fresh.
+pub fn ask_for_stamps(fd: RawFd) {
+    let on: libc::c_int = 1;
+    // SAFETY: four bytes of ours.
+    unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, ptr::from_ref(&on).cast(), 4) };
 }
 
-/// Sends one datagram without waiting. What the network does not take is lost, as it is on the network.
-pub fn send(fd: RawFd, datagram: &[u8], to: SocketAddr) {
-    let (raw, size) = RawAddress::of(to);
-    // SAFETY: the datagram and the address are ours for the call, with their true sizes.
+/// When a datagram arrived, since 1970.
+pub fn stamp(header: &libc::msghdr) -> Option<Duration> {
+    // SAFETY: the header was filled by the kernel; the macros stay within its control buffer.
     unsafe {
-        libc::sendto(fd, datagram.as_ptr().cast(), datagram.len(), libc::MSG_DONTWAIT, ptr::from_ref(&raw).cast(), size)
-    };
+        let mut control = libc::CMSG_FIRSTHDR(header);
+        while let Some(message) = control.as_ref() {
+            if (message.cmsg_level, message.cmsg_type) == (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) {
+                let time: libc::timespec = ptr::read_unaligned(libc::CMSG_DATA(control).cast());
+                return Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?));
+            }
+            control = libc::CMSG_NXTHDR(header, control);
+        }
+    }
+    None
 }
 
-/// Room for many datagrams, to be received or sent by one system call.
-pub struct Batch {
-    buffers: Box<[[u8; BUFFER]]>,
-    addresses: Box<[RawAddress]>,
-    vectors: Box<[libc::iovec]>,
-    headers: Box<[libc::mmsghdr]>,
-}
-
-// SAFETY: the pointers in `vectors` and `headers` lead into the boxes beside them, which move along.
-unsafe impl Send for Batch {}
-
-impl Batch {
-    /// Room for [`BATCH`] datagrams.
-    pub fn new() -> Batch {
-        let mut buffers = vec![[0; BUFFER]; BATCH].into_boxed_slice();
-        let mut addresses = vec![RawAddress::empty(); BATCH].into_boxed_slice();
-        let mut vectors: Box<[_]> = buffers
-            .iter_mut()
-            .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: LARGEST })
-            .collect();
-        let headers = vectors
-            .iter_mut()
-            .zip(addresses.iter_mut())
-            .map(|(vector, address)| {
-                // SAFETY: all zeroes is a valid message header.
-                let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
-                header.msg_hdr.msg_iov = vector;
-                header.msg_hdr.msg_iovlen = 1;
-                header.msg_hdr.msg_name = ptr::from_mut(address).cast();
-                header
-            })
-            .collect();
-        Batch { buffers, addresses, vectors, headers }
-    }
-
-    /// Takes what has come, without waiting; returns how many datagrams.
-    pub fn receive(&mut self, fd: RawFd) -> usize {
-        for ((header, vector), buffer) in self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.buffers) {
-            vector.iov_base = buffer.as_mut_ptr().cast();
-            vector.iov_len = LARGEST;
-            header.msg_hdr.msg_namelen = ADDRESS_SIZE;
-        }
-        // SAFETY: every header leads to a buffer and an address of ours, with their true sizes.
-        let count = unsafe {
-            libc::recvmmsg(fd, self.headers.as_mut_ptr(), BATCH as u32, libc::MSG_DONTWAIT as _, ptr::null_mut())
-        };
-        usize::try_from(count).unwrap_or(0)
-    }
-
-    /// A datagram that was received: its buffer, its length, and where it came from.
-    pub fn datagram(&mut self, number: usize) -> Option<(&mut [u8; BUFFER], usize, SocketAddr)> {
-        let length = self.headers.get(number)?.msg_len as usize;
-        let from = self.addresses.get(number)?.read()?;
-        Some((self.buffers.get_mut(number)?, length.min(LARGEST), from))
-    }
-
-    /// The buffer of a datagram to be sent.
-    pub fn buffer(&mut self, number: usize) -> Option<&mut [u8; BUFFER]> {
-        self.buffers.get_mut(number)
-    }
-
-    /// Makes a part of a buffer a datagram to be sent.
-    pub fn address(&mut self, number: usize, start: usize, end: usize, to: SocketAddr) {
-        let Some(bytes) = self.buffers.get_mut(number).and_then(|buffer| buffer.get_mut(start..end)) else { return };
-        let (raw, size) = RawAddress::of(to);
-        if let (Some(vector), Some(address), Some(header)) =
-            (self.vectors.get_mut(number), self.addresses.get_mut(number), self.headers.get_mut(number))
-        {
-            vector.iov_base = bytes.as_mut_ptr().cast();
-            vector.iov_len = bytes.len();
-            *address = raw;
-            header.msg_hdr.msg_namelen = size;
-        }
-    }
-
-    /// Sends the first `count` datagrams without waiting; one that the network does not take is lost.
-    pub fn send(&mut self, fd: RawFd, count: usize) {
-        let mut done = 0;
-        while done < count.min(BATCH) {
-            let rest = (count.min(BATCH) - done) as u32;
-            // SAFETY: the headers from `done` on lead to buffers and addresses of ours, with their true sizes.
-            let sent =
-                unsafe { libc::sendmmsg(fd, self.headers.as_mut_ptr().add(done), rest, libc::MSG_DONTWAIT as _) };
-            // An error belongs to the first datagram of the rest, and that one is passed over.
-            done += usize::try_from(sent).unwrap_or(0).max(1);
-        }
-    }
+/// How many datagrams the kernel has dropped at a socket because its buffer was full.
+pub fn dropped(fd: RawFd) -> u32 {
+    /// `SK_MEMINFO_DROPS` of `linux/sock_diag.h`, the last of nine.
+    const DROPS: usize = 8;
+    let mut figures = [0u32; DROPS + 1];
+    let mut size = mem::size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: the array is ours for the call, with its true size.
+    let result =
+        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, figures.as_mut_ptr().cast(), &mut size) };
+    if result < 0 { 0 } else { figures[DROPS] }
 }
 
 /// Tells which sockets have datagrams.

@@ -148,3 +148,101 @@ fn a_configuration_that_makes_no_sense_is_refused_with_a_word() {
     assert!(refused(RelayConfig { bind_v4: None, ..base() }).contains("IPv4 or an IPv6"));
     assert!(refused(RelayConfig { bind_v4: Some(Ipv4Addr::UNSPECIFIED), ..base() }).contains("advertise"));
 }
+
+/// A call of two phones on a relay of their own: the phones, and where the relay listens for each.
+fn call(ports: std::ops::RangeInclusive<u16>) -> (Bench, [UdpSocket; 2], [SocketAddr; 2]) {
+    let bench = Bench::new(RelayConfig { ports, ..RelayConfig::loopback() });
+    let phones = [phone("127.0.0.1:0"), phone("127.0.0.1:0")];
+    let mut mint = LegMint::heard(AdapterId(1));
+    let (a, b) = (mint.mint(), mint.mint());
+    let legs = vec![leg(a, &phones[0], Source::Leg(b)), leg(b, &phones[1], Source::Leg(a))];
+    bench
+        .relay
+        .order(RelayCommand::Apply(Graph { call: CallId(1), revision: 1, legs, taps: Vec::new() }))
+        .expect("room");
+    let at = [bench.address(a), bench.address(b)];
+    (bench, phones, at)
+}
+
+#[test]
+fn a_strangers_packets_are_neither_forwarded_nor_answered_and_move_nobody() {
+    let (_bench, [a, b], [to_a, to_b]) = call(43_000..=43_999);
+    let stranger = phone("127.0.0.1:0");
+    let mut buffer = [0; 2000];
+    let mut pass = |sender: &UdpSocket, relay: SocketAddr, receiver: &UdpSocket, sequence: u16| {
+        sender.send_to(&packet(sequence), relay).expect("sent");
+        let length = receiver.recv(&mut buffer).expect("a packet");
+        assert_eq!(Packet::parse(&buffer[..length]).expect("RTP").payload(), &packet(sequence)[12..]);
+    };
+    pass(&a, to_a, &b, 1);
+    pass(&b, to_b, &a, 1);
+    for sequence in 1000..1050 {
+        for leg in [to_a, to_b] {
+            let rtcp = SocketAddr::new(leg.ip(), leg.port() + 1);
+            stranger.send_to(&packet(sequence), leg).expect("sent");
+            stranger.send_to(&[0x81, 201, 0, 7, 0, 0, 0, 9], rtcp).expect("sent");
+        }
+        // What arrives first is the peer's, and arrives at the peer.
+        pass(&a, to_a, &b, sequence);
+        pass(&b, to_b, &a, sequence);
+    }
+    stranger.set_nonblocking(true).expect("a flag");
+    assert_eq!(stranger.recv(&mut [0; 10]).map_err(|e| e.kind()), Err(io::ErrorKind::WouldBlock));
+}
+
+#[test]
+fn a_storm_on_one_leg_does_not_keep_the_packets_of_another() {
+    let bench = Bench::new(RelayConfig { ports: 44_000..=44_999, ..RelayConfig::loopback() });
+    let (quiet, loud) = (phone("127.0.0.1:0"), phone("127.0.0.1:0"));
+    let mut mint = LegMint::heard(AdapterId(1));
+    let mut echo = |number: u64, socket: &UdpSocket| {
+        let id = mint.mint();
+        let legs = vec![leg(id, socket, Source::Echo)];
+        let graph = Graph { call: CallId(number), revision: 1, legs, taps: Vec::new() };
+        bench.relay.order(RelayCommand::Apply(graph)).expect("room");
+        bench.address(id)
+    };
+    let (to_quiet, to_loud) = (echo(1, &quiet), echo(2, &loud));
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut sequence = 0u16;
+            while !is_over.load(Ordering::Relaxed) {
+                sequence = sequence.wrapping_add(1);
+                let _ = loud.send_to(&packet(sequence), to_loud);
+            }
+        });
+        let mut buffer = [0; 2000];
+        for sequence in 1..=100 {
+            quiet.send_to(&packet(sequence), to_quiet).expect("sent");
+            let got = quiet.recv(&mut buffer).map(|length| Packet::parse(&buffer[..length]).is_some());
+            assert!(matches!(got, Ok(true)), "{got:?} of packet {sequence}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_is_more_than_a_socket_holds_is_counted_as_refused() {
+    let bench = Bench::new(RelayConfig { ports: 45_000..=45_999, ..RelayConfig::loopback() });
+    let loud = phone("127.0.0.1:0");
+    let id = LegMint::heard(AdapterId(1)).mint();
+    let legs = vec![leg(id, &loud, Source::Nothing)];
+    let call = CallId(1);
+    bench.relay.order(RelayCommand::Apply(Graph { call, revision: 1, legs, taps: Vec::new() })).expect("room");
+    let relay = bench.address(id);
+    let storm: Vec<[u8; 172]> = (0..1000).map(packet).collect();
+    loop {
+        storm.iter().for_each(|packet| {
+            let _ = loud.send_to(packet, relay);
+        });
+        bench.relay.order(RelayCommand::Stats(call)).expect("room");
+        let refused = bench.wait(|event| match event {
+            RelayEvent::Stats { legs, .. } => legs.first().map(|leg| leg.refused),
+            _ => None,
+        });
+        if refused > 0 {
+            break;
+        }
+    }
+}

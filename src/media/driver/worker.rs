@@ -7,35 +7,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tracing::warn;
 
 use super::OnEvent;
+use super::batch::{self, Arrivals, BATCH, BUFFER, Departures};
+use super::pace::Pace;
 use super::sockets::Sockets;
-use super::system::{self, BUFFER, Batch, Bell, Epoll};
-use crate::media::shard::{Outgoing, Shard, SocketId};
+use super::system::{Bell, Epoll, dropped};
+use crate::media::budget::LEG_BUDGET;
+use crate::media::shard::{Shard, SocketId};
 use crate::model::RelayCommand;
-
-/// How long packets are gathered before a busy shard handles them together: waking up for each costs more than
-/// relaying it. This is the delay that a busy relay adds at most.
-pub const GATHER: Duration = Duration::from_micros(500);
-
-/// From how many datagrams a second on a shard gathers.
-pub const BUSY: u32 = 500;
-
-/// The same for a shard that has a good part of its core to do: the longer it gathers, the more it can carry.
-pub const GATHER_FULL: Duration = Duration::from_millis(1);
-
-/// From how many datagrams a second on a shard gathers for [`GATHER_FULL`].
-pub const FULL: u32 = 30_000;
-
-/// How often it is judged whether the shard is busy.
-pub const JUDGED_EVERY: Duration = Duration::from_millis(50);
 
 /// Orders that are carried out in one turn.
 pub const MAX_ORDERS: usize = 64;
 
 /// Batches that are taken from the shared socket in one turn.
 pub const MAX_BATCHES: usize = 8;
+
+/// How often it is said that datagrams are dropped because they are stale.
+pub const STALE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 const BELL: u64 = u64::MAX;
 
@@ -49,47 +41,31 @@ pub struct Worker {
     bell: Arc<Bell>,
     stopping: Arc<AtomicBool>,
     on_event: OnEvent,
-    arrivals: Batch,
+    arrivals: Arrivals,
     departures: Departures,
+    stale: Stale,
 }
 
-/// Datagrams for one socket that leave together.
-struct Departures {
-    batch: Batch,
-    socket: SocketId,
-    count: usize,
+/// One turn of the loop.
+struct Turn {
+    number: u32,
+    now: Instant,
+    /// What arrived before, since 1970, is stale; `None`: nothing is.
+    stale_before: Option<Duration>,
+    datagrams: u32,
 }
 
-impl Departures {
-    fn flush(&mut self, sockets: &Sockets) {
-        if let Some(fd) = sockets.fd(self.socket).filter(|_| self.count > 0) {
-            self.batch.send(fd, self.count);
-        }
-        self.count = 0;
-    }
+/// Datagrams that were dropped because they had waited too long.
+struct Stale {
+    count: u64,
+    told: Option<Instant>,
+}
 
-    /// The datagram in the buffer of the next place is to go out.
-    fn take(&mut self, sockets: &Sockets, shared: &[SocketId], out: Outgoing) {
-        if !shared.contains(&out.socket) {
-            let datagram = self.batch.buffer(self.count).and_then(|buffer| buffer.get(out.start..out.end));
-            if let (Some(fd), Some(datagram)) = (sockets.fd(out.socket), datagram) {
-                system::send(fd, datagram, out.to);
-            }
-            return;
-        }
-        if out.socket != self.socket && self.count > 0 {
-            // The new one is sent alone, so that those before it need not be moved.
-            let datagram = self.batch.buffer(self.count).and_then(|buffer| buffer.get(out.start..out.end));
-            if let (Some(fd), Some(datagram)) = (sockets.fd(out.socket), datagram) {
-                system::send(fd, datagram, out.to);
-            }
-            return;
-        }
-        self.socket = out.socket;
-        self.batch.address(self.count, out.start, out.end, out.to);
-        self.count += 1;
-        if self.count == system::BATCH {
-            self.flush(sockets);
+impl Stale {
+    fn tell(&mut self, now: Instant) {
+        if self.count > 0 && self.told.is_none_or(|told| now.saturating_duration_since(told) >= STALE_TOLD_EVERY) {
+            warn!(dropped = self.count, "the relay has more to do than it can: the oldest packets are dropped");
+            *self = Stale { count: 0, told: Some(now) };
         }
     }
 }
@@ -108,7 +84,6 @@ impl Worker {
         on_event: OnEvent,
     ) -> io::Result<Worker> {
         epoll.borrow().watch(bell.fd(), BELL)?;
-        let departures = Departures { batch: Batch::new(), socket: SocketId(0), count: 0 };
         Ok(Worker {
             shard,
             sockets,
@@ -118,60 +93,53 @@ impl Worker {
             bell,
             stopping,
             on_event,
-            arrivals: Batch::new(),
-            departures,
+            arrivals: Arrivals::new(),
+            departures: Departures::new(),
+            stale: Stale { count: 0, told: None },
         })
     }
 
     /// Works until it is to stop.
     pub fn run(mut self) {
-        let mut judged = Instant::now();
-        let mut datagrams = 0u32;
-        let mut gather = Duration::ZERO;
+        let mut pace = Pace::new(Instant::now());
+        let mut number = 0u32;
         while !self.stopping.load(Ordering::Acquire) {
             let before = Instant::now();
             let due = self.shard.poll_timeout().map(|at| at.saturating_duration_since(before));
             let ready = self.epoll.borrow_mut().wait(millis(due));
             let now = Instant::now();
-            datagrams += self.turn(now, ready);
-            let passed = now.saturating_duration_since(judged);
-            if passed >= JUDGED_EVERY {
-                gather = gather_at(datagrams, passed);
-                (judged, datagrams) = (now, 0);
-            }
-            if !gather.is_zero() {
-                thread::sleep(gather.saturating_sub(now.elapsed()));
+            number = number.wrapping_add(1);
+            let stale_before = pace
+                .stale_after()
+                .map(|age| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age));
+            let mut turn = Turn { number, now, stale_before, datagrams: 0 };
+            self.turn(&mut turn, ready);
+            let rest = pace.rest(now, Instant::now(), turn.datagrams);
+            if !rest.is_zero() {
+                thread::sleep(rest);
             }
         }
         let now = Instant::now();
         self.shard.shut(now);
-        self.finish_turn(now);
+        self.finish(now);
     }
 
-    /// One turn of the loop; returns how many datagrams came.
-    fn turn(&mut self, now: Instant, ready: usize) -> u32 {
-        let mut datagrams = 0;
+    fn turn(&mut self, turn: &mut Turn, ready: usize) {
         let mut is_called = false;
         for number in 0..ready {
             let token = self.epoll.borrow().token(number);
             match token {
                 Some(BELL) => is_called = true,
-                Some(token) => {
-                    let socket = SocketId(token as u32);
-                    datagrams += if self.shared.contains(&socket) {
-                        self.receive_many(now, socket)
-                    } else {
-                        self.receive_one(now, socket)
-                    };
-                }
+                Some(token) => self.receive(turn, SocketId(token as u32)),
                 None => {}
             }
         }
+        self.pass(turn);
         if is_called {
-            self.obey(now);
+            self.obey(turn.now);
         }
-        self.finish_turn(now);
-        datagrams
+        self.finish(turn.now);
+        self.stale.tell(turn.now);
     }
 
     fn obey(&mut self, now: Instant) {
@@ -186,13 +154,12 @@ impl Worker {
         self.bell.ring();
     }
 
-    fn finish_turn(&mut self, now: Instant) {
+    fn finish(&mut self, now: Instant) {
         self.shard.handle_timeout(now);
-        self.departures.flush(&self.sockets);
         let mut buffer = [0; BUFFER];
         while let Some(out) = self.shard.poll_transmit(&mut buffer) {
             if let (Some(fd), Some(datagram)) = (self.sockets.fd(out.socket), buffer.get(out.start..out.end)) {
-                system::send(fd, datagram, out.to);
+                batch::send(fd, datagram, out.to);
             }
         }
         self.shard.release_ports(now, &mut self.sockets);
@@ -201,54 +168,52 @@ impl Worker {
         }
     }
 
-    fn receive_one(&mut self, now: Instant, socket: SocketId) -> u32 {
-        let place = self.departures.count;
-        let (Some(fd), Some(buffer)) = (self.sockets.fd(socket), self.departures.batch.buffer(place)) else { return 0 };
-        let Some((length, from)) = system::receive(fd, buffer) else { return 0 };
-        if let Some(out) = self.shard.handle_datagram(now, socket, from, buffer, length) {
-            self.departures.take(&self.sockets, &self.shared, out);
-        }
-        1
-    }
-
-    fn receive_many(&mut self, now: Instant, socket: SocketId) -> u32 {
-        let Some(fd) = self.sockets.fd(socket) else { return 0 };
-        let mut datagrams = 0;
-        for _ in 0..MAX_BATCHES {
-            let count = self.arrivals.receive(fd);
-            datagrams += count as u32;
-            for number in 0..count {
-                let Some((buffer, length, from)) = self.arrivals.datagram(number) else { continue };
-                let Some(out) = self.shard.handle_datagram(now, socket, from, buffer, length) else { continue };
-                let Some(datagram) = buffer.get(out.start..out.end) else { continue };
-                match self.departures.batch.buffer(self.departures.count) {
-                    Some(place) if self.shared.contains(&out.socket) => {
-                        place[..datagram.len()].copy_from_slice(datagram);
-                        let out = Outgoing { start: 0, end: datagram.len(), ..out };
-                        self.departures.take(&self.sockets, &self.shared, out);
-                    }
-                    _ => {
-                        if let Some(fd) = self.sockets.fd(out.socket) {
-                            system::send(fd, datagram, out.to);
-                        }
-                    }
-                }
+    /// Takes what has come by a socket, as far as its budget allows.
+    fn receive(&mut self, turn: &mut Turn, socket: SocketId) {
+        let is_shared = self.shared.contains(&socket);
+        let Some((fd, again)) = self.sockets.ready(socket, turn.number) else { return };
+        let budget = match (is_shared, again) {
+            (true, _) => MAX_BATCHES * BATCH,
+            (false, true) => usize::from(LEG_BUDGET),
+            // Speech comes one by one: to look for a second would be a look for nothing.
+            (false, false) => 1,
+        };
+        let mut taken = 0;
+        while taken < budget {
+            let wanted = (budget - taken).min(self.arrivals.room());
+            let count = self.arrivals.receive(fd, socket, wanted, turn.stale_before.is_some());
+            taken += count;
+            if self.arrivals.room() == 0 {
+                self.pass(turn);
             }
-            if count < system::BATCH {
-                break;
+            if count < wanted {
+                return;
             }
         }
-        datagrams
+        if !is_shared && again {
+            self.shard.note_overflow(turn.now, socket, dropped(fd));
+        }
     }
-}
 
-/// How long to gather at this rate.
-fn gather_at(datagrams: u32, passed: Duration) -> Duration {
-    let exceeds = |rate: u32| u128::from(datagrams) * 1000 > passed.as_millis() * u128::from(rate);
-    match () {
-        () if exceeds(FULL) => GATHER_FULL,
-        () if exceeds(BUSY) => GATHER,
-        () => Duration::ZERO,
+    /// Handles what has come, and sends what is to be passed on. All is sent in one go: what is woken by the first
+    /// packet is still awake when the last one comes.
+    fn pass(&mut self, turn: &mut Turn) {
+        for number in 0..self.arrivals.len() {
+            let Some(arrival) = self.arrivals.get(number) else { continue };
+            if arrival.stamp.zip(turn.stale_before).is_some_and(|(stamp, stale)| stamp < stale) {
+                self.stale.count += 1;
+                continue;
+            }
+            let out =
+                self.shard.handle_datagram(turn.now, arrival.socket, arrival.from, arrival.buffer, arrival.length);
+            if let Some(out) = out {
+                self.departures.push(&mut self.arrivals, number, out);
+            }
+        }
+        turn.datagrams += self.arrivals.len() as u32;
+        let sockets = &self.sockets;
+        self.departures.flush(&mut self.arrivals, |socket| sockets.fd(socket));
+        self.arrivals.clear();
     }
 }
 
@@ -257,19 +222,5 @@ fn millis(due: Option<Duration>) -> i32 {
     match due {
         None => -1,
         Some(due) => i32::try_from(due.as_micros().div_ceil(1000)).unwrap_or(i32::MAX),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shard_gathers_the_longer_the_more_it_has_to_do_and_an_idle_one_not_at_all() {
-        let at = |datagrams| gather_at(datagrams, Duration::from_millis(50));
-        assert_eq!(
-            [at(0), at(25), at(26), at(1_500), at(1_501)],
-            [Duration::ZERO, Duration::ZERO, GATHER, GATHER, GATHER_FULL]
-        );
     }
 }

@@ -148,6 +148,11 @@ impl Leg {
         }
     }
 
+    /// The call that it belongs to.
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
     /// Its name.
     pub fn id(&self) -> LegId {
         self.id

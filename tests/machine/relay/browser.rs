@@ -206,6 +206,17 @@ impl Browser {
         }
     }
 
+    /// A connectivity check of its own, which is not sent.
+    pub fn a_check(&mut self, mut now: Instant) -> Vec<u8> {
+        loop {
+            now += STEP;
+            self.agent.handle_timeout(now);
+            if let Some(check) = self.agent.poll_transmit() {
+                return check.contents.to_vec();
+            }
+        }
+    }
+
     fn output(&mut self) -> Vec<Vec<u8>> {
         let mut out = Vec::new();
         while let Some(event) = self.agent.poll_event() {

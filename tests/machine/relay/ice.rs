@@ -9,8 +9,8 @@ use patchcord::rtp::Packet;
 use super::browser::Browser;
 use super::world::{CALL, SHARED, Speaker, World, at, legs, phone, plain_leg};
 
-const PHONE: &str = "203.0.113.2:5000";
-const HOME: &str = "198.51.100.7:60000";
+pub const PHONE: &str = "203.0.113.2:5000";
+pub const HOME: &str = "198.51.100.7:60000";
 const CAFE: &str = "198.51.100.200:40000";
 const PHONE_SOCKET: SocketId = SocketId(2);
 const FRAME: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ fn graph(browser: Option<&Browser>, ice: IceMode) -> [GraphLeg; 2] {
     [browser, plain_leg(b, Some(phone(PHONE, &g711())), &g711(), Source::Leg(a))]
 }
 
-fn call(ice: IceMode) -> (World, Browser) {
+pub fn call(ice: IceMode) -> (World, Browser) {
     let mut world = World::new();
     let mut browser = Browser::new(world.now, at(HOME), false);
     world.apply(1, &graph(Some(&browser), ice));

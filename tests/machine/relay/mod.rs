@@ -3,10 +3,12 @@
 
 mod association;
 mod browser;
+mod bytes;
 mod client;
 mod codecs;
 mod dtls;
-mod ice;
+mod hostile;
+pub mod ice;
 mod pairings;
 mod peers;
 mod phones;

@@ -105,13 +105,23 @@ impl World {
         }
     }
 
+    /// Gives an order, as bytes: the calls may be on another machine.
     pub fn order(&mut self, command: RelayCommand) {
-        self.shard.handle_command(self.now, command, &mut self.ports);
+        let bytes = postcard::to_allocvec(&command).expect("bytes");
+        let order: RelayCommand = postcard::from_bytes(&bytes).expect("an order");
+        assert_eq!(order, command);
+        self.shard.handle_command(self.now, order, &mut self.ports);
         self.drain();
     }
 
     pub fn apply(&mut self, revision: u32, legs: &[GraphLeg]) {
         self.order(RelayCommand::Apply(Graph { call: CALL, revision, legs: legs.to_vec(), taps: Vec::new() }));
+    }
+
+    /// The socket of a leg that has one of its own, as it was told last.
+    pub fn wire(&mut self, leg: LegId) -> SocketId {
+        let port = self.ready(leg).transport.address.expect("an address").port();
+        SocketId(u32::from(port - 20_000))
     }
 
     /// A datagram arrives; what goes out from its buffer is added to `sent`.
@@ -145,7 +155,10 @@ impl World {
         }
         self.shard.release_ports(self.now, &mut self.ports);
         while let Some(event) = self.shard.poll_event() {
-            self.events.push_back(event);
+            let bytes = postcard::to_allocvec(&event).expect("bytes");
+            let told: RelayEvent = postcard::from_bytes(&bytes).expect("an event");
+            assert_eq!(told, event);
+            self.events.push_back(told);
         }
     }
 

@@ -1,0 +1,109 @@
+//! How long a shard gathers before it works, and from when on it works only on what is worth it.
+
+use std::time::{Duration, Instant};
+
+/// How long packets are gathered before a busy shard handles them together: waking up for each costs more than
+/// relaying it. This is the delay that a busy relay adds at most.
+pub const GATHER: Duration = Duration::from_millis(1);
+
+/// From how many datagrams a second on a shard gathers.
+pub const BUSY: u32 = 500;
+
+/// How often it is judged whether the shard is busy.
+pub const JUDGED_EVERY: Duration = Duration::from_millis(50);
+
+/// A shard that has worked for so long without a rest has more to do than it can.
+pub const BEHIND_AFTER: Duration = Duration::from_millis(100);
+
+/// What one turn counts for that at most: in a longer one the thread stood still, and may yet catch up.
+pub const LONGEST_TURN: Duration = Duration::from_millis(20);
+
+/// While a shard is behind, datagrams that have waited longer are dropped, oldest first: of speech that comes late
+/// nobody has anything, and those behind it would come later still.
+pub const STALE: Duration = Duration::from_millis(60);
+
+/// The pace of one shard.
+#[derive(Debug)]
+pub struct Pace {
+    judged: Instant,
+    datagrams: u32,
+    gather: Duration,
+    ended: Instant,
+    without_rest: Duration,
+}
+
+impl Pace {
+    /// Of a shard that has nothing to do.
+    pub fn new(now: Instant) -> Pace {
+        Pace { judged: now, datagrams: 0, gather: Duration::ZERO, ended: now, without_rest: Duration::ZERO }
+    }
+
+    /// A turn that began at `began` and handled so many datagrams is over at `now`; returns how long to sleep.
+    pub fn rest(&mut self, began: Instant, now: Instant, datagrams: u32) -> Duration {
+        self.datagrams = self.datagrams.saturating_add(datagrams);
+        let passed = began.saturating_duration_since(self.judged);
+        if passed >= JUDGED_EVERY {
+            let is_busy = u128::from(self.datagrams) * 1000 > passed.as_millis() * u128::from(BUSY);
+            self.gather = if is_busy { GATHER } else { Duration::ZERO };
+            (self.judged, self.datagrams) = (began, 0);
+        }
+        let rest = self.gather.saturating_sub(now.saturating_duration_since(began));
+        self.without_rest = match rest.is_zero() && !self.gather.is_zero() {
+            true => self.without_rest + now.saturating_duration_since(self.ended).min(LONGEST_TURN),
+            false => Duration::ZERO,
+        };
+        self.ended = now;
+        rest
+    }
+
+    /// How long a datagram may have waited; `None`: as long as it did.
+    pub fn stale_after(&self) -> Option<Duration> {
+        (self.without_rest >= BEHIND_AFTER).then_some(STALE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TURN: Duration = Duration::from_micros(10);
+
+    /// Turns of a millisecond, each with so many datagrams and as much work.
+    fn run(pace: &mut Pace, from: Instant, turns: u32, datagrams: u32, work: Duration) -> (Instant, Duration) {
+        (0..turns).fold((from, Duration::ZERO), |(now, _), _| {
+            let rest = pace.rest(now, now + work, datagrams);
+            (now + work.max(Duration::from_millis(1)), rest)
+        })
+    }
+
+    #[test]
+    fn a_busy_shard_gathers_for_a_millisecond_and_an_idle_one_not_at_all() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let (now, rest) = run(&mut pace, start, 60, 1, TURN);
+        assert_eq!(rest, GATHER - TURN);
+        let (_, rest) = run(&mut pace, now, 110, 0, TURN);
+        assert_eq!(rest, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_shard_that_never_rests_drops_what_is_old_until_it_rests_again() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let (now, _) = run(&mut pace, start, 100, 20, TURN);
+        assert_eq!(pace.stale_after(), None);
+        let (now, rest) = run(&mut pace, now, 25, 20, Duration::from_millis(5));
+        assert_eq!((rest, pace.stale_after()), (Duration::ZERO, Some(STALE)));
+        run(&mut pace, now, 1, 20, TURN);
+        assert_eq!(pace.stale_after(), None);
+    }
+
+    #[test]
+    fn a_thread_that_stood_still_once_is_not_behind() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let (now, _) = run(&mut pace, start, 100, 20, TURN);
+        run(&mut pace, now, 1, 20, BEHIND_AFTER * 10);
+        assert_eq!(pace.stale_after(), None);
+    }
+}
