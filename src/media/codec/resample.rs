@@ -1,7 +1,7 @@
 //! From one sample rate to another: 8, 16 and 48 kHz, by a polyphase filter of linear phase.
 
 /// Samples of the lower rate that the filter spans.
-const SPAN: usize = 48;
+pub const SPAN: usize = 48;
 
 /// Where the filter is at half of its height, as a part of the lower rate's half: what it lets through ends
 /// at 0.9 of it, and what it keeps out begins at 1.03.
@@ -82,7 +82,7 @@ fn product(filter: &[f32], samples: &[f32]) -> f32 {
 }
 
 /// A low-pass filter at the higher rate, by a windowed sinc; its sum is `gain`.
-fn prototype(length: usize, ratio: usize, gain: usize) -> Vec<f32> {
+pub fn prototype(length: usize, ratio: usize, gain: usize) -> Vec<f32> {
     let middle = (length - 1) as f64 / 2.0;
     let weight = |at: usize| {
         let t = (at as f64 - middle) / ratio as f64 * CUTOFF;

@@ -5,6 +5,7 @@
 //! a leg knows no more of it than where it stands.
 
 pub mod feed;
+pub mod file;
 pub mod library;
 pub mod player;
 pub mod tones;
