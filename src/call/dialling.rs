@@ -12,7 +12,7 @@ use super::plan::{Attempt, Branch};
 use super::two_party::{Call, State};
 use crate::base::LegId;
 use crate::model::{
-    Abilities, Answer, Cause, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
+    Abilities, Answer, Cause, Codec, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
 };
 
 /// How long the caller rings at most whatever the dialplan says: below ISUP's T9 of 120 to 180 s
@@ -26,6 +26,8 @@ pub struct Dialling {
     pub deadline: Instant,
     /// The branch whose early media the caller hears.
     pub early: Option<LegId>,
+    /// A callee rings, and the caller hears the dialplan's sound for that.
+    pub rings_back: bool,
     /// Branches that wait for their end of the relay before they can be opened.
     waiting: Vec<(LegId, Branch)>,
     /// The best that a branch ended with.
@@ -79,6 +81,7 @@ impl Call {
     fn ring_all(&mut self, now: Instant, attempt: Attempt) {
         let mut waiting = Vec::new();
         let mut mismatch = None;
+        self.settle_caller();
         for branch in attempt.branches {
             match self.callee_leg(&branch) {
                 Ok(leg) => {
@@ -92,7 +95,7 @@ impl Call {
             return self.refuse_media(now, why);
         }
         let deadline = now + attempt.ring.min(LONGEST_RING);
-        self.state = State::Dialling(Dialling { deadline, early: None, waiting, best: None });
+        self.state = State::Dialling(Dialling { deadline, early: None, rings_back: false, waiting, best: None });
         self.tell(Progress { stage: Stage::Trying, early_media: false });
         self.prepare_caller();
         self.apply();
@@ -104,7 +107,7 @@ impl Call {
         leg.codecs = if self.late_offer {
             negotiate::everything(offers)
         } else {
-            negotiate::for_callee(self.caller.offered_codecs(), offers)
+            negotiate::for_callee(self.spoken_by_caller(), offers)
         };
         // Events are offered if some digit can come of it: one of the caller's, or one that the caller is told of.
         let knows_digits = self.late_offer || knows_digits(&self.caller.abilities, self.caller.offered_codecs());
@@ -115,6 +118,11 @@ impl Call {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
         }
         Ok(leg)
+    }
+
+    /// What is offered on: what the caller offered, or what it has been answered.
+    fn spoken_by_caller(&self) -> &[Codec] {
+        if self.is_settled() { &self.caller.codecs } else { self.caller.offered_codecs() }
     }
 
     /// What the caller may send before anybody answered: all that is offered on.
@@ -132,6 +140,7 @@ impl Call {
             if self.caller.abilities.early_answer && !self.late_offer {
                 self.answer_early();
             }
+            self.begin_ring_back();
             return;
         }
         let State::Dialling(dialling) = &mut self.state else { return };
@@ -162,6 +171,8 @@ impl Call {
             Signal::Progress(progress) => {
                 if progress.early_media {
                     self.early_media_of(leg);
+                } else if progress.stage == Stage::Ringing {
+                    self.ring_back();
                 }
                 self.tell(progress);
             }
@@ -191,7 +202,7 @@ impl Call {
         let taken = branch.remote.as_ref().map(|r| r.codecs.clone()).unwrap_or_default();
         let digits_otherwise = !branch.reach().is_none();
         let speaks = branch.speaks();
-        let codecs = match self.late_offer {
+        let codecs = match self.late_offer || self.is_settled() {
             true => self.caller.codecs.clone(),
             false => negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_otherwise),
         };

@@ -51,6 +51,8 @@ pub struct Leg {
     pub takes_word: bool,
     /// The digits that the party says.
     pub once: Once,
+    /// The party holds the other, might play something to it meanwhile, and does not.
+    pub is_quiet_on_hold: bool,
     /// The party has been told that the digits it presses reach nobody.
     pub knows_digits_are_lost: bool,
     /// The peer has been told of the leg, or told us: until then nothing else may be said on it.
@@ -79,6 +81,7 @@ impl Leg {
             holds_by_word: false,
             takes_word: false,
             once: Once::default(),
+            is_quiet_on_hold: false,
             knows_digits_are_lost: false,
             is_open: false,
             connected: false,

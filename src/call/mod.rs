@@ -17,6 +17,7 @@ mod opening;
 mod path;
 mod plan;
 mod record;
+mod sounds;
 mod talking;
 mod two_party;
 mod wiring;

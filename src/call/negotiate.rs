@@ -76,6 +76,16 @@ pub fn for_callee(offered: &[Codec], callee: LegSpec) -> Vec<Codec> {
     ours
 }
 
+/// The formats in which a caller of this kind hears the gateway itself, for what it offered: a telephone G.711 if it has
+/// that, which passes to everybody it may be put through to.
+pub fn for_gateway(offered: &[Codec], caller: LegSpec) -> Vec<Codec> {
+    let mut ours = for_callee(offered, caller);
+    if caller.ice == IceMode::None && offered.iter().any(is_g711) {
+        ours.retain(|c| is_g711(c) || !c.is_speech());
+    }
+    ours
+}
+
 /// Comfort noise among `offered` if `taken` has it too, and `speech` in its clock: that of G.711 and G.722 (RFC 3389
 /// §4).
 fn comfort_noise<'a>(offered: &'a [Codec], taken: &[Codec], speech: &[Codec]) -> Option<&'a Codec> {

@@ -62,6 +62,7 @@ impl Call {
             hops_left: start.hops_left,
             caller_gone: false,
             echo: false,
+            recital: None,
             late_offer: false,
             answered: false,
             owed: Vec::new(),
@@ -106,9 +107,12 @@ impl Call {
         match action {
             Action::Reject(cause) => self.finish(now, Hangup::new(cause)),
             Action::Echo => self.open_echo(now),
+            Action::Play { sound, reject } => self.open_play(now, sound, reject),
             Action::Dial(attempts) => {
                 self.attempts = attempts.into();
-                self.next_attempt(now, Hangup::new(Cause::Unavailable));
+                if !self.announce(now) {
+                    self.next_attempt(now, Hangup::new(Cause::Unavailable));
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::LegId;
-use crate::model::{Abilities, Address, Cause, Contact, MediaPolicy, Party, Services};
+use crate::model::{Abilities, Address, Cause, Contact, MediaPolicy, Party, Services, Sound};
 
 /// What the dialplan decided, with its targets resolved to devices and trunks.
 #[derive(Debug, Clone)]
@@ -23,6 +23,13 @@ pub enum Action {
     Dial(Vec<Attempt>),
     /// Play back what the caller says.
     Echo,
+    /// Play a sound to the caller, once.
+    Play {
+        /// Which.
+        sound: Sound,
+        /// With what the call then ends, without having been answered; `None`: it is answered, and hung up.
+        reject: Option<Cause>,
+    },
     /// Turn the caller away.
     Reject(Cause),
 }

@@ -144,6 +144,9 @@ impl Call {
             return;
         }
         info!(call = %self.id, %leg, holds, "hold");
+        if let Some(known) = self.leg_mut(leg) {
+            known.is_quiet_on_hold = false;
+        }
         let Some(other) = self.other(leg) else { return };
         let Some(far) = self.leg_mut(other) else { return };
         if far.abilities.hold {
@@ -199,6 +202,9 @@ impl Call {
     }
 
     pub(super) fn silent(&mut self, leg: LegId, why: String) {
+        if self.is_silent_on_hold(leg) {
+            return;
+        }
         warn!(call = %self.id, %leg, why, "silent");
         self.ledger.why(why.clone());
         for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {

@@ -27,16 +27,17 @@ use super::leg::Leg;
 use super::opening::Soliciting;
 use super::plan::Attempt;
 use super::record::Ledger;
+use super::sounds::Playing;
 use crate::base::{CallId, LegId};
 use crate::model::{
     Answer, Cause, Detail, Direction, Dtmf, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
-    Services, Signal,
+    Services, Signal, Sound,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
 pub(super) const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a callee's transport may take to come up after it answered, before the caller is told of the answer.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a call gives out.
 #[derive(Debug, PartialEq)]
@@ -61,6 +62,8 @@ pub(super) enum State {
         deadline: Instant,
         callee_is_up: bool,
     },
+    /// The caller hears a sound.
+    Playing(Playing),
     Talking,
     Ending {
         deadline: Instant,
@@ -82,6 +85,8 @@ pub struct Call {
     /// The caller's leg has had its hang-up.
     pub(super) caller_gone: bool,
     pub(super) echo: bool,
+    /// What is to be played once the caller is accepted, in place of a talk.
+    pub(super) recital: Option<Sound>,
     pub(super) late_offer: bool,
     /// The caller has been accepted.
     pub(super) answered: bool,
@@ -168,7 +173,7 @@ impl Call {
                 other if matches!(self.state, State::Direct(_)) => self.hear_direct(now, leg, other),
                 other => self.hear_in_session(now, leg, other),
             },
-            State::Soliciting(_) | State::Ending { .. } | State::Gone => {}
+            State::Soliciting(_) | State::Playing(_) | State::Ending { .. } | State::Gone => {}
         }
     }
 
@@ -185,7 +190,8 @@ impl Call {
             }
             RelayEvent::Pressed { leg, digit, .. } => self.digit_begins(now, leg, digit),
             RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(now, leg, Dtmf { digit, duration }),
-            RelayEvent::Played { .. } | RelayEvent::RefreshWanted { .. } | RelayEvent::TapEnded { .. } => {}
+            RelayEvent::Played { leg, .. } => self.played(now, leg),
+            RelayEvent::RefreshWanted { .. } | RelayEvent::TapEnded { .. } => {}
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),
@@ -201,6 +207,9 @@ impl Call {
     fn connected(&mut self, now: Instant, leg: LegId) {
         if let Some(leg) = self.leg_mut(leg) {
             leg.connected = true;
+        }
+        if leg == self.caller.id {
+            self.connected_while_playing(now);
         }
         let is_callee = self.callees.iter().any(|c| c.id == leg);
         if let State::Answering { callee_is_up, .. } = &mut self.state
@@ -220,6 +229,7 @@ impl Call {
         }
         match &self.state {
             State::Dialling(_) => self.ready_while_dialling(leg),
+            State::Playing(_) => self.ready_while_playing(),
             State::Answering { callee_is_up: true, .. } => self.accept_caller(now),
             _ => {}
         }
@@ -243,9 +253,11 @@ impl Call {
             State::Soliciting(soliciting) if soliciting.deadline <= now => self.nothing_was_offered(now),
             State::Dialling(dialling) if dialling.deadline <= now => self.ring_time_is_over(now),
             State::Direct(direct) if direct.deadline().is_some_and(|at| at <= now) => self.direct_timeout(now),
+            State::Playing(playing) if playing.deadline <= now => self.play_is_over(now),
             State::Answering { deadline, .. } if *deadline <= now => {
                 let why = "the callee answered, but its media did not come up: ICE or DTLS did not finish in 10 s";
-                self.ledger.why(if self.echo { "the relay did not lay the leg in time".into() } else { why.into() });
+                let is_own = self.echo || self.recital.is_some();
+                self.ledger.why(if is_own { "the relay did not lay the leg in time".into() } else { why.into() });
                 self.finish(now, Hangup::new(Cause::MediaTimeout));
             }
             State::Ending { deadline } if *deadline <= now => self.done(now),
@@ -259,6 +271,7 @@ impl Call {
             State::Soliciting(soliciting) => Some(soliciting.deadline),
             State::Dialling(dialling) => Some(dialling.deadline),
             State::Direct(direct) => direct.deadline(),
+            State::Playing(playing) => Some(playing.deadline),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
             State::Talking | State::Gone => None,
         };
@@ -323,7 +336,6 @@ impl Call {
         if self.caller.local.is_none() {
             return;
         }
-        self.state = State::Talking;
         self.answered = true;
         self.ledger.answered(now);
         self.say(self.caller.id, Signal::Path(MediaPath::Relayed));
@@ -336,6 +348,7 @@ impl Call {
             self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: false }));
         }
         self.say(self.caller.id, Signal::Accept);
+        self.begin_talk(now);
         self.apply();
         info!(call = %self.id, leg = %self.caller.id, "answered");
     }

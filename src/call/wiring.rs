@@ -34,6 +34,7 @@ impl Call {
         });
         // Whoever holds hears nothing. It is still heard if it holds by direction, which says itself who may
         // speak, or by a word that leaves its music audible.
+        let own = self.own_sound(leg, far).map(Source::Play);
         let is_cut_off = leg.holds_by_word || far.is_some_and(Leg::is_silenced);
         let hears = match far {
             _ if self.echo => Source::Echo,
@@ -43,7 +44,7 @@ impl Call {
         // A callee that is still being rung hears nothing of the caller, but for the one whose announcements
         // the caller hears: it may be a machine that wants digits.
         let is_heard = self.answered || self.echo || leg.id == self.caller.id || early == Some(leg.id);
-        let hears = if is_heard { hears } else { Source::Nothing };
+        let hears = own.unwrap_or(if is_heard { hears } else { Source::Nothing });
         let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
         GraphLeg {
             leg: leg.id,
@@ -53,7 +54,7 @@ impl Call {
             sends: leg.remote_direction.receives(),
             receives: leg.remote_direction.sends() && !leg.is_silenced(),
             hears,
-            answered: self.answered && !anybody_holds,
+            answered: self.answered && (!anybody_holds || self.wants_music_of(leg, far)),
             keeps_sending: self.answered && leg.abilities.keeps_sending,
             keys: super::keys::in_graph(leg, far),
             video: None,

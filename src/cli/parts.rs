@@ -19,6 +19,7 @@ pub fn of(config: &Config, demo: Option<SocketAddr>) -> Parts {
         web: config.web.clone(),
         xmpp: config.xmpp.clone(),
         relay: config.media.clone(),
+        sounds: config.sounds.library.clone(),
         routing: config.routing.clone(),
         directory: config.directory.clone(),
         most_calls: config.limits.calls,

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,9 +95,15 @@ fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
         trunks: [(TARGET.to_owned(), Trunk::at(to.clone()))].into(),
         ..sip::config::Config::default()
     };
-    let routing =
-        Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC, domains: Vec::new() };
+    let routing = Routing {
+        dialplan,
+        numbering: Numbering::default(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        domains: Vec::new(),
+        hold_music: None,
+    };
     Ok(Parts {
+        sounds: Arc::default(),
         sip,
         web: web::Config::default(),
         xmpp: jingle::config::Config::default(),

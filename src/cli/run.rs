@@ -148,7 +148,7 @@ impl Running {
         self.stop(signals).await;
     }
 
-    /// Reads the dialplan and the users again. Calls that are up notice nothing; a mistake changes nothing.
+    /// Reads the dialplan, the users and the sounds again. Calls that are up notice nothing; a mistake changes nothing.
     async fn reload(&self) {
         let Some(file) = &self.config.file else {
             return warn!("there is no file to be read again");
@@ -162,7 +162,7 @@ impl Running {
                 if config.xmpp != self.config.xmpp {
                     warn!("XMPP connections stay as they are until the gateway is started anew");
                 }
-                self.gateway.replan(config.routing, config.directory).await;
+                self.gateway.replan(config.routing, config.directory, config.sounds.library).await;
             }
             Err(problems) => error!("the configuration stays as it was: {problems}"),
         }

@@ -12,6 +12,8 @@ pub struct Abilities {
     /// Takes a provisional answer at once and another later (JSEP's `pranswer`), so that its transport can
     /// be up before the callee answers.
     pub early_answer: bool,
+    /// Hears media before the call is answered.
+    pub early_media: bool,
     /// Has a word for hold; without one, hold is a re-offer with another direction.
     pub hold: bool,
     /// Its word for hold says only that the party does not listen: what it plays meanwhile is still to be heard.
@@ -135,6 +137,7 @@ impl Abilities {
     pub const BROWSER: Abilities = Abilities {
         offers: LegSpec::BROWSER,
         early_answer: true,
+        early_media: true,
         hold: true,
         plays_on_hold: false,
         trickle: true,
@@ -158,6 +161,7 @@ impl Abilities {
     pub const CLIENT: Abilities = Abilities {
         offers: LegSpec::CLIENT,
         early_answer: false,
+        early_media: false,
         hold: true,
         plays_on_hold: true,
         trickle: true,
@@ -180,6 +184,7 @@ impl Abilities {
     pub const PHONE: Abilities = Abilities {
         offers: LegSpec::PHONE,
         early_answer: false,
+        early_media: true,
         hold: false,
         plays_on_hold: false,
         trickle: false,

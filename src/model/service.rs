@@ -1,5 +1,6 @@
 //! What a call may have beside the two who talk: sounds that are played, and ears that listen along.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,13 @@ pub struct Services {
     pub fork: Option<String>,
 }
 
+impl Services {
+    /// Whether any of it needs the media of the call to go through the relay.
+    pub fn need_relay(&self) -> bool {
+        *self != Services::default()
+    }
+}
+
 /// Something that can be played.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +54,31 @@ pub enum Tone {
     Congestion,
     /// One beep: a recording goes on.
     Recording,
+}
+
+impl Tone {
+    /// All of them.
+    pub const ALL: [Tone; 4] = [Tone::Ringing, Tone::Busy, Tone::Congestion, Tone::Recording];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tone::Ringing => "ringing",
+            Tone::Busy => "busy",
+            Tone::Congestion => "congestion",
+            Tone::Recording => "recording",
+        }
+    }
+}
+
+impl fmt::Display for Sound {
+    /// `music`, `tone:ringing`: as settings say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sound::Tone(tone) => write!(f, "tone:{}", tone.name()),
+            Sound::Named(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A sound that goes out of a leg.

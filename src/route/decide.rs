@@ -10,7 +10,7 @@ use super::hours::Minute;
 use super::normalise::{Dialled, Numbering};
 use super::pattern::Pattern;
 use super::plan::{Dialplan, Rule, TargetName, Then, When};
-use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, Services, User};
+use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, Services, Sound, User};
 
 /// Everything that a rule may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,13 @@ pub enum Action {
     Dial(Dial),
     /// The caller hears themselves.
     Echo,
+    /// The caller hears a sound, once.
+    Play {
+        /// Which.
+        sound: Sound,
+        /// With what the call then ends, without having been answered; `None`: it is answered, and hung up.
+        reject: Option<Cause>,
+    },
     /// The call ends.
     Reject(Cause),
 }
@@ -172,6 +179,7 @@ pub fn decide(plan: &Dialplan, request: &Request) -> Decision {
 fn act(rule: &Rule, request: &Request) -> Action {
     match &rule.then {
         Then::Echo => Action::Echo,
+        Then::Play { sound, reject } => Action::Play { sound: sound.clone(), reject: *reject },
         Then::Reject(cause) => Action::Reject(*cause),
         Then::Dial { targets, number, parallel, ring, media } => {
             let rest = rule.when.to.as_ref().and_then(|to| fits(to, &request.to)).unwrap_or_default();
@@ -234,10 +242,13 @@ impl When {
 }
 
 impl fmt::Display for Action {
-    /// `dial user:alice, trunk:carrier +4930123456`, `echo`, `reject busy`: as `expected.toml` says it.
+    /// `dial user:alice, trunk:carrier +4930123456`, `echo`, `play closed`, `play closed, reject unavailable`,
+    /// `reject busy`: as `expected.toml` says it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Echo => f.write_str("echo"),
+            Action::Play { sound, reject: None } => write!(f, "play {sound}"),
+            Action::Play { sound, reject: Some(cause) } => write!(f, "play {sound}, reject {cause}"),
             Action::Reject(cause) => write!(f, "reject {cause}"),
             Action::Dial(dial) => {
                 f.write_str(if dial.parallel { "dial at once " } else { "dial " })?;

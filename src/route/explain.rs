@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::decide::{Action, Condition, Decision, Request};
 use super::plan::{Dialplan, Rule};
+use super::services;
 use crate::base::settings::print_duration;
 use crate::model::{Entry, MediaPolicy};
 
@@ -36,12 +37,19 @@ pub fn explain(plan: &Dialplan, request: &Request, decision: &Decision) -> Strin
         Action::Reject(cause) => {
             let _ = write!(text, ": {}", cause.sentence());
         }
+        Action::Play { reject: None, .. } => text.push_str(": answered, and hung up when it is over"),
+        Action::Play { reject: Some(cause), .. } => {
+            let _ = write!(text, ": {}", cause.sentence());
+        }
         Action::Echo => {}
     }
     if let Action::Dial(dial) = &decision.action
         && dial.media != MediaPolicy::default()
     {
         let _ = write!(text, ", media {}", dial.media.name());
+    }
+    for (key, value) in services::settings(&decision.services) {
+        let _ = write!(text, ", {key} = {value}");
     }
     if decision.emergency {
         text.push_str(" (emergency: whatever the limits)");

@@ -7,10 +7,10 @@ use super::MAX_TARGETS;
 use super::entry::EntryPattern;
 use super::hours::Hours;
 use super::pattern::Pattern;
-use super::services::read_services;
+use super::services::{read_services, read_sound};
 use super::template::Template;
 use crate::base::settings::{Located, Problems, Section, Sheet, nearest};
-use crate::model::{Cause, MediaPolicy, Services};
+use crate::model::{Cause, MediaPolicy, Services, Sound};
 
 /// The most files of a plan.
 pub const MAX_FILES: usize = 64;
@@ -84,6 +84,13 @@ pub enum Then {
     },
     /// Lets the caller hear themselves.
     Echo,
+    /// Plays a sound to the caller, once.
+    Play {
+        /// Which.
+        sound: Sound,
+        /// With what the call then ends, without having been answered; `None`: it is answered, and hung up.
+        reject: Option<Cause>,
+    },
     /// Ends the call.
     Reject(Cause),
 }
@@ -112,6 +119,8 @@ pub struct Names {
     pub demo: Option<String>,
     /// Whether the gateway is connected to an XMPP server.
     pub xmpp: bool,
+    /// The sounds of the configuration.
+    pub sounds: BTreeSet<String>,
 }
 
 impl Dialplan {
@@ -167,10 +176,25 @@ fn read_rule(section: &mut Section<'_>, names: &Names) -> Option<Rule> {
     });
     let emergency = section.flag("emergency").is_some_and(|e| e.value);
     let when = read_when(&mut section.section("when"));
-    let services = read_services(section);
+    let services = read_services(section, names);
     let then = read_then(section, &when, names)?;
+    let then = by_relay(section, then, &services);
     let name = name.map_or_else(|| place.clone(), |n| n.value);
     Some(Rule { name, place, when, then, emergency, services })
+}
+
+/// What is heard of the gateway itself goes through the relay, and so does all that it goes with.
+fn by_relay(section: &Section<'_>, mut then: Then, services: &Services) -> Then {
+    if let Then::Dial { media, .. } = &mut then
+        && services.need_relay()
+    {
+        if *media == MediaPolicy::Direct {
+            let advice = "leave `media = \"direct\"` out, or the sounds";
+            section.complain(format!("sounds of the gateway cannot be heard where media go directly: {advice}"));
+        }
+        *media = MediaPolicy::Relay;
+    }
+    then
 }
 
 fn read_when(section: &mut Section<'_>) -> When {
@@ -206,6 +230,7 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
     let echo = section.flag("echo");
     let causes = Cause::ALL.map(Cause::name).join(", ");
     let reject = section.value("reject", &format!("one of {causes}"), Cause::by_name);
+    let play = read_sound(section, "play", &names.sounds);
     let of_dial = [
         number.as_ref().map(|n| n.at),
         parallel.as_ref().map(|p| p.at),
@@ -219,18 +244,21 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
     }
     let number = number.and_then(|n| read_template(section.sheet(), &n, when)).unwrap_or_default();
     let targets = dial.map(|d| read_targets(section, d, when, names));
-    match (targets, echo, reject) {
-        (Some(targets), None, None) => {
+    match (targets, echo, play, reject) {
+        (Some(targets), None, None, None) => {
             let ring = ring.map_or(DEFAULT_RING, |r| r.value);
             let media = media.map_or(MediaPolicy::default(), |m| m.value);
             Some(Then::Dial { targets: targets?, number, parallel: parallel.is_some_and(|p| p.value), ring, media })
         }
-        (None, Some(Located { value: true, .. }), None) => Some(Then::Echo),
-        (None, None, Some(cause)) => Some(Then::Reject(cause.value)),
+        (None, Some(Located { value: true, .. }), None, None) => Some(Then::Echo),
+        (None, None, Some(sound), reject) => {
+            Some(Then::Play { sound: sound.value, reject: reject.map(|cause| cause.value) })
+        }
+        (None, None, None, Some(cause)) => Some(Then::Reject(cause.value)),
         // Whoever wrote an action that cannot be read has been told so.
-        (None, None, None) if section.sheet().problem_count() > before => None,
+        (None, None, None, None) if section.sheet().problem_count() > before => None,
         _ => {
-            section.complain("the rule must do one thing: write `dial = …`, `echo = true` or `reject = …`");
+            section.complain("the rule must do one thing: write `dial = …`, `echo = true`, `play = …` or `reject = …`");
             None
         }
     }

@@ -29,6 +29,10 @@ impl Then {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         match self {
             Then::Echo => vec![("echo", "true".to_owned())],
+            Then::Play { sound, reject } => {
+                let sound = ("play", format!("\"{sound}\""));
+                std::iter::once(sound).chain(reject.map(|cause| ("reject", format!("\"{cause}\"")))).collect()
+            }
             Then::Reject(cause) => vec![("reject", format!("\"{cause}\""))],
             Then::Dial { targets, number, parallel, ring, media } => {
                 let names: Vec<String> = targets.iter().map(|t| format!("\"{t}\"")).collect();

@@ -20,6 +20,7 @@ fn names(users: &[&str], trunks: &[&str]) -> Names {
         trunks: trunks.iter().map(|t| (*t).to_owned()).collect(),
         demo: Some("demo".to_owned()),
         xmpp: true,
+        sounds: ["music".to_owned(), "closed".to_owned()].into(),
     }
 }
 
@@ -291,7 +292,7 @@ ring = "2h"
         "a.toml:10: `trunk:a`: calls through a trunk cost money, so a rule must say who may: \
          write `entry` in `when`, such as entry = \"user\"",
         &format!("a.toml:13: `reject` is \"bussy\": write one of {causes}"),
-        "a.toml:15: the rule must do one thing: write `dial = …`, `echo = true` or `reject = …`",
+        "a.toml:15: the rule must do one thing: write `dial = …`, `echo = true`, `play = …` or `reject = …`",
         "a.toml:21: this belongs to `dial`: write `dial` too, or leave it out",
         "a.toml:26: `{rest}` is what the `*` of `to` stood for: write `to` with a `*`, such as \"9*\"",
         "a.toml:27: `ring` is \"2h\": write a time from 1s to 10m with its unit, such as \"25s\", \"500ms\" or \"2m\"",
@@ -299,6 +300,28 @@ ring = "2h"
     ];
     let said: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_sound_may_be_played_in_place_of_a_callee_and_beside_one() {
+    let plan = plan(
+        r#"
+        rule = [
+          { when = { to = "1" }, play = "closed" },
+          { when = { to = "2" }, play = "tone:congestion", reject = "congestion" },
+          { when = { to = "3" }, dial = "user:alice", announce = "closed", hold_music = "music", ring = "20s" },
+        ]"#,
+    );
+    let told = |to: &str| {
+        let request = ask(bob(), to, "Mo 10:00");
+        explain(&plan, &request, &decide(&plan, &request)).lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(decided(&plan, bob(), "1"), "play closed");
+    assert_eq!(told("1"), "play closed: answered, and hung up when it is over");
+    assert_eq!(decided(&plan, bob(), "2"), "play tone:congestion, reject congestion");
+    assert_eq!(told("2"), format!("play tone:congestion, reject congestion: {}", Cause::Congestion.sentence()));
+    assert_eq!(decided(&plan, bob(), "3"), "dial user:alice");
+    assert_eq!(told("3"), "dial user:alice, for 20s each, media relay, announce = \"closed\", hold_music = \"music\"");
 }
 
 #[test]

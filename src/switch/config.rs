@@ -7,9 +7,12 @@ mod people;
 mod print;
 mod read;
 mod routing;
+mod sounds;
 #[cfg(test)]
 mod tests;
 mod xmpp;
+
+pub use sounds::Sounds;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +21,7 @@ use std::time::Duration;
 use crate::base::Dice;
 use crate::base::settings::{MAX_FILE_BYTES, Problem, Problems};
 use crate::media::config::RelayConfig;
-use crate::model::{Address, Directory};
+use crate::model::{Address, Directory, Sound};
 use crate::route::{Dialplan, Numbering};
 use crate::{jingle, sip, web};
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub xmpp: jingle::config::Config,
     /// The media plane.
     pub media: RelayConfig,
+    /// What can be played.
+    pub sounds: Sounds,
     /// The users.
     pub directory: Directory,
     /// Who may call what.
@@ -103,6 +108,8 @@ pub struct Routing {
     pub time_zone: jiff::tz::TimeZone,
     /// The domains of our XMPP components: `bob@phone.example.org` is our own bob.
     pub domains: Vec<String>,
+    /// What whoever is put on hold hears if the rule does not say.
+    pub hold_music: Option<Sound>,
 }
 
 impl Routing {

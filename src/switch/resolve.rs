@@ -12,7 +12,7 @@ use super::config::Routing;
 use super::places::{Asking, Place, Places};
 use crate::base::{AdapterId, LegId, LegMint};
 use crate::call::{self, Attempt, Branch, Plan};
-use crate::model::{Cause, Directory, Start, Text};
+use crate::model::{Cause, Directory, Services, Start, Text};
 use crate::route::{self, Decision, Dial, Minute, Request, Target};
 
 /// The adapter of SIP.
@@ -64,10 +64,13 @@ impl Resolver {
         let rule = self.rule_of(&decision);
         let action = match decision.action {
             route::Action::Echo => call::Action::Echo,
+            route::Action::Play { sound, reject } => call::Action::Play { sound, reject },
             route::Action::Reject(cause) => call::Action::Reject(cause),
             route::Action::Dial(dial) => call::Action::Dial(self.attempts(dial, asking, bindings, adapters)),
         };
-        Resolved { plan: Plan { rule, action, services: decision.services }, emergency: decision.emergency }
+        let hold_music = decision.services.hold_music.or_else(|| self.routing.hold_music.clone());
+        let services = Services { hold_music, ..decision.services };
+        Resolved { plan: Plan { rule, action, services }, emergency: decision.emergency }
     }
 
     /// Asks the dialplan about a message, as about a call: the places of each target, one target after the other, and
@@ -87,6 +90,7 @@ impl Resolver {
         let places = Places { directory: &self.directory, bindings, adapters };
         let found = match &decision.action {
             route::Action::Echo => places.back(asking).map(|places| vec![places]).ok_or(Cause::NotSupported),
+            route::Action::Play { reject, .. } => Err(reject.unwrap_or(Cause::NotSupported)),
             route::Action::Reject(cause) => Err(*cause),
             route::Action::Dial(dial) => Ok(dial.targets.iter().map(|t| places.of(t, asking)).collect()),
         };
@@ -159,7 +163,7 @@ fn name_of(adapter: AdapterId) -> &'static str {
 pub fn legs_of(plan: &Plan) -> Vec<LegId> {
     match &plan.action {
         call::Action::Dial(attempts) => attempts.iter().flat_map(|a| &a.branches).map(|b| b.leg).collect(),
-        call::Action::Echo | call::Action::Reject(_) => Vec::new(),
+        call::Action::Echo | call::Action::Play { .. } | call::Action::Reject(_) => Vec::new(),
     }
 }
 

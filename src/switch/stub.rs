@@ -78,11 +78,13 @@ fn config(rules: &str) -> (Routing, Directory) {
         trunks: vec!["carrier".into()],
         demo: None,
         xmpp: true,
+        sounds: ["music".to_owned()].into(),
     };
     let files = defaults::FILES.into_iter().chain([defaults::IM_FILE, ("rules.toml", rules)]);
     let dialplan = Dialplan::read(files, &names).unwrap_or_else(|p| panic!("{p}"));
     let domains = vec!["phone.montague.lit".to_owned()];
-    (Routing { dialplan, numbering: Numbering::default(), time_zone: jiff::tz::TimeZone::UTC, domains }, directory)
+    let (numbering, time_zone) = (Numbering::default(), jiff::tz::TimeZone::UTC);
+    (Routing { dialplan, numbering, time_zone, domains, hold_music: None }, directory)
 }
 
 /// A switch with all three adapters, or without XMPP.

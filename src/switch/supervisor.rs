@@ -19,6 +19,7 @@ use crate::base::Dice;
 use crate::jingle::driver::XmppHandle;
 use crate::media::config::RelayConfig;
 use crate::media::driver::RelayHandle;
+use crate::media::sound::Library;
 use crate::model::{Adapter, Directory};
 use crate::sip::config::Listen;
 use crate::sip::driver::SipHandle;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub xmpp: jingle::config::Config,
     /// The relay.
     pub relay: RelayConfig,
+    /// What the relay can play.
+    pub sounds: Arc<Library>,
     /// Who may call what.
     pub routing: Routing,
     /// The users.
@@ -78,6 +81,7 @@ impl Gateway {
         let (board, letters) = Board::new();
         let events = board.clone();
         let relay = media::driver::start(parts.relay, Arc::new(move |event| events.relay(event)))?;
+        relay.set_sounds(parts.sounds);
         let switchboard = Arc::new(board);
         let limits = sip::driver::Limits::default();
         let users = Arc::clone(&directory);
@@ -107,12 +111,13 @@ impl Gateway {
         Ok(Gateway { calls, web, sip_listens, sip, xmpp, directory, relay, records: written })
     }
 
-    /// Goes by another dialplan and for other users; calls that are up notice nothing.
-    pub async fn replan(&self, routing: Routing, directory: Directory) {
+    /// Goes by another dialplan, for other users and with other sounds; calls that are up notice nothing.
+    pub async fn replan(&self, routing: Routing, directory: Directory, sounds: Arc<Library>) {
+        self.relay.set_sounds(sounds);
         let directory = Arc::new(directory);
         self.directory.store(Arc::clone(&directory));
         self.calls.replan(Arc::new(routing), directory).await;
-        info!("the dialplan and the users have been read again");
+        info!("the dialplan, the users and the sounds have been read again");
     }
 
     /// Takes no new calls, lets those that are up finish within `limit`, or until `hurry` is ready, hangs up the

@@ -11,7 +11,8 @@ pub fn dialplan(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let middle = (0..=text.len() / 2).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     let (file, dialled) = text.split_at(middle);
-    let names = Names { users: ["web".into()].into(), trunks: vec!["demo".into()], demo: None, xmpp: true };
+    let names =
+        Names { users: ["web".into()].into(), trunks: vec!["demo".into()], demo: None, xmpp: true, ..Names::default() };
     let plan = Dialplan::read([("fuzz.toml", file)], &names).unwrap_or_default();
     let _ = Expected::read("fuzz.toml", file);
     let address = dialled.parse().unwrap_or_else(|_| Address::here(dialled));

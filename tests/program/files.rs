@@ -49,6 +49,10 @@ fn check_and_start_name_every_mistake_with_its_line_and_start_nothing() {
              [[user]]\nname = \"alice\"\npassword = \"long enough\"\n",
             vec!["gateway.toml:3: anybody who reaches the page could call"],
         ),
+        (
+            "[[sound]]\nname = \"music\"\nfile = \"gateway.toml\"\n[[rule]]\nplay = \"musik\"\n",
+            vec!["gateway.toml:3: `", "gateway.toml:5: `play`: there is no sound `musik`: write \"music\""],
+        ),
     ] {
         let home = home(file);
         for arguments in [&["check"][..], &[]] {

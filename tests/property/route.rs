@@ -67,8 +67,13 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn plan(rules: &[String]) -> Dialplan {
     let text = format!("rule = [\n{}\n]\n", rules.join(",\n"));
-    let names =
-        Names { users: ["alice".into(), "bob".into()].into(), trunks: vec!["a".into()], demo: None, xmpp: true };
+    let names = Names {
+        users: ["alice".into(), "bob".into()].into(),
+        trunks: vec!["a".into()],
+        demo: None,
+        xmpp: true,
+        ..Names::default()
+    };
     Dialplan::read([("plan.toml", text.as_str())], &names).unwrap_or_else(|p| panic!("{p}\n{text}"))
 }
 

@@ -35,6 +35,8 @@ pub struct Ladder {
     pub said: Vec<(LegId, Signal)>,
     drawn: String,
     exchanges: u32,
+    /// What the dialplan adds to the call.
+    pub services: Services,
     /// Whether the relay lays legs by itself.
     pub relay_is_quick: bool,
     ordered: Vec<RelayCommand>,
@@ -102,6 +104,7 @@ impl Ladder {
             said: Vec::new(),
             drawn: String::new(),
             exchanges: 1,
+            services: Services::default(),
             relay_is_quick: true,
             ordered: Vec::new(),
         }
@@ -161,7 +164,7 @@ impl Ladder {
     /// The call comes in and is decided so.
     pub fn open(&mut self, action: patchcord::call::Action) {
         let (start, abilities) = self.opening.take().expect("a call comes in once");
-        let plan = Plan { rule: Some("a rule".into()), action, services: Services::default() };
+        let plan = Plan { rule: Some("a rule".into()), action, services: self.services.clone() };
         self.draw(self.caller, "Start", true);
         let opening = Opening { call: CallId(7), leg: self.caller, abilities, start, plan, wall_ms: 1_000_000 };
         self.call = Some(Call::open(self.now, opening));

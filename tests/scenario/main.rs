@@ -10,5 +10,6 @@ mod ladder;
 mod phone_to_browser;
 mod phones_with_ice;
 mod pitfalls;
+mod sounds;
 mod srtp;
 mod targets;

@@ -1,6 +1,7 @@
 //! The sounds that there are, by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub const LONGEST: Duration = Duration::from_secs(600);
 pub const MOST_MEMORY: usize = 256 << 20;
 
 /// One sound: one channel of 16 bits, at each of the two rates.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Samples {
     narrow: Box<[i16]>,
     wide: Box<[i16]>,
@@ -58,6 +59,12 @@ impl Samples {
     }
 }
 
+impl fmt::Debug for Samples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a sound of {:?}", self.duration())
+    }
+}
+
 /// The tones of one zone, and the sounds of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library {
@@ -69,7 +76,7 @@ impl Library {
     /// One that has the tones and nothing else.
     pub fn new(zone: Zone) -> Library {
         let tone = |tone| (tone, Arc::new(tones::samples(zone, tone)));
-        Library { tones: tones::ALL.map(tone).into(), named: BTreeMap::new() }
+        Library { tones: Tone::ALL.map(tone).into(), named: BTreeMap::new() }
     }
 
     /// Adds a sound. `false`: all of them together would take more than [`MOST_MEMORY`].

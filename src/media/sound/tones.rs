@@ -7,9 +7,6 @@ use super::WIDE_HZ;
 use super::library::Samples;
 use crate::model::Tone;
 
-/// All of them.
-pub const ALL: [Tone; 4] = [Tone::Ringing, Tone::Busy, Tone::Congestion, Tone::Recording];
-
 /// How high a tone is, of 32767: about -13 dBm0. Two at once have half of it each.
 const HEIGHT: f64 = 5200.0;
 
@@ -34,6 +31,11 @@ impl Zone {
     /// Every zone with its name in settings.
     pub const NAMES: [(&str, Zone); 4] =
         [("EU", Zone::Europe), ("FR", Zone::France), ("UK", Zone::UnitedKingdom), ("US", Zone::America)];
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        Zone::NAMES.iter().find(|(_, zone)| *zone == self).map_or("", |(name, _)| name)
+    }
 
     /// The zone of that name.
     pub fn read(name: &str) -> Option<Zone> {

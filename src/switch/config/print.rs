@@ -7,7 +7,7 @@ use super::{Config, LogFormat, Tls};
 use crate::base::settings::print_duration;
 use crate::jingle::config::{Connection, Login, Security};
 use crate::model::{IceMode, SrtpPolicy};
-use crate::route::Rule;
+use crate::route::{Rule, services};
 use crate::sip::config::{CallerPolicy, HostPort, Trunk};
 
 /// What is printed for a secret.
@@ -63,6 +63,9 @@ pub(super) fn print(config: &Config) -> String {
     let _ = writeln!(text, "state_directory = {}", quoted(&path(&config.state_directory)));
     for table in [sip(config), web(config), media(config), dialplan(config), others(config)] {
         text.push_str(&table);
+    }
+    for (name, file) in &config.sounds.files {
+        text.push_str(&Table::new("[[sound]]").text("name", name).text("file", path(file)).0);
     }
     for (name, trunk) in &config.sip.trunks {
         text.push_str(&print_trunk(name, trunk));
@@ -123,6 +126,8 @@ fn media(config: &Config) -> String {
         .raw("ice_port", media.ice_port)
         .text("ice", if config.web.offers.ice == IceMode::Full { "full" } else { "lite" })
         .raw("threads", media.shards)
+        .text("tones", config.sounds.zone.name())
+        .some("hold_music", config.sounds.hold_music.as_ref().map(ToString::to_string))
         .0
 }
 
@@ -217,7 +222,7 @@ fn print_rule(rule: &Rule) -> String {
     let table =
         if conditions.is_empty() { table } else { table.raw("when", format!("{{ {} }}", conditions.join(", "))) };
     let mut table = table.flag("emergency", rule.emergency);
-    for (key, value) in rule.then.settings() {
+    for (key, value) in rule.then.settings().into_iter().chain(services::settings(&rule.services)) {
         table = table.raw(key, value);
     }
     table.0

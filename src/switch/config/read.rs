@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing, xmpp};
+use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing, sounds, xmpp};
 use crate::base::settings::{Located, Problem, Problems, Section, Sheet};
 use crate::media::config::{MAX_SHARDS, RelayConfig};
 use crate::model::{IceMode, LegSpec};
@@ -39,7 +39,10 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
     let state_directory = read_path(root, "state_directory", folder).map_or_else(default_state_directory, |d| d.value);
     let (mut sip, sip_at) = read_sip(&mut root.section("sip"));
     let (page, guest) = read_page(&mut root.section("web"), folder);
-    let (media, ice) = read_media(&mut root.section("media"), &sip, &page);
+    let mut media_section = root.section("media");
+    let sounds = sounds::read(root, &mut media_section, folder);
+    let (media, ice) = read_media(&mut media_section, &sip, &page);
+    drop(media_section);
     if sip.advertise.is_none() && sip.listen.iter().any(|l| l.address.ip().is_unspecified()) {
         sip.advertise = media.advertised(media.bind_v4.is_none()).first().map(ToString::to_string);
         if sip.advertise.is_none() {
@@ -64,7 +67,13 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         trunk_names.push(DEMO_TRUNK.to_owned());
     }
     check_guest(root.sheet(), guest.as_ref(), &page, &users);
-    let names = Names { users, trunks: trunk_names, demo: Some(DEMO_TRUNK.to_owned()), xmpp: speaks_xmpp };
+    let names = Names {
+        users,
+        trunks: trunk_names,
+        demo: Some(DEMO_TRUNK.to_owned()),
+        xmpp: speaks_xmpp,
+        sounds: sounds.names(),
+    };
     planning.read_rules(root, &names, demo, others);
 
     let records = read_records(&mut root.section("records"), folder, &state_directory);
@@ -73,7 +82,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
     let ipv6 = media.bind_v4.is_none();
     let offers = LegSpec { ice, ipv6, ..LegSpec::BROWSER };
     let web = web::config::Config { offers, guest: guest.map(|g| g.value), ..web::config::Config::default() };
-    let planned = planning.finish(xmpp.component_domains());
+    let planned = planning.finish(xmpp.component_domains(), sounds.hold_music.clone());
     Config {
         file: None,
         sip,
@@ -81,6 +90,7 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         web,
         xmpp,
         media,
+        sounds,
         directory,
         routing: planned.routing,
         dialplan_directory: planned.directory,

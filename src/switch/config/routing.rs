@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::Routing;
 use super::read::read_path;
 use crate::base::settings::{Located, Problem, Section};
+use crate::model::Sound;
 use crate::route::plan::MAX_FILES;
 use crate::route::{Dialplan, Names, Numbering, defaults};
 
@@ -83,10 +84,10 @@ impl Planning {
         self.dialplan.read_rules(root, names);
     }
 
-    /// What the gateway needs of it, with the domains of its components.
-    pub(super) fn finish(self, domains: Vec<String>) -> Planned {
+    /// What the gateway needs of it, with the domains of its components and what whoever is put on hold hears.
+    pub(super) fn finish(self, domains: Vec<String>, hold_music: Option<Sound>) -> Planned {
         let Planning { numbering, time_zone, expected, dialplan, rules_before, directory } = self;
-        let routing = Routing { dialplan, numbering, time_zone, domains };
+        let routing = Routing { dialplan, numbering, time_zone, domains, hold_music };
         Planned { routing, expected, rules_before, directory: directory.map(|d| d.value) }
     }
 }

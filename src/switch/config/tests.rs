@@ -127,7 +127,7 @@ calls = -1
 "#;
     let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
     let expected = [
-        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, dialplan, user, \
+        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, sound, dialplan, user, \
          xmpp, trunk, rule, records, log, limits",
         &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
         "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
@@ -402,12 +402,15 @@ fn every_example_of_the_documents_can_be_read() {
     for text in examples(CONFIGURATION).into_iter().chain(examples(BESIDE)) {
         read(&text.replace("0.0.0.0", "127.0.0.1")).unwrap_or_else(|p| panic!("{p}\n{text}"));
     }
-    let names = crate::route::Names { trunks: vec!["carrier-a".into(), "carrier-b".into()], ..Default::default() };
+    let users = ["alice".to_owned(), "bob".to_owned()].into();
+    let sounds = ["welcome", "music", "closed"].map(str::to_owned).into();
+    let trunks = vec!["carrier-a".into(), "carrier-b".into()];
+    let names = crate::route::Names { users, trunks, sounds, ..Default::default() };
     let examples = examples(DIALPLAN);
-    for rules in &examples[..2] {
+    for rules in &examples[..3] {
         Dialplan::read([("dialplan.md", *rules)], &names).unwrap();
     }
-    assert_eq!(crate::route::Expected::read("dialplan.md", examples[2]).unwrap().len(), 3);
+    assert_eq!(crate::route::Expected::read("dialplan.md", examples[3]).unwrap().len(), 3);
 }
 
 #[test]
@@ -423,6 +426,7 @@ fn every_key_is_in_the_documents() {
         ("[log]", CONFIGURATION),
         ("[limits]", CONFIGURATION),
         ("[dialplan]", CONFIGURATION),
+        ("[[sound]]", CONFIGURATION),
         ("[[trunk]]", CONFIGURATION),
         ("[[user]]", CONFIGURATION),
         ("[[xmpp]]", CONFIGURATION),
@@ -438,6 +442,72 @@ fn every_key_is_in_the_documents() {
         }
     }
     assert!(keys > 60, "{keys}");
+}
+
+/// A second of silence, as the shortest good file there is.
+fn wav() -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let sample_format = hound::SampleFormat::Int;
+    let spec = hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 8, sample_format };
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    (0..8000).for_each(|_| writer.write_sample(0i8).unwrap());
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+#[test]
+fn sounds_are_read_with_their_files_and_rules_may_name_them() {
+    use crate::model::{Sound, Tone};
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hold.wav"), wav()).unwrap();
+    let text = "media = { tones = \"US\", hold_music = \"music\" }\n\
+        sound = [{ name = \"music\", file = \"hold.wav\" }]\n\
+        [[user]]\nname = \"alice\"\npassword = \"long enough\"\n\
+        [[rule]]\nwhen = { to = \"600\" }\ndial = \"user:alice\"\nring_back = \"music\"\nannounce = \"tone:busy\"\n\
+        [[rule]]\nwhen = { to = \"601\" }\nplay = \"music\"\nreject = \"busy\"\n";
+    let config = Config::read("gateway.toml", text, folder.path()).unwrap();
+    let music = Sound::Named("music".into());
+    assert_eq!(config.routing.hold_music, Some(music.clone()));
+    let samples = config.sounds.library.find(&music).unwrap();
+    assert_eq!((samples.at(8000).len(), samples.at(16_000).len()), (8000, 16_000));
+    let ringing = config.sounds.library.find(&Sound::Tone(Tone::Ringing)).unwrap();
+    assert_eq!(ringing.duration(), Duration::from_secs(2), "as in America");
+    let printed = config.to_toml();
+    let again = Config::read("gateway.toml", &printed, folder.path()).unwrap_or_else(|p| panic!("{p}\n{printed}"));
+    let [.., dial, play] = again.routing.dialplan.rules() else { panic!("{printed}") };
+    assert_eq!(dial.services.ring_back, Some(music));
+    assert_eq!(dial.services.announcement, Some(Sound::Tone(Tone::Busy)));
+    let media = dial.then.settings().into_iter().find(|(key, _)| *key == "media");
+    assert_eq!(media, Some(("media", "\"relay\"".to_owned())), "what is to be heard goes through the relay");
+    assert_eq!(play.then.settings()[0], ("play", "\"music\"".to_owned()));
+}
+
+#[test]
+fn a_sound_that_cannot_be_read_and_one_that_nobody_knows_are_mistakes_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hold.wav"), wav()).unwrap();
+    std::fs::write(folder.path().join("song.mp3"), b"ID3 and so on").unwrap();
+    let text = "media = { tones = \"DE\", hold_music = \"musik\" }\n[[sound]]\nname = \"music\"\nfile = \"hold.wav\"\n\
+        [[sound]]\nname = \"song\"\nfile = \"song.mp3\"\n[[sound]]\nname = \"gone\"\nfile = \"gone.wav\"\n\
+        [[sound]]\nname = \"music\"\n\
+        [[rule]]\ndial = \"user:{user}\"\nwhen = { user = \"*\" }\nring_back = \"tone:ring\"\nmedia = \"direct\"\n\
+        hold_music = \"song\"\n[[rule]]\necho = true\nannounce = \"song\"\n";
+    let said = Config::read("gateway.toml", text, folder.path())
+        .unwrap_err()
+        .to_string()
+        .replace(&folder.path().display().to_string(), "FOLDER");
+    let expected = [
+        "gateway.toml:1: `hold_music`: there is no sound `musik`: write \"music\"",
+        "gateway.toml:1: `tones` is \"DE\": write one of EU, FR, UK, US",
+        "gateway.toml:7: `FOLDER/song.mp3` is neither RIFF WAVE nor Ogg: write a .wav or an .opus file",
+        "gateway.toml:10: `FOLDER/gone.wav` cannot be read: No such file or directory (os error 2)",
+        "gateway.toml:11: a sound needs `file`: the path of a .wav or .opus file",
+        "gateway.toml:13: sounds of the gateway cannot be heard where media go directly: leave `media = \"direct\"` \
+         out, or the sounds",
+        "gateway.toml:16: `ring_back`: there is no tone `ring`: write one of ringing, busy, congestion, recording",
+        "gateway.toml:21: this belongs to `dial`: write `dial` too, or `play` to play a sound alone",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
