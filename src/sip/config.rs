@@ -38,6 +38,8 @@ pub struct Config {
     pub srtp_over_plain: bool,
     /// How digits of a keypad reach telephones, and whoever calls without being known.
     pub dtmf: KeyPolicy,
+    /// While the other side is silent, the noise of a room is sent, so that none takes the line for a dead one.
+    pub keep_sending: bool,
     /// The trunks, by name.
     pub trunks: BTreeMap<String, Trunk>,
     /// What the registrar grants.
@@ -60,6 +62,7 @@ impl Default for Config {
             srtp: SrtpPolicy::default(),
             srtp_over_plain: false,
             dtmf: KeyPolicy::default(),
+            keep_sending: true,
             trunks: BTreeMap::new(),
             registrar: RegistrarLimits::default(),
             agent: "Patchcord".into(),
@@ -159,6 +162,13 @@ pub struct Trunk {
     /// How digits of a keypad reach it.
     #[serde(default)]
     pub dtmf: KeyPolicy,
+    /// While the other side is silent, the noise of a room is sent, so that none takes the line for a dead one.
+    #[serde(default = "yes")]
+    pub keep_sending: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn udp() -> Transport {
@@ -184,6 +194,7 @@ impl Trunk {
             srtp: SrtpPolicy::default(),
             srtp_over_plain: false,
             dtmf: KeyPolicy::default(),
+            keep_sending: true,
         }
     }
 }

@@ -122,6 +122,7 @@ struct Policy {
     /// SRTP keys may stand in descriptions.
     keys_in_words: bool,
     dtmf: KeyPolicy,
+    keeps_sending: bool,
 }
 
 /// What it says of the media of each trunk, and of everybody else's.
@@ -133,13 +134,24 @@ struct Policies {
 
 impl Policies {
     fn of(config: &Config) -> Policies {
-        let policy = |srtp, keys_in_words, dtmf| Policy { srtp, keys_in_words, dtmf };
-        let trunks = config.trunks.iter().map(|(name, t)| (name.clone(), policy(t.srtp, t.srtp_over_plain, t.dtmf)));
-        Policies { trunks: trunks.collect(), others: policy(config.srtp, config.srtp_over_plain, config.dtmf) }
+        let trunk = |t: &Trunk| Policy {
+            srtp: t.srtp,
+            keys_in_words: t.srtp_over_plain,
+            dtmf: t.dtmf,
+            keeps_sending: t.keep_sending,
+        };
+        let others = Policy {
+            srtp: config.srtp,
+            keys_in_words: config.srtp_over_plain,
+            dtmf: config.dtmf,
+            keeps_sending: config.keep_sending,
+        };
+        Policies { trunks: config.trunks.iter().map(|(name, t)| (name.clone(), trunk(t))).collect(), others }
     }
 
     fn apply(&self, trunk: Option<&str>, abilities: Abilities) -> Abilities {
         let policy = trunk.and_then(|name| self.trunks.get(name)).copied().unwrap_or(self.others);
+        let abilities = Abilities { keeps_sending: policy.keeps_sending, ..abilities };
         abilities.with_srtp(policy.srtp, policy.keys_in_words).with_keys(policy.dtmf)
     }
 }

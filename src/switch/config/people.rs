@@ -127,6 +127,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let srtp = read_srtp(section);
     let srtp_over_plain = section.flag("srtp_over_plain").is_some_and(|f| f.value);
     let dtmf = read_dtmf(section);
+    let keep_sending = section.flag("keep_sending").is_none_or(|f| f.value);
     let codecs = section.values("codecs", "names of codecs, such as [\"PCMA\", \"PCMU\"]", MAX_CODECS, |text| {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)).then(|| text.to_owned())
     });
@@ -164,6 +165,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
         srtp,
         srtp_over_plain,
         dtmf,
+        keep_sending,
     })
 }
 

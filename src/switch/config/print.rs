@@ -92,6 +92,7 @@ fn sip(config: &Config) -> String {
         .text("srtp", srtp(sip.srtp))
         .flag("srtp_over_plain", sip.srtp_over_plain)
         .text("dtmf", sip.dtmf.word())
+        .raw("keep_sending", sip.keep_sending)
         .0
 }
 
@@ -173,6 +174,7 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .text("srtp", srtp(trunk.srtp))
         .flag("srtp_over_plain", trunk.srtp_over_plain)
         .text("dtmf", trunk.dtmf.word())
+        .raw("keep_sending", trunk.keep_sending)
         .list("codecs", trunk.codecs.iter().cloned())
         .0
 }

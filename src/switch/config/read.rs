@@ -138,6 +138,7 @@ fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
         srtp: people::read_srtp(section),
         srtp_over_plain: section.flag("srtp_over_plain").is_some_and(|f| f.value),
         dtmf: people::read_dtmf(section),
+        keep_sending: section.flag("keep_sending").is_none_or(|f| f.value),
         ..sip::config::Config::default()
     };
     (config, section.at())

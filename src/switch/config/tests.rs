@@ -528,6 +528,10 @@ fn a_trunk_and_the_telephones_say_each_whether_their_media_are_protected() {
     assert!(printed.contains("srtp = \"required\"\nsrtp_over_plain = true"), "{printed}");
     let again = read(&printed).unwrap().sip;
     assert_eq!((again.srtp, again.trunks["carrier"].srtp_over_plain), (SrtpPolicy::Off, true));
+    assert!(again.keep_sending && again.trunks["carrier"].keep_sending);
+    let quiet = read(&trunk().replace("name = \"carrier\"", "name = \"carrier\"\nkeep_sending = false")).unwrap();
+    assert!(quiet.sip.keep_sending && !quiet.sip.trunks["carrier"].keep_sending);
+    assert!(!read(&quiet.to_toml()).unwrap().sip.trunks["carrier"].keep_sending);
     let wrong = said.replace("\"required\"", "\"sometimes\"");
     assert!(problems(&wrong)[0].contains("\"off\", \"optional\" or \"required\""));
 }
