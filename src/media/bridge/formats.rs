@@ -1,7 +1,9 @@
 //! Which payload type becomes which, from one leg to another.
 
+use std::time::Duration;
+
 use super::transcode::Target;
-use crate::media::codec::{Speech, g711};
+use crate::media::codec::{FRAME_MS, Speech, g711};
 use crate::model::Codec;
 
 /// Formats of one side that are looked at; more are ignored.
@@ -148,6 +150,11 @@ impl Routes {
         Routes { ways: ways.into(), target }
     }
 
+    /// The same for a peer that wants so much speech in a packet.
+    pub fn paced(self, wanted: Option<Duration>) -> Routes {
+        Routes { target: self.target.map(|target| target.paced(wanted)), ..self }
+    }
+
     /// What speech is encoded as where it cannot pass as it is; `None` if all of it can.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
@@ -209,7 +216,7 @@ fn encodable(taken: &[Codec]) -> Option<(&Codec, Speech)> {
 pub fn own_speech(taken: &[Codec]) -> Option<(u8, Target)> {
     let (codec, speech) = encodable(taken.get(..MAX_FORMATS).unwrap_or(taken))?;
     let rate_hz = speech.rate_hz().unwrap_or(SPEECH_HZ);
-    Some((codec.payload_type, Target { speech, rate_hz, parameters: codec.parameters.clone() }))
+    Some((codec.payload_type, Target { speech, rate_hz, parameters: codec.parameters.clone(), packet_ms: FRAME_MS }))
 }
 
 fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
@@ -220,7 +227,12 @@ fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
     // A format that gives any rate is decoded at that of the other side.
     let heard_hz = heard.map(|speech| speech.rate_hz().unwrap_or(SPEECH_HZ)).max()?;
     let (codec, speech) = encodable(taken)?;
-    Some(Target { speech, rate_hz: speech.rate_hz().unwrap_or(heard_hz), parameters: codec.parameters.clone() })
+    Some(Target {
+        speech,
+        rate_hz: speech.rate_hz().unwrap_or(heard_hz),
+        parameters: codec.parameters.clone(),
+        packet_ms: FRAME_MS,
+    })
 }
 
 /// The keypad event format that goes with the speech a peer wants most: the one in the same clock, for

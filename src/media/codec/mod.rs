@@ -184,7 +184,15 @@ impl Encoder {
         }))
     }
 
-    /// Encodes a frame of [`FRAME_MS`]; returns the length of the packet in `out`. `None` if there is nothing
+    /// The peer misses so much of what is sent to it, in percent: formats that can repeat frames do it accordingly.
+    pub fn expect_loss(&mut self, percent: u8) {
+        match &mut self.0 {
+            Outer::Opus(encoder) => encoder.expect_loss(percent),
+            Outer::G711(_) | Outer::G722(_) => {}
+        }
+    }
+
+    /// Encodes a frame of 10 to 60 ms; returns the length of the packet in `out`. `None` if there is nothing
     /// to send, because of silence, or no room.
     pub fn encode(&mut self, frame: &[i16], out: &mut [u8]) -> Option<usize> {
         match &mut self.0 {

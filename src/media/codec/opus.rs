@@ -19,7 +19,8 @@ pub const BITRATE_WIDE: i32 = 32_000;
 /// The least and the most that a peer may ask for (RFC 7587 §6.1).
 const BITRATES: std::ops::RangeInclusive<i32> = 6_000..=64_000;
 
-/// The loss in percent that the encoder reckons with when it repeats frames in the next packet.
+/// The loss in percent that the encoder reckons with when it repeats frames in the next packet, until the peer has
+/// reported.
 pub const EXPECTED_LOSS: i32 = 10;
 
 /// Packets of so few octets say only that there is silence, and need not be sent.
@@ -137,6 +138,7 @@ impl Wishes {
 /// Samples to packets.
 pub struct Encoder {
     state: NonNull<unsafe_lib::OpusEncoder>,
+    has_fec: bool,
 }
 
 // SAFETY: as for the decoder.
@@ -149,7 +151,7 @@ impl Encoder {
         let rate = i32::try_from(rate_hz).ok()?;
         // SAFETY: a rate that libopus does not know gives a null pointer; so does a lack of memory.
         let state = unsafe { unsafe_lib::opus_encoder_create(rate, 1, unsafe_lib::OPUS_APPLICATION_VOIP, &mut error) };
-        let mut encoder = Encoder { state: NonNull::new(state)? };
+        let mut encoder = Encoder { state: NonNull::new(state)?, has_fec: wishes.fec };
         let bitrate = if rate_hz > 8000 { BITRATE_WIDE } else { BITRATE_NARROW };
         let bitrate = wishes.max_bitrate.map_or(bitrate, |most| bitrate.min(most));
         encoder.set(unsafe_lib::OPUS_SET_BITRATE_REQUEST, bitrate.clamp(*BITRATES.start(), *BITRATES.end()));
@@ -160,6 +162,13 @@ impl Encoder {
         encoder.set(unsafe_lib::OPUS_SET_INBAND_FEC_REQUEST, i32::from(wishes.fec));
         encoder.set(unsafe_lib::OPUS_SET_PACKET_LOSS_PERC_REQUEST, if wishes.fec { EXPECTED_LOSS } else { 0 });
         Some(encoder)
+    }
+
+    /// Repeats frames for a peer that misses so much, in percent, if it makes use of them.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if self.has_fec {
+            self.set(unsafe_lib::OPUS_SET_PACKET_LOSS_PERC_REQUEST, i32::from(percent.min(100)));
+        }
     }
 
     /// Encodes one frame; returns the length of the packet. `None` in silence that needs no packet.

@@ -35,6 +35,7 @@ pub struct Control {
     next: Instant,
     packets_at_last: u64,
     lost_out: u64,
+    fraction_lost: Option<u8>,
     jitter_out: u32,
     round_trip: Option<Duration>,
     last_heard: Option<Instant>,
@@ -47,6 +48,7 @@ impl Control {
             next: now + spread(FIRST_INTERVAL, dice),
             packets_at_last: 0,
             lost_out: 0,
+            fraction_lost: None,
             jitter_out: 0,
             round_trip: None,
             last_heard: None,
@@ -132,6 +134,11 @@ impl Control {
         self.lost_out
     }
 
+    /// The part of our packets that the peer missed by its last report, in 256ths; each report is told once.
+    pub fn take_fraction_lost(&mut self) -> Option<u8> {
+        self.fraction_lost.take()
+    }
+
     /// The peer's jitter, in milliseconds.
     pub fn jitter_out_ms(&self, clock_hz: u32) -> f64 {
         f64::from(self.jitter_out) * 1000.0 / f64::from(clock_hz.max(1))
@@ -144,6 +151,7 @@ impl Control {
 
     fn heed(&mut self, now: Instant, wall: &WallClock, block: ReportBlock) {
         self.lost_out = u64::try_from(block.lost).unwrap_or(0);
+        self.fraction_lost = Some(block.fraction_lost);
         self.jitter_out = block.jitter;
         self.round_trip = block.round_trip(wall.ntp(now)).or(self.round_trip);
     }

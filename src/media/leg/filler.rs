@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use super::inward::Heard;
 use super::{Context, Leg};
 use crate::media::bridge::Content;
-use crate::media::bridge::transcode::FRAME;
+use crate::media::bridge::transcode::packing::packet_ms;
 use crate::media::codec::noise::{Noise, Room};
-use crate::media::codec::{Encoder, FRAME_MS, MAX_PAYLOAD, Speech};
-use crate::model::Codec;
+use crate::media::codec::{Encoder, MAX_PAYLOAD, Speech};
+use crate::model::RemoteEnd;
 use crate::rtp::packet::FIXED_HEADER;
 
 /// A pause in what is heard that is filled.
@@ -50,6 +50,7 @@ struct Filling {
     payload_type: u8,
     clock_hz: u32,
     next: Instant,
+    step: Duration,
     goes_on: bool,
     fill: Fill,
 }
@@ -63,8 +64,9 @@ enum Fill {
 
 impl Filling {
     /// How to fill a pause for a peer that takes these formats, and was sent this one.
-    fn new(now: Instant, last: Instant, taken: &[Codec], used: Option<u8>, room: Room) -> Option<Filling> {
-        let speech = |c: &Codec| Some((c.payload_type, Speech::of(c)?));
+    fn new(now: Instant, last: Instant, remote: &RemoteEnd, used: Option<u8>, room: Room) -> Option<Filling> {
+        let taken = &remote.codecs;
+        let speech = |c: &crate::model::Codec| Some((c.payload_type, Speech::of(c)?));
         let in_use = taken.iter().find(|c| Some(c.payload_type) == used).and_then(speech);
         let (payload_type, speech) = in_use.or_else(|| taken.iter().find_map(speech))?;
         let clock_hz = speech.clock_hz();
@@ -72,9 +74,10 @@ impl Filling {
         if noise.is_none() && speech != Speech::Opus {
             let rate_hz = speech.rate_hz()?;
             let encoder = Encoder::new(speech, rate_hz, None)?;
-            let count = (FRAME_MS * rate_hz / 1000) as usize;
+            let packet_ms = packet_ms(speech, remote.ptime);
+            let (count, step) = ((packet_ms * rate_hz / 1000) as usize, Duration::from_millis(packet_ms.into()));
             let fill = Fill::Frames { noise: Noise::new(room), encoder, samples: Vec::with_capacity(count), count };
-            return Some(Filling { payload_type, clock_hz, next: now, goes_on: false, fill });
+            return Some(Filling { payload_type, clock_hz, next: now, step, goes_on: false, fill });
         }
         let [level] = room.payload();
         let (payload_type, payload, length) = match noise {
@@ -82,7 +85,7 @@ impl Filling {
             None => (payload_type, OPUS_SILENCE, OPUS_SILENCE.len()),
         };
         let fill = Fill::Words { payload, length };
-        Some(Filling { payload_type, clock_hz, next: last + WORD, goes_on: true, fill })
+        Some(Filling { payload_type, clock_hz, next: last + WORD, step: WORD, goes_on: true, fill })
     }
 
     /// The payload of the packet that is due, written to `out`; its length.
@@ -110,13 +113,9 @@ impl Filling {
 
     /// Moves on to the next packet; what a late thread missed is left out.
     fn advance(&mut self, now: Instant) {
-        let step = match self.fill {
-            Fill::Frames { .. } => FRAME,
-            Fill::Words { .. } => WORD,
-        };
-        self.next += step;
+        self.next += self.step;
         if self.next + GAP < now {
-            self.next = now + step;
+            self.next = now + self.step;
         }
     }
 }
@@ -205,10 +204,10 @@ impl Leg {
         let Some(to) = self.target().filter(|_| !self.is_speaking() && !self.keypad.is_sounding()) else {
             return self.filler.put_off(cx.now);
         };
-        let taken = self.remote.as_ref().map_or(&[][..], |remote| &remote.codecs);
+        let Some(remote) = &self.remote else { return self.filler.put_off(cx.now) };
         let (last, used) = (self.filler.last.unwrap_or(cx.now), self.filler.payload_type);
         let room = self.filler.room.unwrap_or(Room::QUIET);
-        let begin = || Filling::new(cx.now, last, taken, used, room).map(Box::new);
+        let begin = || Filling::new(cx.now, last, remote, used, room).map(Box::new);
         let Some(filling) = self.filler.filling.take().or_else(begin) else {
             return self.filler.put_off(cx.now);
         };

@@ -67,6 +67,9 @@ impl Leg {
     pub fn receive_rtcp(&mut self, cx: &mut Context, from: SocketAddr, packet: &mut [u8]) {
         let Some(compound) = self.link.open_rtcp(from, packet) else { return };
         self.control.hear(cx.now, cx.wall, self.track.ssrc(), &mut self.hearing, compound);
+        if let (Some(fraction), Some(speaking)) = (self.control.take_fraction_lost(), &mut self.speaking) {
+            speaking.heed_loss(fraction);
+        }
     }
 
     /// Takes a DTLS datagram.

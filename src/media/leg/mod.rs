@@ -209,8 +209,8 @@ impl Leg {
 
     /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself.
     pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec]) {
-        let taken = self.remote.as_ref().map_or(&[][..], |remote| &remote.codecs);
-        let routes = Routes::between(heard, taken);
+        let (taken, ptime) = self.remote.as_ref().map_or((&[][..], None), |r| (r.codecs.as_slice(), r.ptime));
+        let routes = Routes::between(heard, taken).paced(ptime);
         if routes != self.routes {
             self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
             self.routes = routes;

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use crate::media::bridge::transcode::packing::Packing;
 use crate::media::bridge::{Pace, Target, formats};
-use crate::media::codec::{Encoder, FRAME_MS};
+use crate::media::codec::FRAME_MS;
 use crate::media::sound::{Feed, Mouth, Player, Shelf};
 use crate::model::{Codec, Play, Source, TapId};
 
@@ -22,7 +23,7 @@ pub(super) struct OwnSpeech {
     pcm: Pcm,
     payload_type: u8,
     target: Target,
-    encoder: Option<Encoder>,
+    packing: Packing,
     frame: Vec<i16>,
     pace: Pace,
 }
@@ -33,11 +34,12 @@ impl OwnSpeech {
     pub(super) fn new(
         now: Instant,
         source: &Source,
-        taken: &[Codec],
+        (taken, ptime): (&[Codec], Option<Duration>),
         sounds: &Shelf,
         mouth: Option<&Mouth>,
     ) -> Option<OwnSpeech> {
         let (payload_type, target) = formats::own_speech(taken)?;
+        let target = target.paced(ptime);
         let pcm = match source {
             Source::Play(play) => {
                 let sound = sounds.find(&play.sound);
@@ -49,22 +51,23 @@ impl OwnSpeech {
             Source::Fork(tap) => Pcm::Fork(*tap, mouth.and_then(|mouth| mouth.feed(target.rate_hz))),
             Source::Nothing | Source::Leg(_) | Source::Echo => return None,
         };
-        let encoder = Encoder::new(target.speech, target.rate_hz, target.parameters.as_deref());
+        let packing = Packing::new(&target);
         let mut pace = Pace::default();
         pace.begin(now);
         let frame = vec![0; (FRAME_MS * target.rate_hz / 1000) as usize];
-        Some(OwnSpeech { pcm, payload_type, encoder, frame, pace, target })
+        Some(OwnSpeech { pcm, payload_type, packing, frame, pace, target })
     }
 
     /// Whether it goes on as it is for a leg that hears this source and whose peer takes these formats.
-    pub(super) fn goes_on(&self, source: &Source, taken: &[Codec]) -> bool {
+    pub(super) fn goes_on(&self, source: &Source, (taken, ptime): (&[Codec], Option<Duration>)) -> bool {
         let is_same = match (&self.pcm, source) {
             (Pcm::Sound(present, _), Source::Play(play)) => present == play,
             (Pcm::Fork(present, feed), Source::Fork(tap)) => present == tap && feed.is_some(),
             _ => false,
         };
-        let same_format =
-            |(payload_type, target): (u8, Target)| payload_type == self.payload_type && target == self.target;
+        let same_format = |(payload_type, target): (u8, Target)| {
+            payload_type == self.payload_type && target.paced(ptime) == self.target
+        };
         is_same && formats::own_speech(taken).is_some_and(same_format)
     }
 
@@ -90,19 +93,29 @@ impl OwnSpeech {
             }
             return None;
         }
-        let at = self.pace.tick(now)?;
-        match &mut self.pcm {
-            Pcm::Sound(_, player) => player.fill(&mut self.frame),
-            Pcm::Fork(_, Some(feed)) => _ = feed.fill(&mut self.frame),
-            Pcm::Fork(_, None) => self.frame.fill(0),
+        loop {
+            if let Some(at) = self.packing.next_packet() {
+                return Some(at);
+            }
+            let at = self.pace.tick(now)?;
+            match &mut self.pcm {
+                Pcm::Sound(_, player) => player.fill(&mut self.frame),
+                Pcm::Fork(_, Some(feed)) => _ = feed.fill(&mut self.frame),
+                Pcm::Fork(_, None) => self.frame.fill(0),
+            }
+            self.packing.add(at, &self.frame);
         }
-        Some(at)
+    }
+
+    /// The peer reports that it missed so much lately, in 256ths.
+    pub(super) fn heed_loss(&mut self, fraction: u8) {
+        self.packing.heed_loss(fraction);
     }
 
     /// Encodes what the last tick brought; returns the length of the payload in `out`. `None` in silence that needs
     /// no packet.
     pub(super) fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
-        self.encoder.as_mut()?.encode(&self.frame, out)
+        self.packing.encode(out)
     }
 
     /// Whether the sound has come to its end; `true` once.

@@ -13,7 +13,7 @@ use crate::media::codec::{MAX_PAYLOAD, Speech};
 use crate::media::outbox::Outbox;
 use crate::media::shard::Outgoing;
 use crate::media::sound::Mouth;
-use crate::model::{Codec, RelayEvent, Source};
+use crate::model::{RelayEvent, Source};
 use crate::rtp::packet::FIXED_HEADER;
 
 /// So long after a packet of a keypad event that is passed on no speech is sent: the next may follow.
@@ -84,6 +84,14 @@ impl Speaking {
         match &mut self.voice {
             Voice::Heard(transcoder) => transcoder.encode(out),
             Voice::Own(own) => own.encode(out),
+        }
+    }
+
+    /// The peer reports that it missed so much lately, in 256ths.
+    pub(super) fn heed_loss(&mut self, fraction: u8) {
+        match &mut self.voice {
+            Voice::Heard(transcoder) => transcoder.heed_loss(fraction),
+            Voice::Own(own) => own.heed_loss(fraction),
         }
     }
 
@@ -172,7 +180,7 @@ impl Leg {
     /// Says sounds of the relay's own, or what a fork says, if that is what the leg hears: what it says already goes
     /// on, and anything else begins. Nothing is left of what it is to hear no more.
     pub(super) fn speak_own(&mut self, cx: &mut Context, mouth: Option<&Mouth>) {
-        let taken: &[Codec] = self.remote.as_ref().map_or(&[], |remote| &remote.codecs);
+        let taken = self.remote.as_ref().map_or((&[][..], None), |remote| (remote.codecs.as_slice(), remote.ptime));
         let hears = &self.wants.hears;
         if !matches!(hears, Source::Play(_) | Source::Fork(_)) {
             self.speaking.take_if(|speaking| matches!(speaking.voice, Voice::Own(_)));

@@ -12,6 +12,7 @@ pub mod ice;
 mod pairings;
 mod peers;
 mod phones;
+mod ptime;
 mod silence;
 mod sounds;
 mod world;

@@ -1,22 +1,24 @@
-//! From one speech format to another: what comes in waits for its time, is decoded, and is encoded anew, one
-//! packet each [`FRAME`].
+//! From one speech format to another: what comes in waits for its time, is decoded, and is encoded anew in packets
+//! as long as the peer wants them.
 //!
 //! ```text
-//!  packets ─▶ listening ─▶ frames ─▶ encode ─▶ a packet each tick
-//!            20 to 200 ms            one rate
+//!  packets ─▶ listening ─▶ frames ─▶ packing, encode ─▶ packets
+//!            20 to 200 ms   of 20 ms, one rate          of 10 to 60 ms
 //! ```
 
 pub mod conceal;
 pub mod listen;
 pub mod pace;
+pub mod packing;
 pub mod queue;
 
 use std::time::Instant;
 
 pub use self::listen::Listening;
 pub use self::pace::{FRAME, Pace};
+use self::packing::Packing;
+use crate::media::codec::Speech;
 use crate::media::codec::noise::Room;
-use crate::media::codec::{Encoder, Speech};
 use crate::rtp::Fields;
 
 /// What is encoded for a peer.
@@ -28,11 +30,20 @@ pub struct Target {
     pub rate_hz: u32,
     /// The peer's parameters of the format.
     pub parameters: Option<String>,
+    /// How long the packets are, in milliseconds.
+    pub packet_ms: u32,
+}
+
+impl Target {
+    /// The same in packets that hold as much as the peer wants.
+    pub fn paced(self, wanted: Option<std::time::Duration>) -> Target {
+        Target { packet_ms: packing::packet_ms(self.speech, wanted), ..self }
+    }
 }
 
 /// From whatever the source sends to the one format of the target.
 pub struct Transcoder {
-    encoder: Option<Encoder>,
+    packing: Packing,
     listening: Listening,
     pace: Pace,
 }
@@ -40,11 +51,7 @@ pub struct Transcoder {
 impl Transcoder {
     /// One that rests until a packet comes.
     pub fn new(target: Target) -> Transcoder {
-        Transcoder {
-            encoder: Encoder::new(target.speech, target.rate_hz, target.parameters.as_deref()),
-            listening: Listening::new(target.rate_hz),
-            pace: Pace::default(),
-        }
+        Transcoder { packing: Packing::new(&target), listening: Listening::new(target.rate_hz), pace: Pace::default() }
     }
 
     /// Takes a packet of the source.
@@ -63,6 +70,7 @@ impl Transcoder {
     pub fn rest(&mut self) {
         self.pace.rest();
         self.listening.rest();
+        self.packing.rest();
     }
 
     /// When the next packet is due.
@@ -72,15 +80,25 @@ impl Transcoder {
 
     /// The time of the packet that is due at `now`, whose samples [`Transcoder::encode`] then encodes.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
-        let at = self.pace.tick(now)?;
-        self.listening.fill(at);
-        Some(at)
+        loop {
+            if let Some(at) = self.packing.next_packet() {
+                return Some(at);
+            }
+            let at = self.pace.tick(now)?;
+            self.listening.fill(at);
+            self.packing.add(at, self.listening.frame());
+        }
+    }
+
+    /// The peer reports that it missed so much lately, in 256ths.
+    pub fn heed_loss(&mut self, fraction: u8) {
+        self.packing.heed_loss(fraction);
     }
 
     /// Encodes what the last tick brought; returns the length of the payload in `out`. `None` in silence that
     /// needs no packet.
     pub fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
-        self.encoder.as_mut()?.encode(self.listening.frame(), out)
+        self.packing.encode(out)
     }
 }
 

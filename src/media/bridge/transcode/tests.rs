@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::listen::{FIRST_DELAY, LONGEST_DELAY_MS};
 use super::pace::MAX_CATCH_UP;
 use super::*;
-use crate::media::codec::MAX_PAYLOAD;
+use crate::media::codec::{Encoder, MAX_PAYLOAD};
 
 const PITCH_HZ: f64 = 125.0;
 
@@ -44,7 +44,12 @@ impl Scene {
             encoder: Encoder::new(speech, 8000, Some("useinbandfec=1")).unwrap(),
             ptime,
             sent: 0,
-            transcoder: Transcoder::new(Target { speech: Speech::Pcmu, rate_hz: 8000, parameters: None }),
+            transcoder: Transcoder::new(Target {
+                speech: Speech::Pcmu,
+                rate_hz: 8000,
+                parameters: None,
+                packet_ms: 20,
+            }),
             under_way: Vec::new(),
             heard: Vec::new(),
             ticks: Vec::new(),
@@ -103,8 +108,8 @@ fn jitter(n: usize, most_ms: u64) -> Option<Duration> {
 }
 
 #[test]
-fn packets_of_ten_to_sixty_milliseconds_become_packets_of_twenty_without_a_hole() {
-    for ptime in [10, 20, 30, 40, 60] {
+fn packets_of_ten_to_a_hundred_and_twenty_milliseconds_become_packets_of_twenty_without_a_hole() {
+    for ptime in [10, 20, 30, 40, 50, 60, 120] {
         let mut scene = Scene::new(Speech::Pcma, ptime);
         (0..6000 / ptime).for_each(|_| scene.send(Some(Duration::ZERO), 1.0));
         let scene = scene.run();
