@@ -117,6 +117,7 @@ impl Call {
         if leg.codecs.is_empty() {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
         }
+        leg.pictures = self.callee_pictures(branch, &mut leg);
         Ok(leg)
     }
 
@@ -133,6 +134,7 @@ impl Call {
             let codecs = negotiate::for_caller(self.caller.offered_codecs(), &first.codecs, digits_otherwise);
             self.caller.codecs = codecs;
         }
+        self.prepare_pictures();
     }
 
     pub(super) fn ready_while_dialling(&mut self, leg: LegId) {
@@ -147,6 +149,7 @@ impl Call {
         let Some(at) = dialling.waiting.iter().position(|(l, _)| *l == leg) else { return };
         let (_, branch) = dialling.waiting.swap_remove(at);
         let hops_left = self.hops_left;
+        self.aim_pictures();
         let offer = self.leg_mut(leg).and_then(|l| l.offer(crate::model::Direction::SendRecv));
         let Some((exchange, description)) = offer else { return };
         let start = Start {
@@ -216,10 +219,14 @@ impl Call {
             return self.branch_ended(now, leg, hangup);
         }
         self.caller.codecs = codecs;
+        self.take_pictures(leg, &answer.description);
         self.ledger.codec(taken.iter().find(|c| c.is_speech()));
-        self.apply();
         // With one branch its answer is the caller's; with several, it is the winner's that counts.
         let is_only = self.callees.len() == 1;
+        if is_only {
+            self.settle_pictures(leg);
+        }
+        self.apply();
         if answer.provisional && is_only && !self.late_offer {
             self.answer_early();
         }

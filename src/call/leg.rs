@@ -10,8 +10,13 @@ use crate::model::{
 
 use super::negotiate;
 use super::once::Once;
+use super::pictures::formats;
 
-/// The name of the stream in offers of our own making.
+pub mod pictures;
+
+use pictures::Pictures;
+
+/// The name of the stream of sound in offers of our own making.
 const OUR_MID: &str = "0";
 
 /// A packet of speech where nobody says otherwise (RFC 3551 §4.2).
@@ -37,6 +42,17 @@ pub struct Leg {
     pub exchange: Exchange,
     /// The peer's last offer; an answer repeats its slots.
     offered: Option<Description>,
+    /// The streams of the description that was agreed on last, whoever offered it, as we said them. Slots never vanish
+    /// (RFC 3264 §8), so every offer of ours repeats them.
+    slots: Vec<Stream>,
+    /// The streams of our offer that waits for an answer.
+    proposed: Vec<Stream>,
+    /// The formats of pictures that we ever offered, with the numbers that they keep.
+    said_pictures: Vec<Codec>,
+    /// Names of streams that we made.
+    mids_made: u32,
+    /// The pictures that go with the sound, where there are any.
+    pub pictures: Option<Pictures>,
     pub remote: Option<RemoteEnd>,
     /// Who speaks, as the peer last said.
     pub remote_direction: Direction,
@@ -73,6 +89,11 @@ impl Leg {
             spec,
             exchange: Exchange::Stable,
             offered: None,
+            slots: Vec::new(),
+            proposed: Vec::new(),
+            said_pictures: Vec::new(),
+            mids_made: 0,
+            pictures: None,
             remote: None,
             remote_direction: Direction::SendRecv,
             codecs: Vec::new(),
@@ -119,7 +140,7 @@ impl Leg {
             self.offered = Some(description);
             return false;
         };
-        let transport = self.heard_transport(stream);
+        let transport = heard_transport(self.spec, stream);
         let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &transport));
         self.remote_direction = direction_of(stream);
         self.remote = Some(RemoteEnd {
@@ -137,11 +158,15 @@ impl Leg {
     pub fn take_answer(&mut self, description: &Description, provisional: bool) -> bool {
         if !provisional {
             self.exchange = Exchange::Stable;
+            self.slots.clone_from(&self.proposed);
+            for (at, slot) in self.slots.iter_mut().enumerate() {
+                slot.accepted &= description.streams.get(at).is_some_and(|s| s.accepted);
+            }
         }
         let Some(stream) = description.audio() else { return false };
         self.remote_direction = direction_of(stream);
         self.remote = Some(RemoteEnd {
-            transport: self.heard_transport(stream),
+            transport: heard_transport(self.spec, stream),
             codecs: negotiate::agreed(&stream.codecs, &self.codecs),
             rtcp_mux: stream.rtcp_mux,
             ptime: packet_time(stream),
@@ -155,19 +180,6 @@ impl Leg {
         if !self.abilities.keys.has_events() {
             offer.streams.iter_mut().for_each(|s| s.codecs.retain(|c| !c.is_telephone_event()));
         }
-    }
-
-    /// The peer's transport as this leg takes it: a leg without keys takes no notice of those that the peer would
-    /// only like to use (RFC 8643), a leg without ICE of candidates.
-    fn heard_transport(&self, stream: &Stream) -> Transport {
-        let mut transport = stream.transport.clone();
-        if self.spec.seal == SealKind::Plain && transport.seal.is_optional() {
-            transport.seal = Seal::Plain;
-        }
-        if self.spec.ice == IceMode::None {
-            transport.ice = None;
-        }
-        transport
     }
 
     /// Whether the peer's last description has keys.
@@ -194,7 +206,14 @@ impl Leg {
         ExchangeId::said(self.exchanges_said)
     }
 
-    /// Whether candidates are for the audio, the only stream of a relayed call. Without a name they are.
+    /// Whether candidates are for the pictures, where those have a transport of their own.
+    pub fn is_for_pictures(&self, candidates: &Candidates) -> bool {
+        let video = self.offered.iter().flat_map(|o| &o.streams).find(|s| s.kind == Kind::Video && s.accepted);
+        let is_apart = self.pictures.as_ref().is_some_and(|p| !p.bundled);
+        is_apart && candidates.mid.is_some() && candidates.mid.as_ref() == video.and_then(|s| s.mid.as_ref())
+    }
+
+    /// Whether candidates are for the audio. Without a name they are.
     pub fn is_for_audio(&self, candidates: &Candidates) -> bool {
         let ours = Mid(OUR_MID.into());
         let audio = match &self.offered {
@@ -229,11 +248,11 @@ impl Leg {
         if self.remote.is_none() {
             set_actpass(&mut transport);
         }
-        // Slots never vanish (RFC 3264 §8): what the peer once offered and we do not speak stays refused.
-        let before = self.offered.as_ref().map_or(&[][..], |o| &o.streams);
-        let slot = before.iter().position(|s| s.kind == Kind::Audio && s.accepted);
+        // What was once described and is not there any more stays refused.
+        let mut streams: Vec<Stream> = self.slots.iter().map(refused).collect();
+        let slot = self.slots.iter().position(|s| s.kind == Kind::Audio && s.accepted);
         let mid = match slot {
-            Some(slot) => before[slot].mid.clone(),
+            Some(slot) => self.slots[slot].mid.clone(),
             // A telephone has one stream and no use for its name.
             None => (has_dtls && self.spec.ice != IceMode::None).then(|| Mid(OUR_MID.into())),
         };
@@ -245,15 +264,74 @@ impl Leg {
             sources: if mid.is_some() { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
             ..Stream::new(Kind::Audio, transport)
         };
-        let mut streams: Vec<Stream> = before.iter().map(refused).collect();
-        match slot {
-            Some(slot) => streams[slot] = audio,
-            None => streams.push(audio),
+        put(&mut streams, slot, audio);
+        let mut bundle: Vec<Mid> = mid.into_iter().collect();
+        let has_pictures = self.pictures.is_some() && local.video.is_some();
+        let video_mid = if has_pictures { self.mid_for_pictures(&bundle) } else { None };
+        let local = self.local.as_ref()?;
+        if let (Some(pictures), Some(video)) = (&mut self.pictures, &local.video) {
+            let section = pictures.offer(video, video_mid.clone());
+            bundle.extend(video_mid.filter(|_| pictures.bundled));
+            put(&mut streams, slot_of_pictures(&self.slots), section);
         }
-        let groups = mid.map(|m| Group { semantics: "BUNDLE".into(), mids: vec![m] }).into_iter().collect();
+        let is_named = !bundle.is_empty();
+        let groups = is_named.then(|| Group { semantics: "BUNDLE".into(), mids: bundle }).into_iter().collect();
         self.exchange = Exchange::HaveLocalOffer(exchange);
         self.said_direction = direction;
+        self.proposed.clone_from(&streams);
         Some(Description { streams, groups, extras: Vec::new() })
+    }
+
+    /// The name of the pictures in our offer, beside sound of this name: the one that they have, or one that no other
+    /// stream of the leg ever had (RFC 8829 §5.2.2).
+    fn mid_for_pictures(&mut self, audio: &[Mid]) -> Option<Mid> {
+        let live = self.slots.iter().find(|s| s.kind == Kind::Video && s.accepted);
+        if let Some(live) = live {
+            return live.mid.clone();
+        }
+        audio.first()?;
+        loop {
+            self.mids_made += 1;
+            let mid = Mid(self.mids_made.to_string());
+            let is_taken = |known: &Mid| *known == mid;
+            if !audio.iter().chain(self.slots.iter().filter_map(|s| s.mid.as_ref())).any(is_taken) {
+                return Some(mid);
+            }
+        }
+    }
+
+    /// Whether the description that was agreed on last has pictures.
+    pub fn describes_pictures(&self) -> bool {
+        self.slots.iter().any(|s| s.kind == Kind::Video && s.accepted)
+    }
+
+    /// Whether an offer of ours would say something else of pictures than what was said last.
+    pub fn owes_pictures(&self) -> bool {
+        match &self.pictures {
+            Some(p) => !self.describes_pictures() || !p.agreed || p.changed || p.said_direction != p.wish,
+            None => self.describes_pictures(),
+        }
+    }
+
+    /// Whether there are pictures to be offered and the relay has not laid our end of them yet.
+    pub fn awaits_pictures(&self) -> bool {
+        self.pictures.is_some() && self.local.as_ref().is_some_and(|l| l.video.is_none())
+    }
+
+    /// The formats to offer to the peer for what the far side can do.
+    pub fn pictures_to_offer(&mut self, far: &[Codec]) -> Vec<Codec> {
+        let heard = self.offered.iter().flat_map(|o| &o.streams).filter(|s| s.kind == Kind::Video);
+        let known: Vec<Codec> = self.said_pictures.iter().chain(heard.flat_map(|s| &s.codecs)).cloned().collect();
+        let ours = formats::to_offer(far, self.spec, &known, &self.numbers_of_sound());
+        let new = ours.iter().filter(|o| !known.iter().any(|k| k.payload_type == o.payload_type)).cloned();
+        self.said_pictures.extend(new);
+        ours
+    }
+
+    /// Payload types that mean something else than pictures on the leg.
+    pub fn numbers_of_sound(&self) -> Vec<u8> {
+        let offered = self.offered.iter().flat_map(|o| &o.streams).filter(|s| s.kind != Kind::Video);
+        self.codecs.iter().chain(offered.flat_map(|s| &s.codecs)).map(|c| c.payload_type).collect()
     }
 
     /// The answer to the peer's open offer with the formats in [`Leg::codecs`]; `None` while our end is not
@@ -264,26 +342,23 @@ impl Leg {
         let offered = self.offered.as_ref()?;
         let slot = offered.streams.iter().position(|s| s.kind == Kind::Audio && s.accepted)?;
         let direction = wish.answering(self.remote_direction);
-        let streams: Vec<Stream> = offered
-            .streams
-            .iter()
-            .enumerate()
-            .map(
-                |(at, stream)| {
-                    if at == slot { accepted(stream, local, &self.codecs, direction) } else { refused(stream) }
-                },
-            )
-            .collect();
-        let mid = streams[slot].mid.clone();
-        let bundle = offered.groups.iter().find(|g| g.semantics == "BUNDLE");
-        let groups = bundle
-            .zip(mid)
-            .filter(|(group, mid)| group.mids.contains(mid))
-            .map(|(_, mid)| Group { semantics: "BUNDLE".into(), mids: vec![mid] })
-            .into_iter()
-            .collect();
+        let mut streams: Vec<Stream> = offered.streams.iter().map(refused).collect();
+        streams[slot] = accepted(&offered.streams[slot], local, &self.codecs, direction);
+        let mut bundle: Vec<Mid> = streams[slot].mid.iter().cloned().collect();
+        if let (Some(pictures), Some(video)) = (&mut self.pictures, &local.video)
+            && (pictures.agreed || provisional)
+            && let Some(at) = offered.streams.iter().position(|s| s.kind == Kind::Video && s.accepted)
+        {
+            streams[at] = pictures.answer(&offered.streams[at], video);
+            bundle.extend(streams[at].mid.clone().filter(|_| pictures.bundled));
+        }
+        let asked = offered.groups.iter().find(|g| g.semantics == "BUNDLE");
+        bundle.retain(|mid| asked.is_some_and(|group| group.mids.contains(mid)));
+        let is_named = !bundle.is_empty();
+        let groups = is_named.then(|| Group { semantics: "BUNDLE".into(), mids: bundle }).into_iter().collect();
         if !provisional {
             self.exchange = Exchange::Stable;
+            self.slots.clone_from(&streams);
         }
         self.said_direction = direction;
         Some((exchange, Description { streams, groups, extras: Vec::new() }))
@@ -320,17 +395,54 @@ fn is_new_transport(old: &Transport, new: &Transport) -> bool {
     ufrag(old) != ufrag(new) || association(old) != association(new) || keys(old) != keys(new)
 }
 
+/// The peer's transport as a leg of this kind takes it: one without keys takes no notice of those that the peer would
+/// only like to use (RFC 8643), one without ICE of candidates.
+fn heard_transport(spec: LegSpec, stream: &Stream) -> Transport {
+    let mut transport = stream.transport.clone();
+    if spec.seal == SealKind::Plain && transport.seal.is_optional() {
+        transport.seal = Seal::Plain;
+    }
+    if spec.ice == IceMode::None {
+        transport.ice = None;
+    }
+    transport
+}
+
+/// Whether pictures of this seal go with the sound of a leg of this kind.
+fn is_same_seal(leg: SealKind, seal: &Seal) -> bool {
+    match (leg, seal) {
+        (SealKind::Plain | SealKind::Opportunistic, Seal::Plain) => true,
+        (SealKind::Plain, seal) => seal.is_optional(),
+        (SealKind::Opportunistic | SealKind::Sdes, Seal::Sdes(_)) => true,
+        (SealKind::Dtls, Seal::Dtls { .. }) => true,
+        _ => false,
+    }
+}
+
+/// The slot of the pictures in our next offer: that which they have, or one that they had, or none yet.
+fn slot_of_pictures(slots: &[Stream]) -> Option<usize> {
+    let of = |accepted: bool| slots.iter().position(|s| s.kind == Kind::Video && s.accepted == accepted);
+    of(true).or_else(|| of(false))
+}
+
+fn put(streams: &mut Vec<Stream>, slot: Option<usize>, stream: Stream) {
+    match slot.and_then(|at| streams.get_mut(at)) {
+        Some(place) => *place = stream,
+        None => streams.push(stream),
+    }
+}
+
 fn set_actpass(transport: &mut Transport) {
     if let Seal::Dtls { setup, .. } = &mut transport.seal {
         *setup = crate::model::Setup::ActPass;
     }
 }
 
-fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Direction) -> Stream {
-    let mut transport = local.transport.clone();
-    transport.feedback_profile = offered.transport.feedback_profile;
-    // The profile of the answer is the offer's (RFC 3264 §6).
-    match (&mut transport.seal, &offered.transport.seal) {
+/// A transport of ours as it is said in an answer: its profile is the offer's (RFC 3264 §6).
+fn in_answer(ours: &Transport, offered: &Transport) -> Transport {
+    let mut transport = ours.clone();
+    transport.feedback_profile = offered.feedback_profile;
+    match (&mut transport.seal, &offered.seal) {
         (Seal::Sdes(ours), Seal::Sdes(theirs)) => ours.optional = theirs.optional,
         (Seal::Dtls { optional, tls_id, .. }, Seal::Dtls { optional: theirs, tls_id: name, .. }) => {
             *optional = *theirs;
@@ -339,6 +451,11 @@ fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Dir
         }
         _ => {}
     }
+    transport
+}
+
+fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Direction) -> Stream {
+    let transport = in_answer(&local.transport, &offered.transport);
     let names_sources = offered.mid.is_some();
     Stream {
         mid: offered.mid.clone(),

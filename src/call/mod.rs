@@ -15,6 +15,7 @@ mod negotiate;
 mod once;
 mod opening;
 mod path;
+mod pictures;
 mod plan;
 mod record;
 mod sounds;

@@ -67,6 +67,7 @@ impl Call {
             answered: false,
             owed: Vec::new(),
             awaiting_ready: Vec::new(),
+            asking: None,
             told: None,
             stats_asked_by: None,
             services: plan.services,

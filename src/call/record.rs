@@ -38,6 +38,7 @@ impl Ledger {
                 detail: None,
                 why: None,
                 codec: None,
+                video: None,
                 path: None,
                 relayed_because: None,
                 recording: None,
@@ -60,6 +61,11 @@ impl Ledger {
         if let Some(codec) = codec {
             self.record.codec = Some(format!("{}/{}", codec.name, codec.clock_hz));
         }
+    }
+
+    /// Notes the format of the pictures.
+    pub fn pictures(&mut self, codec: &Codec) {
+        self.record.video = Some(codec.name.clone());
     }
 
     /// Notes which way the media of the attempt goes, and why not directly.

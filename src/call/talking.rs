@@ -17,13 +17,14 @@ impl Call {
         match signal {
             Signal::Offer(offer) => self.hear_offer(now, leg, offer),
             Signal::Answer(answer) => self.hear_answer(now, leg, answer),
-            Signal::Refuse { exchange, cause } => self.hear_refusal(leg, exchange, cause),
+            Signal::Refuse { exchange, cause } => self.hear_refusal(now, leg, exchange, cause),
             Signal::Solicit(exchange) => self.hear_solicit(leg, exchange),
             Signal::Candidates(candidates) => self.order_candidates(leg, candidates),
             Signal::Hold(on) => self.hear_hold(leg, on),
             Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
             Signal::Dtmf(dtmf) => self.hear_digit(now, leg, dtmf),
             Signal::TakesDigits(takes) => self.learn_word(leg, takes),
+            Signal::Refresh => self.hear_refresh(leg),
             Signal::AskStats => {
                 let call = self.id;
                 self.stats_asked_by = Some(leg);
@@ -38,10 +39,11 @@ impl Call {
 
     /// Gives the relay candidates of its stream; there is nothing else to check with them.
     pub(super) fn order_candidates(&mut self, leg: LegId, candidates: Candidates) {
-        let is_for_audio = self.leg_mut(leg).is_some_and(|l| l.is_for_audio(&candidates));
-        if is_for_audio && !candidates.candidates.is_empty() {
+        let Some(known) = self.leg(leg) else { return };
+        let pictures = known.is_for_pictures(&candidates);
+        if (pictures || known.is_for_audio(&candidates)) && !candidates.candidates.is_empty() {
             let call = self.id;
-            self.order(RelayCommand::Candidates { call, leg, pictures: false, candidates: candidates.candidates });
+            self.order(RelayCommand::Candidates { call, leg, pictures, candidates: candidates.candidates });
         }
     }
 
@@ -70,15 +72,22 @@ impl Call {
         if restarts {
             known.connected = false;
             self.awaiting_ready.push(leg);
-            self.apply();
-        } else {
-            self.answer_offer(now, leg);
         }
+        self.pictures_offered(now, leg);
+        self.apply();
+        self.answer_offer(now, leg);
         self.hold_changed(leg, was_holding);
+        for owed in self.owed.clone() {
+            self.pay(owed);
+        }
     }
 
-    /// Answers the offer that is open on the leg; our end of it is ready.
+    /// Answers the offer that is open on the leg, once our end of it is ready and the other side has been asked.
     pub(super) fn answer_offer(&mut self, now: Instant, leg: LegId) {
+        if self.awaiting_ready.contains(&leg) || self.waits_for_pictures(leg) {
+            return;
+        }
+        self.aim_pictures();
         let wish = self.wish(leg);
         let answered = self.leg_mut(leg).and_then(|l| l.answer(wish, false));
         self.apply();
@@ -102,6 +111,7 @@ impl Call {
             let why = negotiate::mismatch(&known.codecs, theirs);
             return self.refuse_media(now, why);
         }
+        self.pictures_answered(now, leg, &answer.description);
         self.apply();
         self.hold_changed(leg, was_holding);
         self.pay(leg);
@@ -110,6 +120,7 @@ impl Call {
     /// The peer asks for an offer of ours in the middle of the session: an INVITE without a description. It is
     /// a whole offer, not the last answer said again (RFC 3261 §14.2).
     fn hear_solicit(&mut self, leg: LegId, exchange: crate::base::ExchangeId) {
+        self.aim_pictures();
         let wish = self.wish(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         match known.offer_in(exchange, wish) {
@@ -118,7 +129,7 @@ impl Call {
         }
     }
 
-    fn hear_refusal(&mut self, leg: LegId, exchange: crate::base::ExchangeId, cause: Cause) {
+    fn hear_refusal(&mut self, now: Instant, leg: LegId, exchange: crate::base::ExchangeId, cause: Cause) {
         info!(call = %self.id, %leg, %cause, "refuses our offer; the session stays as it was");
         if let Some(known) = self.leg_mut(leg)
             && known.exchange == super::leg::Exchange::HaveLocalOffer(exchange)
@@ -126,6 +137,7 @@ impl Call {
             known.exchange = super::leg::Exchange::Stable;
         }
         self.owed.retain(|l| *l != leg);
+        self.pictures_refused(now, leg);
     }
 
     fn hear_hold(&mut self, leg: LegId, on: bool) {
@@ -152,7 +164,7 @@ impl Call {
         if far.abilities.hold {
             self.say(other, Signal::Hold(holds));
         } else {
-            self.owed.push(other);
+            self.owe(other);
             self.pay(other);
         }
     }
@@ -167,18 +179,22 @@ impl Call {
     }
 
     /// Makes the re-offer that a leg is owed, once no other exchange is open on it.
-    fn pay(&mut self, leg: LegId) {
+    pub(super) fn pay(&mut self, leg: LegId) {
         if !self.owed.contains(&leg) {
             return;
         }
+        self.aim_pictures();
         let mut wish = self.wish(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         if known.holds() {
             // It does not listen, so there is nothing to send to it.
             wish = Direction::of(false, wish.receives());
         }
-        if known.said_direction == wish && known.exchange == super::leg::Exchange::Stable {
+        if known.said_direction == wish && !known.owes_pictures() && known.exchange == super::leg::Exchange::Stable {
             self.owed.retain(|l| *l != leg);
+            return;
+        }
+        if known.awaits_pictures() {
             return;
         }
         if let Some((exchange, description)) = known.offer(wish) {
@@ -187,7 +203,14 @@ impl Call {
         }
     }
 
-    fn pass_if(&mut self, from: LegId, signal: Signal, can: fn(&crate::model::Abilities) -> bool) {
+    /// Notes that a leg is to get an offer of ours; [`Call::pay`] makes it.
+    pub(super) fn owe(&mut self, leg: LegId) {
+        if !self.owed.contains(&leg) {
+            self.owed.push(leg);
+        }
+    }
+
+    pub(super) fn pass_if(&mut self, from: LegId, signal: Signal, can: fn(&crate::model::Abilities) -> bool) {
         let Some(other) = self.other(from) else { return };
         if self.leg_mut(other).is_some_and(|l| can(&l.abilities)) {
             self.say(other, signal);

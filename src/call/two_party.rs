@@ -25,6 +25,7 @@ use super::dialling::Dialling;
 use super::direct::Direct;
 use super::leg::Leg;
 use super::opening::Soliciting;
+use super::pictures::Asking;
 use super::plan::Attempt;
 use super::record::Ledger;
 use super::sounds::Playing;
@@ -94,6 +95,8 @@ pub struct Call {
     pub(super) owed: Vec<LegId>,
     /// An offer of the peer that waits for the relay to lay a new transport.
     pub(super) awaiting_ready: Vec<LegId>,
+    /// An offer with pictures that waits for the other side's word on them.
+    pub(super) asking: Option<Asking>,
     pub(super) told: Option<Progress>,
     /// The party that asked for figures, until the relay says them.
     pub(super) stats_asked_by: Option<LegId>,
@@ -191,7 +194,8 @@ impl Call {
             RelayEvent::Pressed { leg, digit, .. } => self.digit_begins(now, leg, digit),
             RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(now, leg, Dtmf { digit, duration }),
             RelayEvent::Played { leg, .. } => self.played(now, leg),
-            RelayEvent::RefreshWanted { .. } | RelayEvent::TapEnded { .. } => {}
+            RelayEvent::RefreshWanted { leg, .. } => self.refresh_wanted(leg),
+            RelayEvent::TapEnded { .. } => {}
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),
@@ -231,6 +235,7 @@ impl Call {
             State::Dialling(_) => self.ready_while_dialling(leg),
             State::Playing(_) => self.ready_while_playing(),
             State::Answering { callee_is_up: true, .. } => self.accept_caller(now),
+            State::Talking => self.pay(leg),
             _ => {}
         }
     }
@@ -261,6 +266,7 @@ impl Call {
                 self.finish(now, Hangup::new(Cause::MediaTimeout));
             }
             State::Ending { deadline } if *deadline <= now => self.done(now),
+            State::Talking => self.pictures_timeout(now),
             _ => {}
         }
     }
@@ -273,7 +279,8 @@ impl Call {
             State::Direct(direct) => direct.deadline(),
             State::Playing(playing) => Some(playing.deadline),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
-            State::Talking | State::Gone => None,
+            State::Talking => self.pictures_deadline(),
+            State::Gone => None,
         };
         state.into_iter().chain(self.digits_due_at()).min()
     }
@@ -302,6 +309,10 @@ impl Call {
 
     pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
         if leg == self.caller.id { Some(&mut self.caller) } else { self.callees.iter_mut().find(|c| c.id == leg) }
+    }
+
+    pub(super) fn leg(&self, leg: LegId) -> Option<&Leg> {
+        if leg == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == leg) }
     }
 
     /// The leg at the other end, once there is just one.
@@ -338,6 +349,7 @@ impl Call {
         }
         self.answered = true;
         self.ledger.answered(now);
+        self.aim_pictures();
         self.say(self.caller.id, Signal::Path(MediaPath::Relayed));
         if self.late_offer {
             let offer = self.caller.offer(Direction::SendRecv);
@@ -350,11 +362,13 @@ impl Call {
         self.say(self.caller.id, Signal::Accept);
         self.begin_talk(now);
         self.apply();
+        self.level_pictures();
         info!(call = %self.id, leg = %self.caller.id, "answered");
     }
 
     /// Gives the caller an answer for now, if its wire takes one and there is something to say.
     pub(super) fn answer_early(&mut self) {
+        self.aim_pictures();
         if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, true) {
             self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: true }));
         }
@@ -367,6 +381,7 @@ impl Call {
             self.say(loser, Signal::Hangup(Hangup::new(Cause::AnsweredElsewhere)));
         }
         self.callees.retain(|c| c.id == winner);
+        self.settle_pictures(winner);
         let is_up = self.callees.iter().all(|c| c.connected || Call::is_plain(c.spec));
         self.state = State::Answering { deadline: now + CONNECT_PATIENCE, callee_is_up: is_up };
         self.apply();

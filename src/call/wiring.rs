@@ -44,6 +44,7 @@ impl Call {
         // A callee that is still being rung hears nothing of the caller, but for the one whose announcements
         // the caller hears: it may be a machine that wants digits.
         let is_heard = self.answered || self.echo || leg.id == self.caller.id || early == Some(leg.id);
+        let seen = far.filter(|_| is_heard && !is_cut_off);
         let hears = own.unwrap_or(if is_heard { hears } else { Source::Nothing });
         let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
         GraphLeg {
@@ -57,7 +58,7 @@ impl Call {
             answered: self.answered && (!anybody_holds || self.wants_music_of(leg, far)),
             keeps_sending: self.answered && leg.abilities.keeps_sending,
             keys: super::keys::in_graph(leg, far),
-            video: None,
+            video: Call::graph_video(leg, seen),
         }
     }
 }

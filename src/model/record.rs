@@ -33,6 +33,9 @@ pub struct Record {
     pub why: Option<String>,
     /// The speech format between the two, where the relay saw it.
     pub codec: Option<String>,
+    /// The format of the pictures between the two, where the relay carried some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<String>,
     /// Which way the media went, or were to go.
     #[serde(default)]
     pub path: Option<MediaPath>,

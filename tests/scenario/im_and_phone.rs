@@ -279,7 +279,7 @@ fn a_page_that_presses_keys_towards_an_im_client_without_any_is_told_once() {
 }
 
 #[test]
-fn only_candidates_of_the_sound_are_given_to_the_relay() {
+fn candidates_of_pictures_are_told_from_those_of_the_sound_and_count_only_on_a_transport_of_their_own() {
     let mut offer = film_description("client");
     offer.streams[0].codecs.push(Codec::pcmu());
     let (mut ladder, _) = from_client(offer);
@@ -288,8 +288,26 @@ fn only_candidates_of_the_sound_are_given_to_the_relay() {
         ladder.hear(ladder.caller(), candidates("audio", 3..4, true));
         ladder.hear(ladder.caller(), candidates("audio", 4..4, false));
     });
-    let [RelayCommand::Candidates { candidates, .. }] = ordered.as_slice() else { panic!("{ordered:?}") };
-    assert_eq!(candidates.iter().map(|c| c.port).collect::<Vec<_>>(), [3]);
+    let given = |ordered: &[RelayCommand]| -> Vec<(bool, Vec<u16>)> {
+        let of = |order: &RelayCommand| match order {
+            RelayCommand::Candidates { pictures, candidates, .. } => {
+                (*pictures, candidates.iter().map(|c| c.port).collect())
+            }
+            other => panic!("{other:?}"),
+        };
+        ordered.iter().map(of).collect()
+    };
+    assert_eq!(given(&ordered), [(true, vec![1, 2]), (false, vec![3])]);
+    let mut offer = film_description("client");
+    offer.streams[0].codecs.push(Codec::pcmu());
+    let mids = offer.streams.iter().filter_map(|s| s.mid.clone()).collect();
+    offer.groups = vec![patchcord::model::Group { semantics: "BUNDLE".into(), mids }];
+    let (mut ladder, _) = from_client(offer);
+    let ordered = ladder.orders_of(|ladder| {
+        ladder.hear(ladder.caller(), candidates("video", 1..3, true));
+        ladder.hear(ladder.caller(), candidates("audio", 3..4, true));
+    });
+    assert_eq!(given(&ordered), [(false, vec![3])]);
 }
 
 #[test]

@@ -12,9 +12,9 @@ use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, CandidateHost, CandidateKind, CandidateProtocol, Candidates, Cause, Codec,
-    Crypto, Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, IceMode, Kind, LocalEnd, MediaPath,
-    MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind, Services, Setup,
-    Signal, Source, SrtpPolicy, Stage, Start, Stream, Transport,
+    Crypto, Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, IceMode, Kind, LocalEnd, LocalVideo,
+    MediaPath, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind,
+    Services, Setup, Signal, Source, SrtpPolicy, Stage, Start, Stream, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -37,6 +37,10 @@ pub struct Ladder {
     exchanges: u32,
     /// What the dialplan adds to the call.
     pub services: Services,
+    /// Whether the drawing tells what descriptions say of pictures.
+    pub draws_pictures: bool,
+    /// Whether the relay has room for pictures.
+    pub lays_pictures: bool,
     /// Whether the relay lays legs by itself.
     pub relay_is_quick: bool,
     ordered: Vec<RelayCommand>,
@@ -105,6 +109,8 @@ impl Ladder {
             drawn: String::new(),
             exchanges: 1,
             services: Services::default(),
+            draws_pictures: false,
+            lays_pictures: true,
             relay_is_quick: true,
             ordered: Vec::new(),
         }
@@ -165,7 +171,8 @@ impl Ladder {
     pub fn open(&mut self, action: patchcord::call::Action) {
         let (start, abilities) = self.opening.take().expect("a call comes in once");
         let plan = Plan { rule: Some("a rule".into()), action, services: self.services.clone() };
-        self.draw(self.caller, "Start", true);
+        let offer = start.offer.as_ref().map(|o| self.film(&o.description)).unwrap_or_default();
+        self.draw(self.caller, &format!("Start{offer}"), true);
         let opening = Opening { call: CallId(7), leg: self.caller, abilities, start, plan, wall_ms: 1_000_000 };
         self.call = Some(Call::open(self.now, opening));
         self.drain();
@@ -173,7 +180,7 @@ impl Ladder {
 
     /// A party says something.
     pub fn hear(&mut self, leg: LegId, signal: Signal) {
-        self.draw(leg, &name_of(&signal), true);
+        self.draw(leg, &self.word_for(&signal), true);
         let now = self.now;
         self.call().hear(now, leg, signal);
         self.drain();
@@ -283,7 +290,7 @@ impl Ladder {
         while let Some(output) = self.call().poll_output() {
             match output {
                 Output::Say(leg, signal) => {
-                    self.draw(leg, &name_of(&signal), false);
+                    self.draw(leg, &self.word_for(&signal), false);
                     self.said.push((leg, signal));
                 }
                 Output::Order(RelayCommand::Apply(graph)) => self.lay(graph),
@@ -313,6 +320,7 @@ impl Ladder {
             let is_new = before(leg.leg).is_none_or(|old| {
                 (ufrag(&old.remote).is_some() && ufrag(&old.remote) != ufrag(&leg.remote))
                     || keys(&old.remote) != keys(&leg.remote)
+                    || (old.video.is_none() && leg.video.is_some())
             });
             if is_new && self.relay_is_quick {
                 self.lay_leg(leg.leg);
@@ -328,7 +336,8 @@ impl Ladder {
 
     fn lay_leg(&mut self, leg: LegId) {
         let graph = self.graph.as_ref().expect("a graph");
-        let spec = graph.legs.iter().find(|l| l.leg == leg).expect("the leg").spec;
+        let wanted = graph.legs.iter().find(|l| l.leg == leg).expect("the leg");
+        let (spec, video) = (wanted.spec, wanted.video.clone());
         let Transport { ice, seal: mut certified, .. } = browser_transport("ours");
         if let Seal::Dtls { tls_id, .. } = &mut certified {
             *tls_id = Some("our-name-of-the-association".into());
@@ -343,9 +352,36 @@ impl Ladder {
             seal => keyed_transport("ours", seal == SealKind::Opportunistic).seal,
         };
         let transport = Transport { seal, ..found };
-        let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video: None };
+        let video = video.filter(|_| self.lays_pictures).map(|video| {
+            let mut transport = transport.clone();
+            if let Some(address) = transport.address.as_mut().filter(|_| !video.bundled) {
+                address.set_port(20_002);
+            }
+            Box::new(LocalVideo { transport, ssrc: 2 })
+        });
+        let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video };
         let (now, revision) = (self.now, graph.revision);
         self.call().relay(now, RelayEvent::Ready { call: CallId(7), leg, revision, local: Box::new(local) });
+    }
+
+    fn word_for(&self, signal: &Signal) -> String {
+        let description = match signal {
+            Signal::Start(start) => start.offer.as_ref().map(|o| &o.description),
+            Signal::Offer(offer) => Some(&offer.description),
+            Signal::Answer(answer) => Some(&answer.description),
+            _ => None,
+        };
+        format!("{}{}", name_of(signal), description.map(|d| self.film(d)).unwrap_or_default())
+    }
+
+    /// The pictures of a description in words, where they are drawn: their first format, and who shows some.
+    fn film(&self, description: &Description) -> String {
+        let video = description.streams.iter().find(|s| s.kind == Kind::Video);
+        match video.filter(|_| self.draws_pictures) {
+            Some(video) if video.accepted => format!(" + {} {}", video.codecs[0].name, word(Some(video.direction))),
+            Some(_) => " + no pictures".into(),
+            None => String::new(),
+        }
     }
 
     fn draw(&mut self, leg: LegId, what: &str, is_heard: bool) {
@@ -398,7 +434,11 @@ fn name_of(signal: &Signal) -> String {
 }
 
 fn direction(description: &Description) -> &'static str {
-    match description.audio().map(|s| s.direction) {
+    word(description.audio().map(|s| s.direction))
+}
+
+fn word(direction: Option<Direction>) -> &'static str {
+    match direction {
         Some(Direction::SendRecv) => "sendrecv",
         Some(Direction::SendOnly) => "sendonly",
         Some(Direction::RecvOnly) => "recvonly",
@@ -456,6 +496,22 @@ pub fn film_description(ufrag: &str) -> Description {
     video.kind = Kind::Video;
     video.msid = Some("a film".into());
     Description { streams: vec![named("audio", opus, browser_transport(ufrag)), video], ..Description::default() }
+}
+
+/// What an endpoint describes that wants these pictures beside its sound: a telephone on a port of their own, all
+/// others on the transport of the sound.
+pub fn with_pictures(mut description: Description, codecs: &[Codec], direction: Direction) -> Description {
+    let audio = description.streams[0].clone();
+    let mut transport = audio.transport.clone();
+    if let Some(address) = &mut transport.address {
+        address.set_port(address.port() + 2);
+    }
+    let mid = audio.mid.map(|_| Mid("1".into()));
+    description.groups.iter_mut().for_each(|g| g.mids.extend(mid.clone()));
+    let video = stream(mid, codecs.to_vec(), transport, audio.rtcp_mux);
+    description.streams.truncate(1);
+    description.streams.push(Stream { kind: Kind::Video, direction, ..video });
+    description
 }
 
 /// Candidates for the stream of this name, with ports from the given one.

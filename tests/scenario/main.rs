@@ -9,6 +9,7 @@ mod im_and_phone;
 mod ladder;
 mod phone_to_browser;
 mod phones_with_ice;
+mod pictures;
 mod pitfalls;
 mod sounds;
 mod srtp;

@@ -9,10 +9,11 @@ use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
 use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Dtmf, Entry, Graph, Hangup, LocalEnd,
-    MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Services, Signal, Stage, Start,
+    LocalVideo, MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Services, Signal,
+    Stage, Start,
 };
 
-use crate::ladder::{browser_description, browser_transport, candidates, phone_description};
+use crate::ladder::{browser_description, browser_transport, candidates, phone_description, with_pictures};
 
 const SEEDS: u64 = 4000;
 const STEPS: usize = 60;
@@ -105,6 +106,32 @@ fn description(dice: &mut Dice, wire: Wire) -> Description {
     }
     if dice.below(30) == 0 {
         stream.accepted = false;
+    }
+    match dice.below(3) {
+        0 => description,
+        _ => filmed(dice, description),
+    }
+}
+
+/// The description with pictures of some kind, in a slot that may be refused.
+fn filmed(dice: &mut Dice, description: Description) -> Description {
+    let accepted = description.streams[0].accepted;
+    let h264 = Codec {
+        parameters: Some("packetization-mode=1;profile-level-id=42e01f".into()),
+        ..Codec::new(102, "H264", 90_000, 1)
+    };
+    let codecs = match dice.below(4) {
+        0 => vec![h264],
+        1 => vec![Codec::new(34, "H263", 90_000, 1)],
+        2 => vec![Codec::new(97, "VP8", 90_000, 1)],
+        _ => vec![Codec::new(96, "VP8", 90_000, 1), h264],
+    };
+    let ways = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+    let mut description = with_pictures(description, &codecs, ways[dice.below(4) as usize]);
+    description.streams[1].accepted = accepted && dice.below(4) != 0;
+    if dice.below(6) == 0 {
+        // Some know no BUNDLE.
+        description.groups.clear();
     }
     description
 }
@@ -260,18 +287,23 @@ impl World {
         if old.as_ref().is_some_and(|o| o.revision >= graph.revision) {
             self.fail("revisions do not rise");
         }
+        self.check_pictures(&graph);
         for leg in &graph.legs {
             let known = old.as_ref().and_then(|g| g.legs.iter().find(|l| l.leg == leg.leg));
             let ufrag = |l: &patchcord::model::GraphLeg| {
                 l.remote.as_ref().and_then(|r| r.transport.ice.as_ref()).map(|i| i.ufrag.clone())
             };
             let restarted = known.is_some_and(|k| ufrag(k).is_some() && ufrag(k) != ufrag(leg));
-            if known.is_none() || restarted {
+            let is_filmed = leg.video.is_some() && known.is_some_and(|k| k.video != leg.video);
+            if known.is_none() || restarted || is_filmed {
                 let mut transport = browser_transport("ours");
                 if leg.spec.seal == SealKind::Plain {
                     transport = phone_description(&[Codec::pcmu()]).streams[0].transport.clone();
                 }
-                let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video: None };
+                // Now and then there is no port for pictures.
+                let is_laid = leg.video.is_some() && self.dice.below(12) != 0;
+                let video = is_laid.then(|| Box::new(LocalVideo { transport: transport.clone(), ssrc: 2 }));
+                let local = LocalEnd { transport, ssrc: 1, cname: "c".into(), video };
                 let revision = graph.revision;
                 self.relay.push_back(RelayEvent::Ready {
                     call: CallId(1),
@@ -282,6 +314,23 @@ impl World {
             }
             if leg.spec.seal == SealKind::Dtls && leg.remote.is_some() {
                 self.relay.push_back(RelayEvent::Connected { call: CallId(1), leg: leg.leg });
+            }
+        }
+    }
+
+    /// Nobody is shown what it was not promised, and pictures go only where both ends agree on a format.
+    fn check_pictures(&self, graph: &Graph) {
+        for leg in &graph.legs {
+            let Some(video) = &leg.video else { continue };
+            if video.sees.is_none() {
+                continue;
+            }
+            let far = graph.legs.iter().find(|l| Some(l.leg) == video.sees).and_then(|l| l.video.as_ref());
+            let Some(far) = far else { self.fail("a leg sees another that has no pictures") };
+            let takes = video.remote.as_ref().map_or(&[][..], |r| &r.codecs);
+            let shared = far.codecs.iter().any(|c| takes.iter().any(|t| t.is_same_format(c)));
+            if !shared {
+                self.fail(&format!("{:?} is shown to one that takes {takes:?}", far.codecs));
             }
         }
     }
@@ -379,6 +428,7 @@ impl World {
                 self.next_port = ports.end;
                 candidates("0", ports, dice.below(4) != 0)
             }
+            14 => Signal::Refresh,
             15 => Signal::Dtmf(Dtmf { digit: '5', duration: Duration::from_millis(100) }),
             _ => Signal::Mute(true),
         })
