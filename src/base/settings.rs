@@ -243,6 +243,19 @@ impl<'s> Section<'s> {
         good.then_some(all)
     }
 
+    /// A string that `read` understands, or `true` or `false`, which it is given as words.
+    pub fn word<T>(&mut self, key: &'static str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option<Located<T>> {
+        let Located { value, at } = self.take(key)?;
+        let flag = value.as_bool().map(|flag| if flag { "true" } else { "false" });
+        match value.as_str().or(flag).and_then(read) {
+            Some(value) => Some(Located { value, at }),
+            None => {
+                self.wrong(key, at, &value, wanted);
+                None
+            }
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str) -> Option<Located<bool>> {
         let Located { value, at } = self.take(key)?;

@@ -9,6 +9,7 @@
 mod candidates;
 mod dialling;
 mod direct;
+mod ears;
 mod keys;
 mod leg;
 mod negotiate;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::candidates::Kept;
+use super::ears::Ears;
 use super::leg::Leg;
 use super::negotiate;
 use super::plan::{Action, Plan};
@@ -75,6 +76,8 @@ impl Call {
             kept: Kept::default(),
             revision: 0,
             graph: Vec::new(),
+            ears: Ears::default(),
+            wanted_taps: Vec::new(),
             outputs: VecDeque::new(),
         };
         match (plan.action, start.offer) {

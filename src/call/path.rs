@@ -23,6 +23,8 @@ pub struct Caller<'a> {
     pub offer: Option<&'a Description>,
     /// The relay has a leg for it: an earlier attempt went that way.
     pub is_relayed: bool,
+    /// Somebody is to listen along, or may.
+    pub has_ears: bool,
 }
 
 /// Chooses for a caller and the devices that one attempt rings.
@@ -49,6 +51,9 @@ fn gets_through(caller: Caller<'_>, branches: &[Abilities]) -> bool {
 /// What stands in the way of direct media, whatever the NATs.
 fn obstacle(caller: Caller<'_>, branches: &[Abilities]) -> Option<&'static str> {
     let Some(offer) = caller.offer else { return Some("the caller made no offer") };
+    if caller.has_ears {
+        return Some("the talk may be recorded or listened to, which only the relay can do");
+    }
     let [callee] = branches else { return Some("several devices ring at once, and a description is for one") };
     if caller.is_relayed {
         return Some("an earlier target of the call was tried through the relay");
@@ -101,7 +106,7 @@ mod tests {
     }
 
     fn chosen(policy: MediaPolicy, caller: Abilities, offer: &Description, callee: Abilities) -> String {
-        let caller = Caller { abilities: &caller, offer: Some(offer), is_relayed: false };
+        let caller = Caller { abilities: &caller, offer: Some(offer), is_relayed: false, has_ears: false };
         match choose(policy, caller, &[callee]) {
             Ok(Path::Direct) => "direct".into(),
             Ok(Path::Relayed { why }) => why.into(),
@@ -157,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn several_devices_a_late_offer_and_a_relay_that_is_there_already_need_the_relay() {
+    fn several_devices_a_late_offer_a_recording_and_a_relay_that_is_there_already_need_the_relay() {
         let offer = offer();
-        let caller = Caller { abilities: &CLIENT, offer: Some(&offer), is_relayed: false };
+        let caller = Caller { abilities: &CLIENT, offer: Some(&offer), is_relayed: false, has_ears: false };
         let is_relayed = |caller, branches: &[Abilities]| {
             matches!(choose(MediaPolicy::Auto, caller, branches), Ok(Path::Relayed { .. }))
         };
@@ -167,5 +172,6 @@ mod tests {
         assert!(is_relayed(caller, &[CLIENT, BROWSER]));
         assert!(is_relayed(Caller { offer: None, ..caller }, &[CLIENT]));
         assert!(is_relayed(Caller { is_relayed: true, ..caller }, &[CLIENT]));
+        assert!(is_relayed(Caller { has_ears: true, ..caller }, &[CLIENT]));
     }
 }

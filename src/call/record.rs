@@ -82,6 +82,11 @@ impl Ledger {
         self.by = Some(who);
     }
 
+    /// Notes where the talk is recorded: a file of the folder of recordings.
+    pub fn recording(&mut self, file: Option<std::path::PathBuf>) {
+        self.record.recording = file;
+    }
+
     /// Notes why the call fails or is silent. The first reason is the cause of what follows, so it stays.
     pub fn why(&mut self, why: String) {
         self.record.why.get_or_insert(why);

@@ -21,6 +21,7 @@ impl Call {
             Signal::Solicit(exchange) => self.hear_solicit(leg, exchange),
             Signal::Candidates(candidates) => self.order_candidates(leg, candidates),
             Signal::Hold(on) => self.hear_hold(leg, on),
+            Signal::Record(on) => self.hear_record(now, leg, on),
             Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
             Signal::Dtmf(dtmf) => self.hear_digit(now, leg, dtmf),
             Signal::TakesDigits(takes) => self.learn_word(leg, takes),

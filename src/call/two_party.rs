@@ -23,6 +23,7 @@ use tracing::{debug, info};
 use super::candidates::Kept;
 use super::dialling::Dialling;
 use super::direct::Direct;
+use super::ears::Ears;
 use super::leg::Leg;
 use super::opening::Soliciting;
 use super::pictures::Asking;
@@ -32,7 +33,7 @@ use super::sounds::Playing;
 use crate::base::{CallId, LegId};
 use crate::model::{
     Answer, Cause, Detail, Direction, Dtmf, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
-    Services, Signal, Sound,
+    Services, Signal, Sound, Tap,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
@@ -107,6 +108,9 @@ pub struct Call {
     pub(super) kept: Kept,
     pub(super) revision: u32,
     pub(super) graph: Vec<GraphLeg>,
+    pub(super) ears: Ears,
+    /// The ears that the relay was told of.
+    pub(super) wanted_taps: Vec<Tap>,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -193,9 +197,12 @@ impl Call {
             }
             RelayEvent::Pressed { leg, digit, .. } => self.digit_begins(now, leg, digit),
             RelayEvent::Dtmf { leg, digit, duration, .. } => self.digit_in_media(now, leg, Dtmf { digit, duration }),
-            RelayEvent::Played { leg, .. } => self.played(now, leg),
+            RelayEvent::Played { leg, .. } => {
+                self.played_notice(leg);
+                self.played(now, leg);
+            }
             RelayEvent::RefreshWanted { leg, .. } => self.refresh_wanted(leg),
-            RelayEvent::TapEnded { .. } => {}
+            RelayEvent::TapEnded { tap, why, .. } => self.tap_ended(tap, why),
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),
@@ -266,7 +273,10 @@ impl Call {
                 self.finish(now, Hangup::new(Cause::MediaTimeout));
             }
             State::Ending { deadline } if *deadline <= now => self.done(now),
-            State::Talking => self.pictures_timeout(now),
+            State::Talking => {
+                self.notice_timeout(now);
+                self.pictures_timeout(now);
+            }
             _ => {}
         }
     }
@@ -279,7 +289,7 @@ impl Call {
             State::Direct(direct) => direct.deadline(),
             State::Playing(playing) => Some(playing.deadline),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
-            State::Talking => self.pictures_deadline(),
+            State::Talking => self.pictures_deadline().into_iter().chain(self.ears.deadline()).min(),
             State::Gone => None,
         };
         state.into_iter().chain(self.digits_due_at()).min()
@@ -361,6 +371,7 @@ impl Call {
         }
         self.say(self.caller.id, Signal::Accept);
         self.begin_talk(now);
+        self.begin_to_listen(now);
         self.apply();
         self.level_pictures();
         info!(call = %self.id, leg = %self.caller.id, "answered");

@@ -17,12 +17,14 @@ impl Call {
         };
         let mut legs = vec![self.graph_leg(&self.caller, early, early)];
         legs.extend(self.callees.iter().map(|c| self.graph_leg(c, Some(self.caller.id), early)));
-        if legs == self.graph {
+        let taps = self.taps();
+        if legs == self.graph && taps == self.wanted_taps {
             return;
         }
         self.revision += 1;
         self.graph.clone_from(&legs);
-        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs, taps: Vec::new() }));
+        self.wanted_taps.clone_from(&taps);
+        self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs, taps }));
         for candidates in self.kept.take() {
             self.order_candidates(self.caller.id, candidates);
         }
@@ -45,6 +47,7 @@ impl Call {
         // the caller hears: it may be a machine that wants digits.
         let is_heard = self.answered || self.echo || leg.id == self.caller.id || early == Some(leg.id);
         let seen = far.filter(|_| is_heard && !is_cut_off);
+        let own = self.notice_on(leg.id).map(Source::Play).or(own);
         let hears = own.unwrap_or(if is_heard { hears } else { Source::Nothing });
         let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
         GraphLeg {

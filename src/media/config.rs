@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::Secret;
 
 /// Most shards that a relay may have.
 pub const MAX_SHARDS: usize = 64;
@@ -24,6 +28,29 @@ pub struct RelayConfig {
     pub ice_port: u16,
     /// Threads, at most [`MAX_SHARDS`]. Both legs of a call live on one shard.
     pub shards: usize,
+    /// What is recorded, and where to.
+    pub recording: RecordingConfig,
+    /// What a WebSocket that listens along is shown as proof of who we are (RFC 6750).
+    pub fork_token: Option<Secret>,
+}
+
+/// Where recordings go, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// The folder; made if it is not there. `None`: nothing can be recorded.
+    pub directory: Option<PathBuf>,
+    /// How long one may last.
+    pub longest: Duration,
+    /// How many may be made at once.
+    pub most: usize,
+    /// Bytes that they leave free on the disk.
+    pub keep_free: u64,
+}
+
+impl Default for RecordingConfig {
+    fn default() -> RecordingConfig {
+        RecordingConfig { directory: None, longest: Duration::from_secs(4 * 3600), most: 100, keep_free: 1 << 30 }
+    }
 }
 
 impl RelayConfig {
@@ -37,6 +64,8 @@ impl RelayConfig {
             ports: 20_000..=29_999,
             ice_port: 0,
             shards: 1,
+            recording: RecordingConfig::default(),
+            fork_token: None,
         }
     }
 

@@ -97,6 +97,8 @@ pub struct Recording {
     pub format: RecordingFormat,
     /// What both parties hear first, so that they know of it.
     pub notice: Option<Sound>,
+    /// It begins when a party asks for it, and not with the answer; either way a party may stop it only then.
+    pub on_demand: bool,
 }
 
 /// The form of a recording: always two channels, the caller on the left and the callee on the right.
@@ -130,7 +132,7 @@ pub struct Tap {
 pub enum TapEnd {
     /// Into a file.
     File {
-        /// Which; its folder exists.
+        /// Which, in the relay's folder of recordings.
         path: PathBuf,
         /// In which form.
         format: RecordingFormat,

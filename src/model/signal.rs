@@ -50,6 +50,9 @@ pub enum Signal {
     /// Whether the party can be told of a digit by signalling, where its wire learns of that only when the leg is
     /// open (INFO in `Allow`, RFC 6086). Only ever heard; until then it cannot.
     TakesDigits(bool),
+    /// Heard: the party asks that the talk is recorded, or not any more. Said: it is recorded from here on, or not any
+    /// more.
+    Record(bool),
     /// The party cannot show the other's pictures until a whole one comes, and says so by signalling rather than in the
     /// media (RFC 5168 `picture_fast_update`).
     Refresh,

@@ -7,6 +7,7 @@
 
 pub mod decide;
 pub mod defaults;
+pub mod ears;
 pub mod entry;
 pub mod expected;
 pub mod explain;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ears;
 use super::plan::Names;
 use crate::base::settings::{Located, Section, nearest};
 use crate::model::{Services, Sound, Tone};
@@ -22,7 +23,8 @@ pub fn read_services(section: &mut Section<'_>, names: &Names) -> Services {
         ring_back: value(ring_back),
         hold_music: value(hold_music),
         announcement: value(announcement),
-        ..Services::default()
+        record: ears::read_recording(section, &names.sounds),
+        fork: ears::read_fork(section),
     }
 }
 
@@ -38,7 +40,7 @@ pub fn read_sound(section: &mut Section<'_>, key: &'static str, known: &BTreeSet
     }
 }
 
-fn sound_of(text: &str, known: &BTreeSet<String>) -> Result<Sound, String> {
+pub(super) fn sound_of(text: &str, known: &BTreeSet<String>) -> Result<Sound, String> {
     if let Some(name) = text.strip_prefix("tone:") {
         let tones = Tone::ALL.map(Tone::name);
         let tone = Tone::ALL.into_iter().find(|tone| tone.name() == name);
@@ -63,5 +65,6 @@ pub fn settings(services: &Services) -> Vec<(&'static str, String)> {
         ("ring_back", &services.ring_back),
         ("hold_music", &services.hold_music),
     ];
-    sounds.into_iter().filter_map(|(key, sound)| Some((key, format!("\"{}\"", sound.as_ref()?)))).collect()
+    let sounds = sounds.into_iter().filter_map(|(key, sound)| Some((key, format!("\"{}\"", sound.as_ref()?))));
+    sounds.chain(ears::settings(services)).collect()
 }

@@ -6,6 +6,7 @@
 mod people;
 mod print;
 mod read;
+mod recording;
 mod routing;
 mod sounds;
 #[cfg(test)]

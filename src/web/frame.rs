@@ -142,6 +142,8 @@ pub enum Verb {
     Hold(Switch),
     /// Muted its microphone or opened it.
     Mute(Switch),
+    /// Asks that the talk is recorded, or not any more.
+    Record(Switch),
     /// Pressed keys.
     Dtmf(Digits),
     /// Asks for figures.
@@ -249,6 +251,7 @@ impl FromClient {
             "candidates" => |f| CandidateLines::checked(typed(f)?).map(Verb::Candidates),
             "hold" => |f| typed(f).map(Verb::Hold),
             "mute" => |f| typed(f).map(Verb::Mute),
+            "record" => |f| typed(f).map(Verb::Record),
             "dtmf" => |f| typed(f).map(Verb::Dtmf),
             "stats" => |_| Ok(Verb::Stats),
             "hangup" => |f| typed(f).map(Verb::Hangup),
@@ -284,6 +287,7 @@ impl Verb {
             Verb::Candidates(_) => "candidates",
             Verb::Hold(_) => "hold",
             Verb::Mute(_) => "mute",
+            Verb::Record(_) => "record",
             Verb::Dtmf(_) => "dtmf",
             Verb::Stats => "stats",
             Verb::Hangup(_) => "hangup",

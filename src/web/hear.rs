@@ -35,6 +35,8 @@ impl Leg {
                 self.held = switch.on;
                 out.signals.push(Signal::Hold(switch.on));
             }
+            Verb::Record(_) if !connected => return Err(Wrong::state("only a connected call is recorded")),
+            Verb::Record(switch) => out.signals.push(Signal::Record(switch.on)),
             Verb::Mute(switch) => out.signals.push(Signal::Mute(switch.on)),
             Verb::Dtmf(_) if incoming => return Err(Wrong::state("the call is not yet answered")),
             Verb::Dtmf(digits) => {

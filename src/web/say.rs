@@ -37,6 +37,7 @@ impl Leg {
                 self.on_hold = on;
                 out.frames.push(ToPage::Hold { call, on });
             }
+            Signal::Record(on) => out.frames.push(ToPage::Record { call, on }),
             Signal::Mute(on) => out.frames.push(ToPage::Mute { call, on }),
             Signal::Dtmf(dtmf) => {
                 let duration_ms = u64::try_from(dtmf.duration.as_millis()).unwrap_or(u64::MAX);

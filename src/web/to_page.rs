@@ -41,6 +41,8 @@ pub enum ToPage {
     Hold { call: CallName, on: bool },
     /// The other muted its microphone, or opened it.
     Mute { call: CallName, on: bool },
+    /// The talk is recorded from here on, or not any more.
+    Record { call: CallName, on: bool },
     /// The other pressed a key.
     Dtmf { call: CallName, digit: char, duration_ms: u64 },
     /// Figures.

@@ -4,6 +4,7 @@
 mod browser_to_phone;
 mod direct;
 mod direct_failures;
+mod ears;
 mod hold;
 mod im_and_phone;
 mod ladder;

@@ -34,6 +34,7 @@ impl Leg {
             Signal::Progress(_)
             | Signal::Redirect(_)
             | Signal::Notice(_)
+            | Signal::Record(_)
             | Signal::Stats(_)
             | Signal::AskStats
             | Signal::Dtmf(_)

@@ -2,8 +2,10 @@
 
 mod batch;
 mod pace;
+mod recorder;
 mod sockets;
 mod system;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -20,6 +22,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use self::sockets::Sockets;
 use self::system::{Bell, Epoll};
+use self::taps::Taps;
 use self::worker::Worker;
 use crate::base::{CallId, Dice};
 use crate::media::config::{MAX_SHARDS, RelayConfig};
@@ -74,6 +77,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
     let sounds = Shelf::default();
     let running =
         Running { lines: Vec::new(), stopping: stopping.clone(), threads: Mutex::default(), sounds: sounds.clone() };
+    let (recorder, recorder_thread) = recorder::start(config.recording.clone(), on_event.clone())?;
     let mut handle = RelayHandle(Arc::new(running));
     for number in 0..config.shards {
         let (orders, queue) = sync_channel(MAX_ORDERS_WAITING);
@@ -88,6 +92,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
             queue,
             bell: bell.clone(),
             stopping: stopping.clone(),
+            taps: Taps::new(recorder.clone(), on_event.clone()),
             on_event: on_event.clone(),
         };
         let work = move || match seat.worker() {
@@ -106,6 +111,10 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
         }
         answer.recv().map_err(|_| io::Error::other("a relay thread ended at once"))??;
     }
+    // The last to be waited for: it finishes its files when the shards have gone.
+    if let Some(running) = Arc::get_mut(&mut handle.0) {
+        running.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(recorder_thread);
+    }
     Ok(handle)
 }
 
@@ -119,6 +128,7 @@ struct Seat {
     queue: Receiver<RelayCommand>,
     bell: Arc<Bell>,
     stopping: Arc<AtomicBool>,
+    taps: Taps,
     on_event: OnEvent,
 }
 
@@ -148,7 +158,7 @@ impl Seat {
         };
         let shared = [ice_v4, ice_v6].into_iter().flatten().map(|(socket, _)| socket).collect();
         let shard = Shard::new(config, dice);
-        Worker::new(shard, sockets, shared, epoll, self.queue, self.bell, self.stopping, self.on_event)
+        Worker::new(shard, sockets, shared, epoll, self.queue, self.bell, self.stopping, self.taps, self.on_event)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The system calls of the relay: epoll, addresses, how full a socket is, a wake-up from another thread.
 
+use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
@@ -180,6 +183,17 @@ impl Bell {
     pub fn fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
+}
+
+/// Bytes that are free for us on the disk of a folder; `None` if the system does not say.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let path = CString::new(folder.as_os_str().as_bytes()).ok()?;
+    // SAFETY: all zeroes is a valid value; the path ends with a zero and both are ours for the call.
+    let (result, figures) = unsafe {
+        let mut figures: libc::statvfs = mem::zeroed();
+        (libc::statvfs(path.as_ptr(), &mut figures), figures)
+    };
+    (result == 0).then(|| figures.f_bavail.saturating_mul(figures.f_frsize))
 }
 
 fn own(fd: RawFd) -> io::Result<OwnedFd> {

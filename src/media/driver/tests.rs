@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::base::{AdapterId, LegId, LegMint};
-use crate::model::{Codec, Graph, GraphLeg, LegSpec, RemoteEnd, Seal, Source, Transport};
+use crate::media::config::RecordingConfig;
+use crate::model::{
+    Codec, Graph, GraphLeg, LegSpec, RecordingFormat, RemoteEnd, Seal, Source, Tap, TapEnd, TapId, Transport,
+};
 use crate::rtp::{Fields, Packet};
 
 /// Nothing here takes so long unless it is broken.
@@ -245,4 +248,51 @@ fn what_is_more_than_a_socket_holds_is_counted_as_refused() {
             break;
         }
     }
+}
+
+#[test]
+fn a_recorded_call_leaves_a_file_for_its_owner_alone_with_each_phone_on_its_channel() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let recording = RecordingConfig { directory: Some(folder.path().join("made")), ..RecordingConfig::default() };
+    let config = RelayConfig { ports: 46_000..=46_999, recording, ..RelayConfig::loopback() };
+    let bench = Bench::new(config);
+    let (a_phone, b_phone) = (phone("127.0.0.1:0"), phone("127.0.0.1:0"));
+    let mut mint = LegMint::heard(AdapterId(1));
+    let (a, b) = (mint.mint(), mint.mint());
+    let call = CallId(1);
+    let legs = vec![leg(a, &a_phone, Source::Leg(b)), leg(b, &b_phone, Source::Leg(a))];
+    let to = TapEnd::File { path: "call.wav".into(), format: RecordingFormat::Wav };
+    let good = Tap { id: TapId(1), legs: [Some(a), Some(b)], to };
+    let to = TapEnd::File { path: "../call.wav".into(), format: RecordingFormat::Wav };
+    let bad = Tap { id: TapId(2), to, ..good.clone() };
+    bench.relay.order(RelayCommand::Apply(Graph { call, revision: 1, legs, taps: vec![good, bad] })).expect("room");
+    let ended = |wanted: u32| {
+        bench.wait(|event| match event {
+            RelayEvent::TapEnded { tap, why, .. } if tap.0 == wanted => Some(why.clone()),
+            _ => None,
+        })
+    };
+    let to_a = bench.address(a);
+    assert!(ended(2).expect("a reason").contains("out of the folder"));
+    // µ-law 0x9f is loud; only the caller says anything.
+    for sequence in 1..=10 {
+        let mut loud = packet(sequence);
+        loud[12..].iter_mut().enumerate().for_each(|(n, octet)| *octet = if n % 16 < 8 { 0x9f } else { 0x1f });
+        a_phone.send_to(&loud, to_a).expect("sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bench.relay.order(RelayCommand::Remove(call)).expect("room");
+    assert_eq!(ended(1), None);
+    let path = folder.path().join("made/call.wav");
+    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+    let file = std::fs::read(&path).expect("a file");
+    let loudest = |channel: usize| {
+        let samples =
+            file[44..].chunks_exact(4).map(|pair| i16::from_le_bytes([pair[2 * channel], pair[2 * channel + 1]]));
+        samples.map(i16::unsigned_abs).max()
+    };
+    assert!(loudest(0) > Some(1000), "{:?}", loudest(0));
+    assert_eq!(loudest(1), Some(0));
+    bench.relay.stop();
 }

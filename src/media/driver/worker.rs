@@ -16,6 +16,7 @@ use super::batch::{self, Arrivals, BATCH, BUFFER, Departures};
 use super::pace::Pace;
 use super::sockets::Sockets;
 use super::system::{Bell, Epoll, dropped};
+use super::taps::Taps;
 use crate::media::budget::LEG_BUDGET;
 use crate::media::shard::{Shard, SocketId};
 use crate::model::RelayCommand;
@@ -40,6 +41,7 @@ pub struct Worker {
     orders: Receiver<RelayCommand>,
     bell: Arc<Bell>,
     stopping: Arc<AtomicBool>,
+    taps: Taps,
     on_event: OnEvent,
     arrivals: Arrivals,
     departures: Departures,
@@ -81,6 +83,7 @@ impl Worker {
         orders: Receiver<RelayCommand>,
         bell: Arc<Bell>,
         stopping: Arc<AtomicBool>,
+        taps: Taps,
         on_event: OnEvent,
     ) -> io::Result<Worker> {
         epoll.borrow().watch(bell.fd(), BELL)?;
@@ -92,6 +95,7 @@ impl Worker {
             orders,
             bell,
             stopping,
+            taps,
             on_event,
             arrivals: Arrivals::new(),
             departures: Departures::new(),
@@ -163,6 +167,9 @@ impl Worker {
             }
         }
         self.shard.release_ports(now, &mut self.sockets);
+        while let Some(news) = self.shard.poll_tap() {
+            self.taps.take(news);
+        }
         while let Some(event) = self.shard.poll_event() {
             (self.on_event)(event);
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Config, LogFormat, Tls};
 use crate::base::settings::print_duration;
 use crate::jingle::config::{Connection, Login, Security};
+use crate::media::config::RelayConfig;
 use crate::model::{IceMode, SrtpPolicy};
 use crate::route::{Rule, services};
 use crate::sip::config::{CallerPolicy, HostPort, Trunk};
@@ -130,6 +131,14 @@ fn media(config: &Config) -> String {
         .text("tones", config.sounds.zone.name())
         .some("hold_music", config.sounds.hold_music.as_ref().map(ToString::to_string))
         .0
+        + &recording(media)
+}
+
+fn recording(media: &RelayConfig) -> String {
+    let settings = super::recording::settings(media);
+    let recording = settings.into_iter().fold(Table::new("[recording]"), |table, (key, value)| table.raw(key, value));
+    let token = media.fork_token.as_ref().map(|_| format!("\n# [fork] token {HIDDEN}\n"));
+    recording.0 + &token.unwrap_or_default()
 }
 
 fn dialplan(config: &Config) -> String {

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, routing, sounds, xmpp};
+use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, recording, routing, sounds, xmpp};
 use crate::base::settings::{Located, Problem, Problems, Section, Sheet};
-use crate::media::config::{MAX_SHARDS, RelayConfig};
+use crate::media::config::{MAX_SHARDS, RecordingConfig, RelayConfig};
 use crate::model::{IceMode, LegSpec};
 use crate::route::Names;
 use crate::{sip, web};
@@ -41,8 +41,10 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
     let (page, guest) = read_page(&mut root.section("web"), folder);
     let mut media_section = root.section("media");
     let sounds = sounds::read(root, &mut media_section, folder);
-    let (media, ice) = read_media(&mut media_section, &sip, &page);
+    let (mut media, ice) = read_media(&mut media_section, &sip, &page);
     drop(media_section);
+    media.recording = recording::read_recording(&mut root.section("recording"), folder, &state_directory);
+    media.fork_token = recording::read_fork(&mut root.section("fork"), folder);
     if sip.advertise.is_none() && sip.listen.iter().any(|l| l.address.ip().is_unspecified()) {
         sip.advertise = media.advertised(media.bind_v4.is_none()).first().map(ToString::to_string);
         if sip.advertise.is_none() {
@@ -233,6 +235,8 @@ fn read_media(section: &mut Section<'_>, sip: &sip::config::Config, page: &Page)
         ports: ports.map_or(PORTS, |p| p.value),
         ice_port: 0,
         shards: 1,
+        recording: RecordingConfig::default(),
+        fork_token: None,
     };
     advertise_own(section, &mut media);
     let is_local = addresses.iter().all(IpAddr::is_loopback);

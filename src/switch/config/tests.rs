@@ -127,7 +127,7 @@ calls = -1
 "#;
     let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
     let expected = [
-        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, sound, dialplan, user, \
+        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, recording, fork, sound, dialplan, user, \
          xmpp, trunk, rule, records, log, limits",
         &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
         "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
@@ -423,6 +423,8 @@ fn every_key_is_in_the_documents() {
         ("[web]", CONFIGURATION),
         ("[media]", CONFIGURATION),
         ("[records]", CONFIGURATION),
+        ("[recording]", CONFIGURATION),
+        ("[fork]", CONFIGURATION),
         ("[log]", CONFIGURATION),
         ("[limits]", CONFIGURATION),
         ("[dialplan]", CONFIGURATION),

@@ -42,6 +42,7 @@ function watch(call) {
   call.on("state", render);
   call.on("remotehold", render);
   call.on("remotemute", render);
+  call.on("recorded", render);
   call.on("path", render);
   call.on("video", render);
   call.on("notice", text => say(call, text));
@@ -123,6 +124,8 @@ $("mute").addEventListener("click", () => {
   desk.current?.mute(!desk.current.muted);
   render();
 });
+
+$("record").addEventListener("click", () => desk.current?.record(!desk.current.recorded));
 
 $("hold").addEventListener("click", () => {
   desk.current?.hold(!desk.current.held);

@@ -25,7 +25,7 @@ const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", 
  *
  * Events: `state` (CallState), `ended` (End; also told to a listener that comes late), `remotehold` (boolean),
  * `remotemute` (boolean), `digit` (string), `notice` (string), `stats` (Stats, five a second while somebody listens),
- * `track` (MediaStreamTrack), `video` (`localVideo` or `remoteVideo` is another), `path` (MediaPath), `error`
+ * `recorded` (boolean), `track` (MediaStreamTrack), `video` (`localVideo` or `remoteVideo` is another), `path` (MediaPath), `error`
  * (PatchcordError), `blocked` (the browser wants a click before it plays sound).
  */
 export class Call extends Emitter {
@@ -39,6 +39,8 @@ export class Call extends Emitter {
   /** The other side put this one on hold, or muted itself. */
   remoteHeld = false;
   remoteMuted = false;
+  /** Whether the talk is recorded; `null` where it cannot be. */
+  recorded = null;
   /** When the call was picked up, in milliseconds of `Date.now()`. */
   since = 0;
   /** @type {"" | "relayed" | "direct"} which way the media go, once it is known; `direct`: encrypted end to end */
@@ -145,6 +147,11 @@ export class Call extends Emitter {
     this.#applyMute();
     this._send("hold", { on });
     this.#tell();
+  }
+
+  /** Asks that the talk is recorded, or not any more; `recorded` tells what came of it. */
+  record(on = true) {
+    if (this.#phase === "connected") this._send("record", { on });
   }
 
   /** Closes the microphone, or opens it. */
@@ -273,6 +280,7 @@ export class Call extends Emitter {
       candidates: () => this.#exchange.heardCandidates(frame),
       hold: () => this.emit("remotehold", (this.remoteHeld = frame.on)),
       mute: () => this.emit("remotemute", (this.remoteMuted = frame.on)),
+      record: () => this.emit("recorded", (this.recorded = frame.on)),
       dtmf: () => this.emit("digit", frame.digit),
       media: () => this.#takePath(frame.path),
       notice: () => this.emit("notice", frame.text),

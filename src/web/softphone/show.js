@@ -38,6 +38,8 @@ export function render() {
   for (const id of ["call", "call-video"]) $(id).disabled = phone?.state !== "ready";
   $("camera").ariaPressed = String(Boolean(current?.localVideo));
   $("hold").disabled = !["connected", "held"].includes(state);
+  showWhen(current && current.recorded !== null, "record");
+  $("record").ariaPressed = String(Boolean(current?.recorded));
   $("mute").ariaPressed = String(Boolean(current?.muted));
   $("hold").ariaPressed = String(Boolean(current?.held));
   if (current) {
@@ -82,6 +84,7 @@ function noteText() {
   if (current?.held) return "The other side cannot hear you.";
   if (current?.remoteHeld) return "The other side put you on hold.";
   if (current?.remoteMuted) return "The other side is muted.";
+  if (current?.recorded) return "This call is recorded.";
   return current ? "" : (lastEnd?.text ?? "");
 }
 
