@@ -21,16 +21,17 @@ export const USERS = {
 /**
  * Starts a gateway with the demo trunk.
  * @param {{guest?: string | null, users?: Record<string, string>, origins?: string[], toml?: string, top?: string,
- *   web?: string, sip?: string, media?: string}} [options]
+ *   web?: string, sip?: string, media?: string, mediaPorts?: number}} [options]
  *   `toml`: more sections of the configuration; `top`: more keys before all sections; `web`, `sip`, `media`: more keys of
  *   these sections
  */
 export async function startGateway(options = {}) {
   const { guest = "web", users = USERS, origins = [], toml = "", top = "", web = "", sip = "", media = "" } = options;
+  const { mediaPorts: mediaPortCount = MEDIA_PORTS } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --release, or set PATCHCORD`);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "patchcord-"));
   const [httpPort, sipPort] = [await freePort(), await freePort()];
-  const ports = 20_000 + MEDIA_PORTS * Math.floor(Math.random() * 25);
+  const ports = 20_000 + MEDIA_PORTS * Math.floor(Math.random() * 20);
   const config = path.join(directory, "patchcord.toml");
   const records = path.join(directory, "calls.jsonl");
   const lines = [
@@ -46,7 +47,7 @@ export async function startGateway(options = {}) {
     `listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]`,
     sip,
     "[media]",
-    `ports = "${ports}-${ports + MEDIA_PORTS - 1}"`,
+    `ports = "${ports}-${ports + mediaPortCount - 1}"`,
     media,
     "[records]",
     `file = "${records}"`,
@@ -57,7 +58,7 @@ export async function startGateway(options = {}) {
   ];
   fs.writeFileSync(config, lines.join("\n") + "\n");
   const program = await start(BINARY, ["--config", config], { ready: /^Ready\b/m });
-  const mediaPorts = { from: ports, to: ports + MEDIA_PORTS - 1 };
+  const mediaPorts = { from: ports, to: ports + mediaPortCount - 1 };
   return new Gateway({ program, directory, httpPort, sipPort, records, users, mediaPorts });
 }
 

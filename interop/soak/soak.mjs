@@ -1,0 +1,178 @@
+/**
+ * Minutes of calls set up and torn down at random: plain, with keys in the description, translated; hung up by either
+ * side, given up while it rings, refused. In the end nothing may be left of them, and every one has its record.
+ */
+import fs from "node:fs";
+import { startGateway } from "../lib/gateway.mjs";
+import { freePort } from "../lib/net.mjs";
+import { afterAll, check, pause, run, test, until } from "../lib/tests.mjs";
+import { Party } from "./party.mjs";
+
+const NIGHTLY_MINUTES = 30;
+const isNightly = process.argv.includes("--nightly");
+process.argv = process.argv.filter(word => word !== "--nightly");
+const MINUTES = Number(process.env.SOAK_MINUTES ?? (isNightly ? NIGHTLY_MINUTES : 3));
+/** New calls a second, and the longest of them. */
+const CALLS_A_SECOND = 8;
+const LONGEST_MS = 6_000;
+/** Two pairs a call, each of which rests for ten seconds after it. */
+const MEDIA_PORTS = 2_000;
+const SAMPLE_MS = 2_000;
+/** How long threads that write files wait for more of it before they end, and some. */
+const IDLE_MS = 30_000;
+/** How much more memory than in the second fifth of the time the gateway may hold in the last one. */
+const GROWTH_KB = 4_096;
+const GROWTH_SHARE = 0.05;
+/** Which kinds there are, and how the caller speaks. The second digit of the number called says the kind. */
+const KINDS = {
+  plain: { digit: 0, format: "pcmu" },
+  sdes: { digit: 1, format: "pcmu", protect: true },
+  translated: { digit: 2, format: "opus" },
+};
+const ENDS = ["caller", "caller", "caller", "callee", "callee", "callee", "cancel", "refuse"];
+
+const pick = list => list[Math.floor(Math.random() * list.length)];
+const ports = [await freePort(), await freePort()];
+const gateway = await startGateway({
+  mediaPorts: MEDIA_PORTS,
+  sip: "srtp_over_plain = true",
+  toml: `
+[[trunk]]
+name = "left"
+address = "127.0.0.1:${ports[0]}"
+srtp_over_plain = true
+[[trunk]]
+name = "right"
+address = "127.0.0.1:${ports[1]}"
+codecs = ["PCMU"]
+srtp = "off"
+[[rule]]
+when = { entry = "trunk:left", to = "+1555*" }
+dial = "trunk:right"
+`,
+});
+afterAll(() => gateway.stop());
+const [left, right] = [await new Party(ports[0], gateway.sipPort).open(), await new Party(ports[1], gateway.sipPort).open()];
+afterAll(() => [left, right].forEach(party => party.close()));
+
+const process_ = what => `/proc/${gateway.pid}/${what}`;
+const count = what => fs.readdirSync(process_(what)).length;
+const rssKb = () => Number(fs.readFileSync(process_("status"), "utf8").match(/^VmRSS:\s+(\d+)/m)[1]);
+const median = list => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+
+/** Callees that ring, by the number that was called. */
+const expected = new Map();
+right.ring = (side, number) => expected.get(number)?.(side);
+
+let made = 0;
+const faults = [];
+const tally = {};
+
+/** One call from its beginning to its end. */
+async function oneCall(kindName, end) {
+  const kind = KINDS[kindName];
+  const number = `+1555${kind.digit}${String(made++ % 1_000_000).padStart(6, "0")}`;
+  tally[`${kindName} ${end}`] = (tally[`${kindName} ${end}`] ?? 0) + 1;
+  const rings = new Promise(resolve => expected.set(number, resolve));
+  const caller = await left.call(number, kind);
+  const callee = await Promise.race([rings, caller.answered.then(() => null, error => Promise.reject(error))]);
+  expected.delete(number);
+  await pause(Math.random() * 200);
+  if (end === "refuse") {
+    right.refuse(callee);
+    await caller.ended;
+    if (caller.status !== 486) throw new Error(`a refused call got ${caller.status}`);
+    return;
+  }
+  if (end === "cancel") {
+    left.cancel(caller);
+    await Promise.all([caller.ended, callee.ended]);
+    return;
+  }
+  await right.answer(callee);
+  await caller.answered;
+  await pause(Math.random() * LONGEST_MS);
+  if (end === "caller") left.bye(caller);
+  else right.bye(callee);
+  judge(kindName, await Promise.all([caller.ended, callee.ended]));
+}
+
+/** The last packets of one may come when the other is gone; what comes must have no gap. */
+function judge(kindName, [caller, callee]) {
+  for (const [side, mine, theirs] of [["caller", caller, callee], ["callee", callee, caller]]) {
+    if (mine.gaps || mine.forged) faults.push(`${kindName}: the ${side} missed ${mine.gaps} packets, ${mine.forged} were forged`);
+    if (theirs.sent > 50 && mine.heard < theirs.sent * 0.5) {
+      faults.push(`${kindName}: the ${side} heard ${mine.heard} packets of ${theirs.sent}`);
+    }
+  }
+}
+
+async function guarded(kindName, end) {
+  try {
+    let timer;
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it is not over")), LONGEST_MS + 30_000)));
+    await Promise.race([oneCall(kindName, end), late]).finally(() => clearTimeout(timer));
+  } catch (error) {
+    faults.push(`${kindName}, ${end}: ${error.message}`);
+  }
+}
+
+test(`after ${MINUTES} minutes of calls at random nothing of them is left, and each has its record`, async t => {
+  t.onFailure(() => `the gateway said:\n${gateway.program.tail(40)}`);
+  await Promise.all(Object.keys(KINDS).flatMap(kind => ENDS.slice(3).map(end => guarded(kind, end))));
+  check(!faults.length, `before it began:\n${faults.slice(0, 20).join("\n")}`);
+  const before = { fds: await settled("fd"), threads: count("task") };
+
+  const samples = [];
+  const calls = new Set();
+  const [began, ends] = [Date.now(), Date.now() + MINUTES * 60_000];
+  for (let sampled = 0; Date.now() < ends;) {
+    const call = guarded(pick(Object.keys(KINDS)), pick(ENDS)).finally(() => calls.delete(call));
+    calls.add(call);
+    if (Date.now() - sampled >= SAMPLE_MS) {
+      samples.push(rssKb());
+      sampled = Date.now();
+      // The program's whole output is kept by whoever started it; half an hour of it is too much.
+      gateway.program.output = gateway.program.output.slice(-100_000);
+    }
+    await pause((-Math.log(1 - Math.random()) * 1000) / CALLS_A_SECOND);
+  }
+  await Promise.all(calls);
+
+  const fifth = n => median(samples.slice(Math.floor((samples.length * n) / 5), Math.ceil((samples.length * (n + 1)) / 5)));
+  const [early, late] = [fifth(1), fifth(4)];
+  const minutes = (Date.now() - began) / 60_000;
+  console.log(`${made} calls in ${minutes.toFixed(1)} min; memory ${early} kB in the second fifth, ${late} kB in the last`);
+  console.log(Object.entries(tally).map(([what, n]) => `${what}: ${n}`).join(", "));
+  check(!faults.length, `${faults.length} faults:\n${faults.slice(0, 20).join("\n")}`);
+  check(late - early <= Math.max(GROWTH_KB, early * GROWTH_SHARE), `memory grew from ${early} kB to ${late} kB`);
+
+  await until("its sockets to be closed", () => count("fd") <= before.fds, { ms: IDLE_MS });
+  await until("its threads to be gone", () => count("task") <= before.threads, { ms: IDLE_MS });
+  const records = await until("a record of each call", () => gateway.callRecords().length >= made && gateway.callRecords());
+  judgeRecords(records);
+}, { ms: MINUTES * 60_000 + 120_000 });
+
+/** How many there are when it does not change any more. */
+async function settled(what) {
+  let last = -1;
+  return until(`a steady number in ${what}`, async () => {
+    const before = last;
+    last = count(what);
+    await pause(500);
+    return before === last && last;
+  });
+}
+
+function judgeRecords(records) {
+  check(records.length === made, `${made} calls have ${records.length} records`);
+  const causes = {};
+  for (const record of records) causes[record.cause] = (causes[record.cause] ?? 0) + 1;
+  console.log(`causes: ${JSON.stringify(causes)}`);
+  const strange = records.filter(r => !["normal", "cancelled", "busy"].includes(r.cause));
+  check(!strange.length, `${strange.length} calls ended strangely: ${JSON.stringify(strange[0])}`);
+  const lossy = records.filter(r => r.media.some(side => side.lost_in > 0 || side.refused > 0));
+  check(!lossy.length, `${lossy.length} calls lost packets: ${JSON.stringify(lossy[0]?.media)}`);
+}
+
+await run();
