@@ -7,9 +7,6 @@ use std::time::Instant;
 /// socket that it shares.
 pub const LEG_BUDGET: u16 = 64;
 
-/// Connectivity checks that are looked at in one turn of a shard: they may come from anybody.
-pub const CHECK_BUDGET: u16 = 256;
-
 /// What has been taken of the turn that began at `turn`.
 #[derive(Debug, Clone, Copy)]
 struct Account {
@@ -52,11 +49,10 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Budgets {
     legs: Vec<Option<Account>>,
-    checks: Option<Account>,
 }
 
 impl Budgets {
-    /// A datagram of a leg.
+    /// A datagram of a leg, or a connectivity check that names it: those that name none cost next to nothing.
     pub fn take(&mut self, now: Instant, place: usize) -> Verdict {
         if self.legs.len() <= place {
             self.legs.resize(place + 1, None);
@@ -65,11 +61,6 @@ impl Budgets {
             Some(account) => account.get_or_insert(Account::new(now)).take(now, LEG_BUDGET),
             None => Verdict::Refused,
         }
-    }
-
-    /// A connectivity check.
-    pub fn take_check(&mut self, now: Instant) -> Verdict {
-        self.checks.get_or_insert(Account::new(now)).take(now, CHECK_BUDGET)
     }
 
     /// So many of a leg's datagrams, in all, never came in, because they were more than its socket holds; returns

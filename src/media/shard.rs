@@ -165,22 +165,13 @@ impl Shard {
             Use::Rtcp(place) if what == Kind::Rtcp => Some(*place),
             Use::Rtcp(_) => None,
             Use::Shared if what == Kind::Stun => {
-                if self.budgets.take_check(now) == Verdict::Granted {
-                    self.handle_stun(now, from, buffer.get(..length)?);
-                }
+                self.handle_stun(now, from, buffer.get(..length)?);
                 return None;
             }
             Use::Shared => self.peers.get(&from).copied(),
         };
-        if let (Some(place), true) = (place, self.is_shared(socket)) {
-            match self.budgets.take(now, place) {
-                Verdict::Granted => {}
-                Verdict::RefusedFirst => {
-                    self.tell_of_storm(place);
-                    return None;
-                }
-                Verdict::Refused => return None,
-            }
+        if place.is_some_and(|place| self.is_shared(socket) && !self.may_take(now, place)) {
+            return None;
         }
         let Some(place) = place else {
             self.strangers += 1;
@@ -333,6 +324,15 @@ impl Shard {
         }
     }
 
+    /// Whether a leg has not had its share of the turn on a socket that others need too.
+    fn may_take(&mut self, now: Instant, place: usize) -> bool {
+        let verdict = self.budgets.take(now, place);
+        if verdict == Verdict::RefusedFirst {
+            self.tell_of_storm(place);
+        }
+        verdict == Verdict::Granted
+    }
+
     fn tell_of_storm(&self, place: usize) {
         if let Some(leg) = self.legs.get(place) {
             warn!(call = %leg.call(), leg = %leg.id(), "more comes in on this leg than it may take; the rest is dropped");
@@ -406,6 +406,9 @@ impl Shard {
             self.strangers += 1;
             return;
         };
+        if !self.may_take(now, place) {
+            return;
+        }
         self.with_leg(now, place, |leg, cx| leg.receive_stun(cx, from, datagram));
         self.after(now, place);
     }

@@ -15,7 +15,7 @@ use patchcord::model::{
 
 use super::world::{CALL, Speaker, World, at, phone, plain_leg};
 
-const ROUNDS: u64 = 300;
+const ROUNDS: u64 = 100;
 
 fn leg_ids(count: usize) -> Vec<LegId> {
     let mut mint = LegMint::heard(AdapterId(1));
