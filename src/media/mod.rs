@@ -11,6 +11,7 @@ pub mod budget;
 pub mod codec;
 pub mod config;
 pub mod driver;
+pub mod dtmf;
 pub mod leg;
 pub mod outbox;
 mod reconcile;

@@ -352,7 +352,7 @@ impl Shard {
         length: usize,
     ) -> Option<Outgoing> {
         let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, from, buffer, length))??;
-        if heard.content == Content::Events {
+        if heard.content == Content::Events || self.legs.get(place).is_some_and(Leg::hears_a_tone) {
             self.after(now, place);
         }
         let leg = self.legs.get(place)?;

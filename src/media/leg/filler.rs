@@ -201,7 +201,7 @@ impl Leg {
         if self.filler.poll_timeout().is_none_or(|at| cx.now < at) {
             return;
         }
-        let Some(to) = self.target().filter(|_| !self.is_speaking() && !self.keypad.is_sounding()) else {
+        let Some(to) = self.target().filter(|_| !self.is_speaking() && !self.is_keying()) else {
             return self.filler.put_off(cx.now);
         };
         let Some(remote) = &self.remote else { return self.filler.put_off(cx.now) };

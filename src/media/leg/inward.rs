@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{Context, Leg};
+use crate::base::{CallId, LegId};
 use crate::media::bridge::Content;
 use crate::model::{Dtmf, RelayEvent};
 use crate::rtp::event::Key;
@@ -48,6 +49,7 @@ impl Leg {
         if heard.content == Content::Events {
             self.tell_digits(cx);
         }
+        let heard = if heard.content == Content::Speech { self.hear_tones(cx, heard, buffer) } else { heard };
         self.wants.receives.then_some(heard)
     }
 
@@ -91,10 +93,15 @@ impl Leg {
     pub(super) fn tell_digits(&mut self, cx: &mut Context) {
         let (call, leg) = (self.call, self.id);
         while let Some(key) = self.hearing.keys().poll_key() {
-            cx.events.push_back(match key {
-                Key::Pressed(digit) => RelayEvent::Pressed { call, leg, digit },
-                Key::Released(Dtmf { digit, duration }) => RelayEvent::Dtmf { call, leg, digit, duration },
-            });
+            cx.events.push_back(news_of(call, leg, key));
         }
+    }
+}
+
+/// What is told of a key.
+pub(super) fn news_of(call: CallId, leg: LegId, key: Key) -> RelayEvent {
+    match key {
+        Key::Pressed(digit) => RelayEvent::Pressed { call, leg, digit },
+        Key::Released(Dtmf { digit, duration }) => RelayEvent::Dtmf { call, leg, digit, duration },
     }
 }

@@ -12,6 +12,7 @@ mod filler;
 pub mod hearing;
 pub mod ice;
 mod inward;
+mod keys;
 pub mod latch;
 pub mod link;
 mod outward;
@@ -43,6 +44,7 @@ use self::digits::{EventFormat, Keypad};
 use self::filler::Filler;
 use self::hearing::Hearing;
 use self::ice::IcePath;
+use self::keys::ToneKeys;
 use self::link::Link;
 use self::speech::Speaking;
 use self::track::Track;
@@ -107,6 +109,7 @@ pub struct Leg {
     filler: Filler,
     control: Control,
     keypad: Keypad,
+    tones: ToneKeys,
     watch: Watch,
     quality: quality::Quality,
     /// When the shard looks after the leg next.
@@ -140,6 +143,7 @@ impl Leg {
             filler: Filler::default(),
             control: Control::new(cx.now, cx.dice),
             keypad: Keypad::default(),
+            tones: ToneKeys::default(),
             watch: Watch::default(),
             quality: quality::Quality::default(),
             scheduled: None,
@@ -203,6 +207,7 @@ impl Leg {
         self.filler.want(cx.now, graph.keeps_sending && graph.sends);
         self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears.clone() };
         self.watch.expect(cx.now, graph.answered && graph.receives);
+        self.want_tones(cx, graph.keys);
         self.settle(cx);
         changed
     }

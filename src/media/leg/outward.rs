@@ -39,7 +39,7 @@ impl Leg {
         if heard.content == Content::Speech {
             self.stop_speaking();
         }
-        if self.keypad.is_sounding() {
+        if self.is_keying() {
             return None;
         }
         if heard.content == Content::Events && self.is_speaking() {
@@ -81,8 +81,11 @@ impl Leg {
         Some(Outgoing { socket: self.link.wires.rtp, to, start, end: start + length })
     }
 
-    /// Queues a digit; `false` if it is none, too many wait, or the peer takes no events.
+    /// Queues a digit, as a tone if that is wanted; `false` if it is none, too many wait, or the peer cannot be told.
     pub fn press(&mut self, now: Instant, digit: char, duration: Duration) -> bool {
+        if self.says_tones() {
+            return self.press_tone(now, digit, duration);
+        }
         self.event_format.is_some() && self.keypad.press(now, digit, duration)
     }
 
@@ -93,6 +96,7 @@ impl Leg {
             self.hearing.keys().handle_timeout(cx.now);
             self.tell_digits(cx);
         }
+        self.wake_tones(cx);
         self.settle(cx);
         self.speak(cx);
         self.fill(cx);
@@ -107,7 +111,7 @@ impl Leg {
         let watch = self.watch.poll_timeout(self.last_life(), self.patience());
         let speech = self.speaking.as_ref().and_then(|s| s.poll_timeout());
         let filler = self.filler.poll_timeout();
-        let keys = [self.hearing.poll_timeout(), self.keypad.poll_timeout()];
+        let keys = [self.hearing.poll_timeout(), self.keypad.poll_timeout(), self.tones.poll_timeout()];
         let others = [self.link.poll_timeout(), watch, speech, filler].into_iter().chain(keys);
         others.flatten().fold(self.control.poll_timeout(), Instant::min)
     }

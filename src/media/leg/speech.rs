@@ -204,23 +204,29 @@ impl Leg {
 
     fn speak_once(&mut self, at: Instant, outbox: &mut Outbox) {
         let target = self.target();
-        let is_sounding = self.keypad.is_sounding();
+        let is_sounding = self.is_keying();
         let Some(speaking) = &mut self.speaking else { return };
         let event_goes_on = speaking.event.is_some_and(|event| at < event.until);
         let Some(to) = target.filter(|_| !is_sounding && !event_goes_on) else {
             speaking.goes_on = false;
             return;
         };
-        let mut buffer = outbox.buffer();
-        buffer.resize(FIXED_HEADER + MAX_PAYLOAD + TAG, 0);
+        let mut buffer = room(outbox);
         let encoded = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + MAX_PAYLOAD);
         let Some(length) = encoded.and_then(|place| speaking.encode(place)) else {
             speaking.goes_on = false;
             return outbox.put_back(buffer);
         };
         let marker = !std::mem::replace(&mut speaking.goes_on, true);
-        let fields = self.track.frame(at, marker, speaking.payload_type, speaking.clock_hz);
-        self.clock_hz = speaking.clock_hz;
+        let (payload_type, clock_hz) = (speaking.payload_type, speaking.clock_hz);
+        self.send_frame(outbox, to, buffer, OwnFrame { at, marker, payload_type, clock_hz, length });
+    }
+
+    /// Sends a frame of our own making, whose payload stands in the buffer behind the room for its header.
+    pub(super) fn send_frame(&mut self, outbox: &mut Outbox, to: SocketAddr, mut buffer: Vec<u8>, frame: OwnFrame) {
+        let OwnFrame { at, marker, payload_type, clock_hz, length } = frame;
+        let fields = self.track.frame(at, marker, payload_type, clock_hz);
+        self.clock_hz = clock_hz;
         fields.write_new(&mut buffer);
         match self.link.seal.protect_rtp(&mut buffer, FIXED_HEADER + length) {
             Ok(whole) => {
@@ -231,4 +237,20 @@ impl Leg {
             Err(_) => outbox.put_back(buffer),
         }
     }
+}
+
+/// A frame of our own making: when it is due, how it goes out, and how long its payload is.
+pub(super) struct OwnFrame {
+    pub(super) at: Instant,
+    pub(super) marker: bool,
+    pub(super) payload_type: u8,
+    pub(super) clock_hz: u32,
+    pub(super) length: usize,
+}
+
+/// A buffer with room for a packet of speech.
+pub(super) fn room(outbox: &mut Outbox) -> Vec<u8> {
+    let mut buffer = outbox.buffer();
+    buffer.resize(FIXED_HEADER + MAX_PAYLOAD + TAG, 0);
+    buffer
 }

@@ -9,6 +9,7 @@ mod codecs;
 mod dtls;
 mod hostile;
 pub mod ice;
+mod keys;
 mod pairings;
 mod peers;
 mod phones;
