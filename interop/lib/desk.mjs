@@ -8,7 +8,7 @@ import { freePort } from "./net.mjs";
 import { afterAll, check } from "./tests.mjs";
 import { toneSeconds, writeTone } from "./tones.mjs";
 
-const RTP_PORTS = 20;
+const RTP_PORTS = 40;
 
 /**
  * Gives a maker of desk phones, all of which hear the same tone in their microphone.
@@ -20,13 +20,13 @@ export function desksOf(gateway, hz, rhythm) {
   const wav = writeTone(path.join(directory, "phone.wav"), hz, { seconds: 90, rate: 8_000, rhythm });
 
   /** @param t the test, at whose end the phone goes @param options `options`: more of the account, from `;` on */
-  return async (t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts } = {}) => {
+  return async (t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts, config } = {}) => {
     const rtp = await freePort();
     const account =
       `<sip:${user}@127.0.0.1>;outbound="sip:${gateway.sip};transport=${transport}";auth_user=${user};` +
       `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
     const [port, control, console] = [await freePort(), await freePort(), await freePort()];
-    const phone = new Baresip({ directory, port, control, account, wav, modules, contacts, console, rtp: `${rtp}-${rtp + RTP_PORTS}` });
+    const phone = new Baresip({ directory, port, control, account, wav, modules, contacts, console, config, rtp: `${rtp}-${rtp + RTP_PORTS}` });
     t.after(() => phone.stop());
     t.onFailure(() => `baresip: ${phone.types().join(" ")}\n${phone.log().slice(-1500)}`);
     await phone.start();

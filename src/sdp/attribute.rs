@@ -122,6 +122,8 @@ pub(super) fn connection(line: &Line<'_>) -> Result<Option<IpAddr>, SdpError> {
 pub(super) fn bandwidth(line: &Line<'_>) -> Option<u32> {
     match parse_sdp_line(&format!("b={}", line.value), line.number).ok()?.sdp_type {
         SdpType::Bandwidth(SdpBandwidth::As(kbps)) => Some(kbps),
+        // RFC 3890: bits a second, without the headers below RTP.
+        SdpType::Bandwidth(SdpBandwidth::Tias(bits)) => Some(bits.div_ceil(1000)),
         _ => None,
     }
 }

@@ -399,3 +399,11 @@ fn a_certificate_may_stand_in_any_profile_and_goes_before_keys_beside_it() {
         assert_eq!(again(&offer), offer);
     }
 }
+
+#[test]
+fn what_a_stream_may_take_is_read_in_either_unit() {
+    for (line, kbps) in [("b=AS:512", Some(512)), ("b=TIAS:512001", Some(513)), ("b=RR:0", None), ("b=AS:many", None)] {
+        let description = parsed(&format!("m=video 4002 RTP/AVP 96\n{line}\na=rtpmap:96 VP8/90000"));
+        assert_eq!(description.streams[0].bandwidth_kbps, kbps, "{line}");
+    }
+}

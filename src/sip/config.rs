@@ -153,6 +153,9 @@ pub struct Trunk {
     /// where the address tells nobody apart.
     #[serde(default)]
     pub same_port: bool,
+    /// Whether it carries pictures. Telephone networks do not, and some refuse a call that offers any.
+    #[serde(default)]
+    pub video: bool,
     /// Whether its media are to be protected.
     #[serde(default)]
     pub srtp: SrtpPolicy,
@@ -191,6 +194,7 @@ impl Trunk {
             user_phone: false,
             codecs: Vec::new(),
             same_port: false,
+            video: false,
             srtp: SrtpPolicy::default(),
             srtp_over_plain: false,
             dtmf: KeyPolicy::default(),

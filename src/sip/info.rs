@@ -15,7 +15,7 @@ use super::message::Headers;
 use crate::model::Dtmf;
 
 /// What we take in an INFO.
-pub const ACCEPT: &str = "application/dtmf-relay, application/dtmf";
+pub const ACCEPT: &str = "application/dtmf-relay, application/dtmf, application/media_control+xml";
 /// The type of the first form.
 pub const RELAY: &str = "application/dtmf-relay";
 /// The type of the bare key.

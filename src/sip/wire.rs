@@ -47,6 +47,8 @@ pub enum Purpose {
     Cancel,
     /// A key of a keypad.
     Key,
+    /// A wish for a whole picture.
+    Refresh,
 }
 
 /// What all sessions share.
@@ -220,6 +222,7 @@ fn word(signal: &Signal) -> &'static str {
         Signal::Refuse { .. } => "refuse",
         Signal::Solicit(_) => "solicit",
         Signal::Dtmf(_) => "dtmf",
+        Signal::Refresh => "refresh",
         Signal::Hangup(_) => "hangup",
         _ => "other",
     }

@@ -123,6 +123,8 @@ struct Policy {
     keys_in_words: bool,
     dtmf: KeyPolicy,
     keeps_sending: bool,
+    /// It is never offered pictures, nor answered with any.
+    is_blind: bool,
 }
 
 /// What it says of the media of each trunk, and of everybody else's.
@@ -139,19 +141,22 @@ impl Policies {
             keys_in_words: t.srtp_over_plain,
             dtmf: t.dtmf,
             keeps_sending: t.keep_sending,
+            is_blind: !t.video,
         };
         let others = Policy {
             srtp: config.srtp,
             keys_in_words: config.srtp_over_plain,
             dtmf: config.dtmf,
             keeps_sending: config.keep_sending,
+            is_blind: false,
         };
         Policies { trunks: config.trunks.iter().map(|(name, t)| (name.clone(), trunk(t))).collect(), others }
     }
 
     fn apply(&self, trunk: Option<&str>, abilities: Abilities) -> Abilities {
         let policy = trunk.and_then(|name| self.trunks.get(name)).copied().unwrap_or(self.others);
-        let abilities = Abilities { keeps_sending: policy.keeps_sending, ..abilities };
+        let (keeps_sending, video) = (policy.keeps_sending, abilities.video && !policy.is_blind);
+        let abilities = Abilities { keeps_sending, video, ..abilities };
         abilities.with_srtp(policy.srtp, policy.keys_in_words).with_keys(policy.dtmf)
     }
 }

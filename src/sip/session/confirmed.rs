@@ -7,6 +7,7 @@ use tracing::{debug, warn};
 use super::change::{Ours, Theirs};
 use super::keys::Keys;
 use super::proof::Proof;
+use super::refresh::Refreshing;
 use super::unacknowledged::{Due, Unacknowledged};
 use super::{At, Stage, abilities, broken};
 use crate::model::{Answer, Cause, Hangup, Signal};
@@ -15,6 +16,7 @@ use crate::sip::flow::Flow;
 use crate::sip::hear::{self, Body};
 use crate::sip::info::{self, Info};
 use crate::sip::message::{Header, Method, Name, Request, Response, Text};
+use crate::sip::refresh::{self, Control};
 use crate::sip::transaction::TransactionId;
 use crate::sip::wire::ALLOW;
 use crate::sip::{cause, say};
@@ -38,6 +40,8 @@ pub struct Confirmed {
     pub(super) proof: Proof,
     /// Keys that the peer is told of.
     pub(super) keys: Keys,
+    /// Whole pictures that the peer is asked for.
+    pub(super) refreshing: Refreshing,
     /// The call hung up before the ACK came; the callee's side may not say BYE until then (RFC 3261 §15).
     hangup: Option<Hangup>,
 }
@@ -54,6 +58,7 @@ impl Confirmed {
             theirs: None,
             proof: Proof::default(),
             keys: Keys::default(),
+            refreshing: Refreshing::default(),
             hangup: None,
         }
     }
@@ -75,6 +80,7 @@ impl Confirmed {
             Signal::Answer(answer) => return self.say_answer(at, answer),
             Signal::Refuse { exchange, cause } => return self.say_refuse(at, exchange, cause),
             Signal::Dtmf(dtmf) => self.say_key(at, dtmf),
+            Signal::Refresh => self.say_refresh(at),
             Signal::Hangup(hangup) => return self.say_hangup(at, hangup),
             // All that a telephone has no word for.
             _ => debug!(leg = %at.leg.id, "has no word on this wire; left out"),
@@ -230,6 +236,9 @@ fn answer_info(at: &mut At<'_>, request: &Request) -> Response {
     if request.body.is_empty() {
         return Response::to(request, 200);
     }
+    if is_control(&request.headers) {
+        return answer_control(at, request);
+    }
     match info::read(&request.headers, &request.body) {
         Info::Digit(dtmf) => {
             at.hear(Signal::Dtmf(dtmf));
@@ -242,6 +251,22 @@ fn answer_info(at: &mut At<'_>, request: &Request) -> Response {
         Info::Garbled => Response::to(request, 400).with_reason("Bad Request - the body names no key"),
         Info::Foreign => Response::to(request, 415).with(Header::new(Name::Accept, Text::fixed(info::ACCEPT))),
     }
+}
+
+fn is_control(headers: &crate::sip::message::Headers) -> bool {
+    headers.content_type().is_ok_and(|t| t.is_some_and(|t| t.media_type.eq_ignore_ascii_case(refresh::TYPE)))
+}
+
+/// RFC 5168 §5: the request is taken as soon as it is understood; the whole picture follows in the media.
+fn answer_control(at: &mut At<'_>, request: &Request) -> Response {
+    match refresh::read(&request.body) {
+        Control::Refresh => at.hear(Signal::Refresh),
+        Control::Other => debug!(leg = %at.leg.id, "says what it could not do for our pictures"),
+        Control::Garbled => {
+            return Response::to(request, 400).with_reason("Bad Request - the body is no media control");
+        }
+    }
+    Response::to(request, 200)
 }
 
 /// The 2xx of a change.

@@ -20,6 +20,7 @@ pub mod incoming;
 pub mod keys;
 pub mod media;
 pub mod proof;
+mod refresh;
 pub mod unacknowledged;
 
 use std::time::Instant;
@@ -142,6 +143,9 @@ impl Leg {
             }
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_response(at, transaction, response),
             (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_response(at, transaction, &response),
+            (Stage::Confirmed(confirmed), Purpose::Refresh) => {
+                confirmed.handle_refresh_response(at, transaction, &response)
+            }
             (Stage::Ended(ended), Purpose::Bye) => ended.handle_response(at, response),
             (stage, Purpose::Reinvite) => {
                 at.late_reinvite(transaction, &response, stage.dialog());
@@ -157,6 +161,7 @@ impl Leg {
             (Stage::Calling(calling), Purpose::Invite) => calling.handle_failure(at, tell),
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_failure(at, tell),
             (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_failure(at),
+            (Stage::Confirmed(confirmed), Purpose::Refresh) => confirmed.handle_refresh_failure(at),
             (stage, _) => stage,
         });
     }

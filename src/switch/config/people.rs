@@ -123,6 +123,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let from_domain = section.text("from_domain", "a domain, such as \"example.org\"");
     let asserted_identity = section.flag("asserted_identity").is_some_and(|f| f.value);
     let user_phone = section.flag("user_phone").is_some_and(|f| f.value);
+    let video = section.flag("video").is_some_and(|f| f.value);
     let same_port = section.flag("same_port").is_some_and(|f| f.value);
     let srtp = read_srtp(section);
     let srtp_over_plain = section.flag("srtp_over_plain").is_some_and(|f| f.value);
@@ -162,6 +163,7 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
         user_phone,
         codecs: codecs.unwrap_or_default().into_iter().map(|c| c.value).collect(),
         same_port,
+        video,
         srtp,
         srtp_over_plain,
         dtmf,

@@ -180,6 +180,7 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .flag("asserted_identity", trunk.asserted_identity)
         .flag("user_phone", trunk.user_phone)
         .flag("same_port", trunk.same_port)
+        .flag("video", trunk.video)
         .text("srtp", srtp(trunk.srtp))
         .flag("srtp_over_plain", trunk.srtp_over_plain)
         .text("dtmf", trunk.dtmf.word())

@@ -1,6 +1,6 @@
 import { Emitter, Figures, PatchcordError, lostEnd } from "./patchcord-base.js";
 import { Exchange } from "./patchcord-exchange.js";
-import { Tracks, hasVideo, noVideo, transceiver } from "./patchcord-tracks.js";
+import { Tracks, hasVideo, transceiver } from "./patchcord-tracks.js";
 
 /**
  * @typedef {"calling" | "ringing" | "early" | "incoming" | "connected" | "held" | "ended"} CallState
@@ -14,6 +14,7 @@ import { Tracks, hasVideo, noVideo, transceiver } from "./patchcord-tracks.js";
  *   `video`: with the own camera. `stream`: tracks of the page's own instead of the devices.
  */
 
+const NO_VIDEO = "The other side does not take video.";
 const STATS_MS = 200;
 const DTMF_MS = 160;
 const DTMF_GAP_MS = 80;
@@ -163,14 +164,13 @@ export class Call extends Emitter {
   }
 
   /**
-   * Shows the own camera to the other side, or stops. Only in a direct call; whether the other side takes it shows
-   * `localVideo`, and a `notice` if not.
-   * @param {MediaTrackConstraints} [constraints] @throws {PatchcordError} `no-video`, `no-camera`, `wrong-state`
+   * Shows the own camera to the other side, or stops. Whether the other side takes it shows `localVideo`, and a
+   * `notice` if not.
+   * @param {MediaTrackConstraints} [constraints] @throws {PatchcordError} `no-camera`, `wrong-state`
    */
   async showCamera(on = true, constraints) {
     if (this.#phase !== "connected") throw new PatchcordError("wrong-state", "Video begins when the call is answered.");
     if (on === Boolean(this.localVideo)) return;
-    if (on && this.path !== "direct") throw noVideo(this.path);
     if (on) await this._openCamera(constraints);
     else this.#closeCamera();
     await this.#exchange.offerNext();
@@ -333,7 +333,6 @@ export class Call extends Emitter {
     if (path === this.path) return;
     this.path = path;
     this.emit("path", path);
-    if (path !== "direct" && this.localVideo) this.#withoutVideo();
   }
 
   /** After offer and answer. `taken`: somebody takes what the own camera shows, if it shows something */
@@ -345,7 +344,7 @@ export class Call extends Emitter {
   /** Nobody takes what the own camera shows. */
   #withoutVideo() {
     this.#closeCamera();
-    this.emit("notice", noVideo(this.path).message);
+    this.emit("notice", NO_VIDEO);
   }
 
   #heardError({ code, text, about, cause }) {

@@ -179,8 +179,10 @@ export class Exchange {
         await this.#apply("answer", sdp);
       }
       this.#standsIn = final ? "" : sdp;
+      if (final) this.#settle();
     } else if (final) {
       await this.#apply("answer", sdp);
+      this.#settle();
     } else {
       await this.#apply("pranswer", sdp).catch(error => this.#withoutProvisional(error, sdp));
     }
@@ -196,7 +198,6 @@ export class Exchange {
   async #apply(type, sdp) {
     await this.#pc.setRemoteDescription({ type, sdp });
     await this.#candidates.addKept(this.#pc);
-    if (type === "answer") this.#settle();
   }
 
   /** After offer and answer: what there is to see, and, if the offer was this side's, whether its pictures are taken. */

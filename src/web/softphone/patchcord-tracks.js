@@ -1,5 +1,5 @@
 /** What one call sends and plays: the microphone, the camera, the other side's sound and pictures. */
-import { PatchcordError, openCamera, openMicrophone, preferCodecs } from "./patchcord-base.js";
+import { openCamera, openMicrophone, preferCodecs } from "./patchcord-base.js";
 
 export class Tracks {
   /** Sends the own sound, sends the own pictures. */
@@ -173,11 +173,4 @@ export function hasVideo(sdp) {
 
 function kind(one) {
   return one.receiver.track.kind;
-}
-
-export function noVideo(path) {
-  const text = path === "relayed"
-    ? "This call goes through the gateway, which carries sound alone: there is no video."
-    : "The other side does not take video.";
-  return new PatchcordError("no-video", text);
 }

@@ -28,7 +28,7 @@ export function render() {
   showWhen(!current, "entry", "call", "call-video");
   showWhen(current, "talk", "hang-up", "mute", "hold");
   showWhen(current && ["early", "connected", "held"].includes(state), "levels");
-  showWhen(current?.path === "direct" && ["connected", "held"].includes(state), "camera");
+  showWhen(current?.path && ["connected", "held"].includes(state), "camera");
   showWhen(current?.since, "timer");
   showWhen(current && $("quality").textContent, "quality");
   showWhen(!current && $("number").value, "erase");

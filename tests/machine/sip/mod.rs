@@ -6,5 +6,6 @@ mod doors;
 mod forks;
 mod keys;
 mod net;
+mod refresh;
 mod register;
 mod texts;

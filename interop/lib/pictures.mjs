@@ -1,0 +1,124 @@
+/** What pages and telephones show, and what is seen of it: by colours, for each camera of a test has its own. */
+import fs from "node:fs";
+import path from "node:path";
+import { check, until } from "./tests.mjs";
+
+/** A desk phone of `desksOf` with pictures: red, green and blue bars for a camera, and snapshots of what it sees. */
+export const VIDEO_PHONE = {
+  modules: ["g711", "vp8", "fakevideo", "snapshot"],
+  config: [
+    "video_source fakevideo,nil",
+    "video_display fakevideo,nil",
+    "video_size 352x288",
+    "video_bitrate 400000",
+    "video_fps 15.00",
+    "video_fullscreen no",
+    "videnc_format yuv420p",
+    "rtp_video_tos 0",
+  ],
+};
+
+/** The mean colours of the left, the middle and the right third of what an `<img>` or `<video>` shows; null: nothing. */
+const THIRDS = `shown => {
+  const [width, height] = [shown.videoWidth ?? shown.naturalWidth, shown.videoHeight ?? shown.naturalHeight];
+  if (shown.hidden || !width || !height) return null;
+  const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 60 });
+  const context = canvas.getContext("2d");
+  context.drawImage(shown, 0, 0, 90, 60);
+  return [5, 35, 65].map(x => {
+    const { data } = context.getImageData(x, 10, 20, 40);
+    const sum = [0, 0, 0];
+    data.forEach((value, at) => at % 4 < 3 && (sum[at % 4] += value));
+    return sum.map(all => Math.round((4 * all) / data.length));
+  });
+}`;
+
+/** What the other side's pictures on a page are made of. */
+export function coloursOn(phone) {
+  return phone.page.evaluate(`(${THIRDS})(document.getElementById("remote-video"))`);
+}
+
+/** The colours of an image file, as a page decodes it. */
+async function coloursOf(page, file) {
+  const url = `data:image/png;base64,${fs.readFileSync(file).toString("base64")}`;
+  return page.evaluate(`(async () => {
+    const image = new Image();
+    image.src = ${JSON.stringify(url)};
+    await image.decode();
+    return (${THIRDS})(image);
+  })()`);
+}
+
+/** The bars of baresip: red, green, blue. */
+export function areBars(thirds) {
+  return Boolean(thirds) && thirds.every((third, at) => third.every((value, colour) => (colour === at ? value > 120 : value < 110)));
+}
+
+/** The camera of Chromium: a moving figure on green. */
+export function isCamera(thirds) {
+  return Boolean(thirds) && thirds.every(([red, green, blue]) => green > 60 && green > red + 20 && green > blue + 20);
+}
+
+/** Waits until the page shows what `is` knows. */
+export async function sees(phone, is, what) {
+  let last = null;
+  await until(what, async () => is((last = await coloursOn(phone))), { ms: 15_000, everyMs: 200 }).catch(() => {
+    throw new Error(`the page does not see ${what}, but ${JSON.stringify(last)}`);
+  });
+}
+
+/** Waits until a snapshot of what the video phone sees shows what `is` knows. */
+export async function phoneSees(desk, page, is, what) {
+  let last = null;
+  const shot = async () => {
+    const file = path.join(desk.directory, `seen-${Date.now()}`);
+    await desk.command("snapshot_recv", file);
+    const written = await until("a snapshot", () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file))), { ms: 2_000 }).catch(() => null);
+    if (!written) return false;
+    last = await coloursOf(page.page, path.join(desk.directory, written)).catch(() => null);
+    return is(last);
+  };
+  await until(what, shot, { ms: 15_000, everyMs: 300 }).catch(() => {
+    throw new Error(`the phone does not see ${what}, but ${JSON.stringify(last)}`);
+  });
+}
+
+/** Runs in a page before the softphone: keeps its connections. */
+export function watchConnections() {
+  const Native = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      window.connections.push(this);
+    }
+  };
+}
+
+/** The figures of the pictures of a page's last connection. */
+export function figuresOf(phone) {
+  return phone.page.evaluate(async () => {
+    const report = [...(await window.connections.at(-1).getStats()).values()];
+    const inbound = report.find(s => s.type === "inbound-rtp" && s.kind === "video") ?? {};
+    const outbound = report.find(s => s.type === "outbound-rtp" && s.kind === "video") ?? {};
+    const codec = report.find(s => s.id === (outbound.codecId ?? inbound.codecId));
+    return {
+      decoded: inbound.framesDecoded ?? 0,
+      sent: outbound.framesEncoded ?? 0,
+      keyFramesSent: outbound.keyFramesEncoded ?? 0,
+      wished: (outbound.pliCount ?? 0) + (outbound.firCount ?? 0),
+      codec: codec?.mimeType?.split("/")[1],
+    };
+  });
+}
+
+/** Waits until the page decodes pictures, and goes on doing so. */
+export async function decodes(phone, frames = 20) {
+  const { decoded } = await figuresOf(phone);
+  await until("pictures are decoded", async () => (await figuresOf(phone)).decoded >= decoded + frames, { ms: 15_000 });
+}
+
+/** Checks what the record says of pictures. */
+export function filmed(record, codec) {
+  check(record.video === codec, `the record says of pictures: ${record.video}, not ${codec}`);
+}
