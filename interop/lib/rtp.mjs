@@ -94,6 +94,12 @@ export class RtpPeer {
     }, 5);
   }
 
+  /** Sends nothing until `play` is called again. */
+  hush() {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
   /** Presses a key by RFC 4733 as payload type 101, 100 ms long. */
   async press(digit, port, host = '127.0.0.1') {
     const event = '0123456789*#ABCD'.indexOf(digit);
