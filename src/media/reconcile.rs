@@ -69,16 +69,18 @@ impl Shard {
                 }
             }
         }
+        if !(graph.taps.is_empty() && self.ears.is_empty()) {
+            self.ears.apply(now, graph.call, &graph.taps);
+        }
         self.connect(now, graph.call);
-        self.listen_along(now, graph);
+        self.listen_along(graph);
     }
 
-    /// Brings the ears of a call to what its graph wants.
-    fn listen_along(&mut self, now: Instant, graph: &Graph) {
-        if graph.taps.is_empty() && self.ears.is_empty() {
+    /// Lets the ears of a call hear its legs.
+    fn listen_along(&mut self, graph: &Graph) {
+        if self.ears.is_empty() && graph.taps.is_empty() {
             return;
         }
-        self.ears.apply(now, graph.call, &graph.taps);
         let Some(call) = self.calls.get(&graph.call) else { return };
         for (id, place) in &call.legs {
             let Some(leg) = self.legs.get_mut(*place) else { continue };
@@ -152,18 +154,19 @@ impl Shard {
     }
 
     /// Who hears whom.
-    fn connect(&mut self, now: Instant, call: CallId) {
-        let Some(legs) = self.calls.get(&call).map(|call| call.legs.clone()) else { return };
+    fn connect(&mut self, now: Instant, id: CallId) {
+        let Some(legs) = self.calls.get(&id).map(|call| call.legs.clone()) else { return };
         for (_, place) in &legs {
             if let Some(leg) = self.legs.get_mut(*place) {
                 leg.listeners.clear();
             }
         }
-        for (id, place) in &legs {
-            let heard = match self.legs.get(*place).map(Leg::hears) {
-                Some(Source::Leg(other)) => Some(*other),
-                Some(Source::Echo) => Some(*id),
-                Some(Source::Nothing | Source::Play(_) | Source::Fork(_)) | None => None,
+        for (leg, place) in &legs {
+            let (heard, mouth) = match self.legs.get(*place).map(Leg::hears) {
+                Some(Source::Leg(other)) => (Some(*other), None),
+                Some(Source::Echo) => (Some(*leg), None),
+                Some(Source::Fork(tap)) => self.ears.beside(id, *tap, *leg),
+                Some(Source::Nothing | Source::Play(_)) | None => (None, None),
             };
             let source = heard.and_then(|heard| legs.iter().find(|(other, _)| *other == heard));
             let codecs = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {
@@ -173,7 +176,7 @@ impl Shard {
                 }
                 None => Vec::new(),
             };
-            self.with_leg(now, *place, |leg, cx| leg.connect_to(cx, &codecs));
+            self.with_leg(now, *place, |leg, cx| leg.connect_to(cx, &codecs, mouth.as_ref()));
             if self.legs.get_mut(*place).is_some_and(Leg::has_begun_to_speak) {
                 self.after(now, *place);
             }

@@ -17,8 +17,8 @@ use super::budget::{Budgets, Verdict};
 use super::leg::{Certificate, Context, Heard, Leg, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
-use super::sound::Shelf;
-use super::tap::{Ears, TapNews};
+use super::sound::{Mouth, Shelf};
+use super::tap::{CHANNELS, Ears, TapKey, TapNews};
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice};
 use crate::media::bridge::Content;
@@ -243,6 +243,11 @@ impl Shard {
     /// The next thing that an ear tells.
     pub fn poll_tap(&mut self) -> Option<TapNews> {
         self.ears.poll_news()
+    }
+
+    /// Where that which a fork says to each of its channels is put.
+    pub fn mouths(&self, key: TapKey) -> Option<&[Mouth; CHANNELS]> {
+        self.ears.mouths(key)
     }
 
     /// How many legs there are.

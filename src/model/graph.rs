@@ -160,7 +160,7 @@ pub enum Source {
     Echo,
     /// A sound. The same one in the next graph goes on; another begins.
     Play(Play),
-    /// What a fork of the same call says.
+    /// What a fork of the same call says, over what comes in on the other leg that it hears.
     Fork(TapId),
 }
 

@@ -155,6 +155,24 @@ impl Routes {
         Routes { target: self.target.map(|target| target.paced(wanted)), ..self }
     }
 
+    /// The ways to a peer that hears something else over what the other sends: all speech is decoded, and what cannot be
+    /// is left out.
+    pub fn mixed(heard: &[Codec], taken: &[Codec]) -> Routes {
+        let Some((payload_type, target)) = own_speech(taken) else { return Routes::default() };
+        let mut routes = Routes::between(heard, taken);
+        let clock_hz = target.speech.clock_hz();
+        let speech = heard.iter().take(MAX_FORMATS).filter_map(|codec| {
+            let change = Change::Transcode(Speech::of(codec)?);
+            Some(Route { from: codec.payload_type, to: payload_type, clock_hz, change })
+        });
+        let is_event =
+            |way: &&Route| heard.iter().any(|codec| codec.payload_type == way.from && codec.is_telephone_event());
+        let events = routes.ways.iter().filter(is_event).copied();
+        routes.ways = speech.chain(events).collect();
+        routes.target = Some(target);
+        routes
+    }
+
     /// What speech is encoded as where it cannot pass as it is; `None` if all of it can.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()

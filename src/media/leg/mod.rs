@@ -51,7 +51,7 @@ use self::track::Track;
 use self::watch::Watch;
 use super::bridge::{Format, Routes, formats};
 use super::outbox::Outbox;
-use super::sound::Shelf;
+use super::sound::{Mouth, Shelf};
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice, LegId};
 use crate::model::{Candidate, Codec, GraphLeg, LocalEnd, RelayEvent, RemoteEnd, Source};
@@ -213,16 +213,22 @@ impl Leg {
     }
 
     /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself.
-    pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec]) {
+    ///
+    /// `mouth`: where a fork puts what it says, if that is heard here.
+    pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec], mouth: Option<&Mouth>) {
         let (taken, ptime) = self.remote.as_ref().map_or((&[][..], None), |r| (r.codecs.as_slice(), r.ptime));
-        let routes = Routes::between(heard, taken).paced(ptime);
+        let routes = match self.wants.hears {
+            Source::Fork(_) => Routes::mixed(heard, taken),
+            _ => Routes::between(heard, taken),
+        };
+        let routes = routes.paced(ptime);
         if routes != self.routes {
             self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
             self.routes = routes;
             self.track.break_off();
             self.filler.restart();
         }
-        self.speak_own(cx, None);
+        self.speak_own(cx, mouth);
     }
 
     /// Our own end, for descriptions.

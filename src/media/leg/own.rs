@@ -1,21 +1,42 @@
-//! Speech of the relay's own making: a sound that is played, or what a fork says, encoded for one peer.
+//! Speech of the relay's own making: a sound that is played, or what a fork says over what the other party says,
+//! encoded for one peer.
 
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use crate::media::bridge::transcode::packing::Packing;
-use crate::media::bridge::{Pace, Target, formats};
-use crate::media::codec::FRAME_MS;
+use crate::media::bridge::{Listening, Pace, Target, formats};
+use crate::media::codec::{FRAME_MS, Speech};
 use crate::media::sound::{Feed, Mouth, Player, Shelf};
 use crate::model::{Codec, Play, Source, TapId};
+use crate::rtp::Fields;
 
 /// While nothing can be sent to the peer, it is looked so often whether something can.
 const WAITS: Duration = Duration::from_millis(100);
 
 enum Pcm {
     Sound(Play, Player),
-    Fork(TapId, Option<Feed>),
+    Fork(Box<Fork>),
+}
+
+/// Two who speak at once.
+struct Fork {
+    tap: TapId,
+    feed: Option<Feed>,
+    said: Vec<i16>,
+    listening: Listening,
+}
+
+impl Fork {
+    fn fill(&mut self, at: Instant, frame: &mut [i16]) {
+        self.listening.fill(at);
+        frame.copy_from_slice(self.listening.frame());
+        self.said.resize(frame.len(), 0);
+        if self.feed.as_mut().is_some_and(|feed| feed.fill(&mut self.said)) {
+            frame.iter_mut().zip(&self.said).for_each(|(sample, said)| *sample = sample.saturating_add(*said));
+        }
+    }
 }
 
 /// Samples that are made here, and the encoder for the peer.
@@ -48,7 +69,12 @@ impl OwnSpeech {
                 }
                 Pcm::Sound(play.clone(), Player::new(sound, target.rate_hz, play.repeats))
             }
-            Source::Fork(tap) => Pcm::Fork(*tap, mouth.and_then(|mouth| mouth.feed(target.rate_hz))),
+            Source::Fork(tap) => Pcm::Fork(Box::new(Fork {
+                tap: *tap,
+                feed: mouth.and_then(|mouth| mouth.feed(target.rate_hz)),
+                said: Vec::new(),
+                listening: Listening::new(target.rate_hz),
+            })),
             Source::Nothing | Source::Leg(_) | Source::Echo => return None,
         };
         let packing = Packing::new(&target);
@@ -62,7 +88,7 @@ impl OwnSpeech {
     pub(super) fn goes_on(&self, source: &Source, (taken, ptime): (&[Codec], Option<Duration>)) -> bool {
         let is_same = match (&self.pcm, source) {
             (Pcm::Sound(present, _), Source::Play(play)) => present == play,
-            (Pcm::Fork(present, feed), Source::Fork(tap)) => present == tap && feed.is_some(),
+            (Pcm::Fork(fork), Source::Fork(tap)) => fork.tap == *tap && fork.feed.is_some(),
             _ => false,
         };
         let same_format = |(payload_type, target): (u8, Target)| {
@@ -100,8 +126,7 @@ impl OwnSpeech {
             let at = self.pace.tick(now)?;
             match &mut self.pcm {
                 Pcm::Sound(_, player) => player.fill(&mut self.frame),
-                Pcm::Fork(_, Some(feed)) => _ = feed.fill(&mut self.frame),
-                Pcm::Fork(_, None) => self.frame.fill(0),
+                Pcm::Fork(fork) => fork.fill(at, &mut self.frame),
             }
             self.packing.add(at, &self.frame);
         }
@@ -110,6 +135,13 @@ impl OwnSpeech {
     /// The peer reports that it missed so much lately, in 256ths.
     pub(super) fn heed_loss(&mut self, fraction: u8) {
         self.packing.heed_loss(fraction);
+    }
+
+    /// Takes a packet of the party that speaks too.
+    pub(super) fn hear(&mut self, now: Instant, speech: Speech, fields: Fields, payload: &[u8]) {
+        if let Pcm::Fork(fork) = &mut self.pcm {
+            fork.listening.hear(now, speech, fields, payload);
+        }
     }
 
     /// Encodes what the last tick brought; returns the length of the payload in `out`. `None` in silence that needs

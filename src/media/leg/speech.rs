@@ -25,9 +25,9 @@ const TAG: usize = 32;
 /// Where the samples come from, with the encoder that they go to.
 enum Voice {
     /// Another leg.
-    Heard(Transcoder),
+    Heard(Box<Transcoder>),
     /// The relay itself.
-    Own(OwnSpeech),
+    Own(Box<OwnSpeech>),
 }
 
 /// What a leg needs for speaking by itself.
@@ -54,12 +54,12 @@ struct PassedEvent {
 impl Speaking {
     pub(super) fn new(target: &Target) -> Speaking {
         let clock_hz = target.speech.clock_hz();
-        Speaking::of(Voice::Heard(Transcoder::new(target.clone())), 0, clock_hz)
+        Speaking::of(Voice::Heard(Box::new(Transcoder::new(target.clone()))), 0, clock_hz)
     }
 
     fn own(own: OwnSpeech) -> Speaking {
         let (payload_type, clock_hz) = (own.payload_type(), own.clock_hz());
-        Speaking { has_begun: true, ..Speaking::of(Voice::Own(own), payload_type, clock_hz) }
+        Speaking { has_begun: true, ..Speaking::of(Voice::Own(Box::new(own)), payload_type, clock_hz) }
     }
 
     fn of(voice: Voice, payload_type: u8, clock_hz: u32) -> Speaking {
@@ -127,7 +127,10 @@ impl Leg {
     pub(super) fn hear_speech(&mut self, now: Instant, speech: Speech, heard: &Heard, buffer: &[u8], route: Route) {
         let Some(payload) = buffer.get(heard.start..heard.end) else { return };
         let Some(speaking) = &mut self.speaking else { return };
-        let Voice::Heard(transcoder) = &mut speaking.voice else { return };
+        let transcoder = match &mut speaking.voice {
+            Voice::Heard(transcoder) => transcoder,
+            Voice::Own(own) => return own.hear(now, speech, heard.fields, payload),
+        };
         let was_resting = transcoder.poll_timeout().is_none();
         transcoder.hear(now, speech, heard.fields, payload);
         speaking.has_begun |= was_resting && transcoder.poll_timeout().is_some();

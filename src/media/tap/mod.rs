@@ -20,6 +20,7 @@ use slab::Slab;
 
 pub use self::ear::{Block, CHANNELS, Ear, FRAME_SAMPLES, RATE_HZ};
 use super::codec::Speech;
+use super::sound::Mouth;
 use crate::base::{CallId, LegId};
 use crate::model::{Codec, Tap, TapEnd, TapId};
 use crate::rtp::Fields;
@@ -55,6 +56,8 @@ struct Entry {
     key: TapKey,
     ear: Ear,
     legs: [Option<LegId>; CHANNELS],
+    /// What is said to each of them, if there is somebody to say it.
+    mouths: Option<[Mouth; CHANNELS]>,
     formats: [Vec<(u8, Speech)>; CHANNELS],
 }
 
@@ -91,7 +94,8 @@ impl Ears {
         self.news.push_back(TapNews::Opened(key, tap.to.clone()));
         let ear = Ear::new(now, frames);
         let due = ear.poll_timeout();
-        let place = self.entries.insert(Entry { key, ear, legs: tap.legs, formats: Default::default() });
+        let mouths = matches!(tap.to, TapEnd::WebSocket { .. }).then(Default::default);
+        let place = self.entries.insert(Entry { key, ear, legs: tap.legs, mouths, formats: Default::default() });
         self.timers.extend(due.map(|at| Reverse((at, place))));
     }
 
@@ -112,6 +116,22 @@ impl Ears {
         let channel = move |e: &Entry| e.legs.iter().position(|heard| *heard == Some(leg));
         let of_call = self.entries.iter().filter(move |(_, entry)| entry.key.call == call);
         of_call.filter_map(move |(place, entry)| Some((place, channel(entry)?)))
+    }
+
+    /// Where that which is said to each channel is put, if the ear is of somebody who can speak.
+    pub fn mouths(&self, key: TapKey) -> Option<&[Mouth; CHANNELS]> {
+        self.entries.iter().find(|(_, entry)| entry.key == key).and_then(|(_, entry)| entry.mouths.as_ref())
+    }
+
+    /// Whom a leg hears beside what the fork of its call says to it: the other leg that the fork hears; and where it is
+    /// said.
+    pub fn beside(&self, call: CallId, tap: TapId, leg: LegId) -> (Option<LegId>, Option<Mouth>) {
+        let key = TapKey { call, tap };
+        let Some((_, entry)) = self.entries.iter().find(|(_, entry)| entry.key == key) else { return (None, None) };
+        let channel = entry.legs.iter().position(|heard| *heard == Some(leg));
+        let mouth = channel.zip(entry.mouths.as_ref()).and_then(|(channel, mouths)| mouths.get(channel));
+        let other = entry.legs.iter().flatten().find(|heard| **heard != leg);
+        (other.copied(), mouth.cloned())
     }
 
     /// What the leg of a channel may send.

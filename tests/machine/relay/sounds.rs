@@ -9,7 +9,10 @@ use patchcord::base::LegId;
 use patchcord::media::codec::{Decoder, Speech};
 use patchcord::media::shard::SocketId;
 use patchcord::media::sound::{Library, Samples, WIDE_HZ, Zone};
-use patchcord::model::{Codec, GraphLeg, Play, RelayEvent, Sound, Source, Tone};
+use patchcord::media::tap::TapKey;
+use patchcord::model::{
+    Codec, Graph, GraphLeg, Play, RelayCommand, RelayEvent, Sound, Source, Tap, TapEnd, TapId, Tone,
+};
 
 const A: &str = "203.0.113.1:4000";
 const B: &str = "203.0.113.2:5000";
@@ -229,5 +232,65 @@ fn one_unbroken_stream_goes_out_over_a_tone_the_talk_a_hold_with_music_and_the_t
         assert_unbroken(&sent, codec_a.clock_hz);
         let markers = sent.iter().filter(|s| s.fields().marker).count();
         assert_eq!(markers, 4, "each of the four begins a talk spurt");
+    }
+}
+
+/// How much of a stretch of samples is the tone, from 0 to 1.
+fn share(samples: &[i16], hz: f64, rate: f64) -> f64 {
+    let (mut re, mut im, mut power) = (0.0, 0.0, 1.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let angle = TAU * hz * n as f64 / rate;
+        re += f64::from(*sample) * angle.cos();
+        im += f64::from(*sample) * angle.sin();
+        power += f64::from(*sample).powi(2);
+    }
+    2.0 * (re * re + im * im) / samples.len() as f64 / power
+}
+
+#[test]
+fn what_a_fork_says_is_heard_over_the_other_party_by_whom_it_is_said_to() {
+    for codec in [Codec::pcma(), opus()] {
+        let mut world = world();
+        let (a, b) = legs();
+        let list = [codec.clone()];
+        let tap = TapId(3);
+        let forked = |id, address: &str| plain_leg(id, Some(phone(address, &list)), &list, Source::Fork(tap));
+        let to = TapEnd::WebSocket { url: "ws://192.0.2.9/".into() };
+        world.order(RelayCommand::Apply(Graph {
+            call: CALL,
+            revision: 1,
+            legs: vec![forked(a, A), forked(b, B)],
+            taps: vec![Tap { id: tap, legs: [Some(a), Some(b)], to }],
+        }));
+        let [to_a, to_b] = world.shard.mouths(TapKey { call: CALL, tap }).expect("somebody who speaks").clone();
+        assert_eq!(to_a.say(&tone(500.0, 2 * WIDE_HZ)), 0);
+        let speech = Speech::of(&codec).unwrap();
+        let rate = speech.rate_hz().unwrap_or(WIDE_HZ);
+        let mut encoder = patchcord::media::codec::Encoder::new(speech, rate, None).unwrap();
+        let mut b_speaks = Speaker::new(5, codec.payload_type, codec.clock_hz / 50);
+        let whistle = tone(1000.0 * f64::from(WIDE_HZ) / f64::from(rate), 4 * rate);
+        for frame in whistle.chunks_exact(rate as usize / 50) {
+            let mut payload = [0; 1500];
+            let length = encoder.encode(frame, &mut payload).unwrap();
+            world.arrive(B_SOCKET, at(B), &b_speaks.next(&payload[..length]));
+            world.pass(Duration::from_millis(20));
+        }
+        let sent = world.take_sent();
+        let to = |address: &str| -> Vec<Sent> {
+            sent.iter().filter(|s| s.to == at(address) && s.is_rtp()).cloned().collect()
+        };
+        let heard_by_a = to(A);
+        assert_unbroken(&heard_by_a, codec.clock_hz);
+        let (heard, rate) = decoded(heard_by_a.iter().map(Sent::payload), &codec);
+        let second = |from: f64| &heard[(from * rate) as usize..((from + 0.8) * rate) as usize];
+        for (from, said, whistled) in [(0.5, 0.5, 0.5), (2.5, 0.0, 1.0)] {
+            let found = (share(second(from), 500.0, rate), share(second(from), 1000.0, rate));
+            let near = (found.0 - said).abs() < 0.1 && (found.1 - whistled).abs() < 0.1;
+            assert!(near, "{found:?} at {from} s in {}", codec.name);
+        }
+        let (heard, rate) = decoded(to(B).iter().map(Sent::payload), &codec);
+        assert!(heard.len() as f64 > 3.0 * rate, "also while nobody speaks");
+        assert!(heard.iter().all(|sample| sample.unsigned_abs() < 50), "nothing was said to B");
+        drop(to_b);
     }
 }
