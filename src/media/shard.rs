@@ -114,6 +114,7 @@ pub struct Shard {
     pub(super) events: VecDeque<RelayEvent>,
     seen: Vec<(SocketAddr, bool)>,
     pub(super) closing: Vec<PortPair>,
+    aims: VecDeque<(SocketId, Option<SocketAddr>)>,
     pub(super) ears: Ears,
     strangers: u64,
     pub(super) budgets: Budgets,
@@ -136,6 +137,7 @@ impl Shard {
             events: VecDeque::new(),
             seen: Vec::new(),
             closing: Vec::new(),
+            aims: VecDeque::new(),
             ears: Ears::default(),
             strangers: 0,
             budgets: Budgets::default(),
@@ -225,6 +227,12 @@ impl Shard {
     pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<Outgoing> {
         let (socket, to, length) = self.outbox.pop_into(buffer)?;
         Some(Outgoing { socket, to, start: 0, end: length })
+    }
+
+    /// A leg's own socket that listens to one address alone from here on, or again to any: to connect it makes sending
+    /// cheaper, and keeps the packets of strangers away.
+    pub fn poll_aim(&mut self) -> Option<(SocketId, Option<SocketAddr>)> {
+        self.aims.pop_front()
     }
 
     /// Gives back the ports of legs that are gone, after their last datagrams were taken by
@@ -322,6 +330,10 @@ impl Shard {
             }
         }
         let Some(leg) = self.legs.get_mut(place) else { return };
+        if let Some(aim) = leg.new_aim() {
+            leg.aim = aim;
+            self.aims.push_back((leg.wires().rtp, aim));
+        }
         let at = leg.poll_timeout().max(now + LEAST_WAIT);
         if leg.scheduled.is_none_or(|scheduled| at < scheduled) {
             leg.scheduled = Some(at);
@@ -357,7 +369,8 @@ impl Shard {
         length: usize,
     ) -> Option<Outgoing> {
         let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, from, buffer, length))??;
-        if heard.content == Content::Events || self.legs.get(place).is_some_and(Leg::hears_a_tone) {
+        let has_news = |leg: &Leg| leg.hears_a_tone() || leg.new_aim().is_some();
+        if heard.content == Content::Events || self.legs.get(place).is_some_and(has_news) {
             self.after(now, place);
         }
         let leg = self.legs.get(place)?;

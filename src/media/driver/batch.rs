@@ -164,8 +164,9 @@ impl Departures {
         }
     }
 
-    /// A part of the buffer of an arrival is to go out. There is room for each arrival once.
-    pub fn push(&mut self, arrivals: &mut Arrivals, number: usize, out: Outgoing) {
+    /// A part of the buffer of an arrival is to go out. There is room for each arrival once. `is_aimed`: by a socket that
+    /// is connected to where it goes.
+    pub fn push(&mut self, arrivals: &mut Arrivals, number: usize, out: Outgoing, is_aimed: bool) {
         let Some(bytes) = arrivals.buffer(number).and_then(|buffer| buffer.get_mut(out.start..out.end)) else { return };
         let at = self.count;
         if let (Some(vector), Some(address), Some(header), Some(socket)) =
@@ -175,6 +176,9 @@ impl Departures {
             vector.iov_len = bytes.len();
             (*address, header.msg_hdr.msg_namelen) = RawAddress::of(out.to);
             header.msg_hdr.msg_name = ptr::from_mut(address).cast();
+            if is_aimed {
+                (header.msg_hdr.msg_name, header.msg_hdr.msg_namelen) = (ptr::null_mut(), 0);
+            }
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
             *socket = out.socket;

@@ -20,7 +20,10 @@ pub const LONGEST_TURN: Duration = Duration::from_millis(20);
 
 /// While a shard is behind, datagrams that have waited longer are dropped, oldest first: of speech that comes late
 /// nobody has anything, and those behind it would come later still.
-pub const STALE: Duration = Duration::from_millis(60);
+pub const STALE: Duration = Duration::from_millis(50);
+
+/// How long a shard that was behind is taken to be so: the rests between two bursts are none.
+pub const BEHIND_FOR: Duration = Duration::from_secs(1);
 
 /// The pace of one shard.
 #[derive(Debug)]
@@ -30,12 +33,20 @@ pub struct Pace {
     gather: Duration,
     ended: Instant,
     without_rest: Duration,
+    behind_until: Option<Instant>,
 }
 
 impl Pace {
     /// Of a shard that has nothing to do.
     pub fn new(now: Instant) -> Pace {
-        Pace { judged: now, datagrams: 0, gather: Duration::ZERO, ended: now, without_rest: Duration::ZERO }
+        Pace {
+            judged: now,
+            datagrams: 0,
+            gather: Duration::ZERO,
+            ended: now,
+            without_rest: Duration::ZERO,
+            behind_until: None,
+        }
     }
 
     /// A turn that began at `began` and handled so many datagrams is over at `now`; returns how long to sleep.
@@ -52,13 +63,16 @@ impl Pace {
             true => self.without_rest + now.saturating_duration_since(self.ended).min(LONGEST_TURN),
             false => Duration::ZERO,
         };
+        if self.without_rest >= BEHIND_AFTER {
+            self.behind_until = Some(now + BEHIND_FOR);
+        }
         self.ended = now;
         rest
     }
 
     /// How long a datagram may have waited; `None`: as long as it did.
-    pub fn stale_after(&self) -> Option<Duration> {
-        (self.without_rest >= BEHIND_AFTER).then_some(STALE)
+    pub fn stale_after(&self, now: Instant) -> Option<Duration> {
+        self.behind_until.is_some_and(|until| now < until).then_some(STALE)
     }
 }
 
@@ -87,15 +101,17 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_never_rests_drops_what_is_old_until_it_rests_again() {
+    fn a_shard_that_never_rests_drops_what_is_old_until_it_rests_for_long() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let (now, _) = run(&mut pace, start, 100, 20, TURN);
-        assert_eq!(pace.stale_after(), None);
+        assert_eq!(pace.stale_after(now), None);
         let (now, rest) = run(&mut pace, now, 25, 20, Duration::from_millis(5));
-        assert_eq!((rest, pace.stale_after()), (Duration::ZERO, Some(STALE)));
-        run(&mut pace, now, 1, 20, TURN);
-        assert_eq!(pace.stale_after(), None);
+        assert_eq!((rest, pace.stale_after(now)), (Duration::ZERO, Some(STALE)));
+        let (now, _) = run(&mut pace, now, 900, 20, TURN);
+        assert_eq!(pace.stale_after(now), Some(STALE));
+        let (now, _) = run(&mut pace, now, 200, 20, TURN);
+        assert_eq!(pace.stale_after(now), None);
     }
 
     #[test]
@@ -103,7 +119,7 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         let (now, _) = run(&mut pace, start, 100, 20, TURN);
-        run(&mut pace, now, 1, 20, BEHIND_AFTER * 10);
-        assert_eq!(pace.stale_after(), None);
+        let (now, _) = run(&mut pace, now, 1, 20, BEHIND_AFTER * 10);
+        assert_eq!(pace.stale_after(now), None);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::system::{Epoll, ask_for_stamps};
+use super::system::{Epoll, ask_for_stamps, connect};
 use crate::base::Dice;
 use crate::media::shard::{PortPair, Ports, SocketId};
 
@@ -34,6 +34,8 @@ struct Open {
     socket: Socket,
     /// The turn in which it had something to read last.
     read_in: u32,
+    /// The address it is connected to.
+    aim: Option<SocketAddr>,
 }
 
 /// The sockets of one shard, by number, and the ports that are free.
@@ -85,6 +87,24 @@ impl Sockets {
         Some((open.socket.as_raw_fd(), turn.wrapping_sub(before) <= 1))
     }
 
+    /// Connects a socket to the only address that it is to hear, or lets it hear any again. One that is bound to every
+    /// address of the machine stays open: connected it would hear what comes to one of them alone.
+    pub fn aim(&mut self, id: SocketId, aim: Option<SocketAddr>) {
+        let Some(Some(open)) = self.sockets.get_mut(id.0 as usize) else { return };
+        if open.aim == aim || self.bind.iter().flatten().any(IpAddr::is_unspecified) {
+            return;
+        }
+        open.aim = aim.filter(|to| connect(open.socket.as_raw_fd(), Some(*to)));
+        if open.aim.is_none() {
+            connect(open.socket.as_raw_fd(), None);
+        }
+    }
+
+    /// Whether a socket is connected to that address.
+    pub fn is_aimed_at(&self, id: SocketId, to: SocketAddr) -> bool {
+        self.sockets.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|open| open.aim == Some(to))
+    }
+
     fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<(SocketId, u16)> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -99,7 +119,7 @@ impl Sockets {
         let port = socket.local_addr()?.as_socket().map_or(address.port(), |a| a.port());
         let number = self.unused.last().copied().unwrap_or(self.sockets.len() as u32);
         self.epoll.borrow().watch(socket.as_raw_fd(), u64::from(number))?;
-        let open = Open { socket, read_in: 0 };
+        let open = Open { socket, read_in: 0, aim: None };
         match self.unused.pop() {
             Some(number) => self.sockets[number as usize] = Some(open),
             None => self.sockets.push(Some(open)),
@@ -162,5 +182,30 @@ mod tests {
         sockets.close_pair(now, pair);
         assert_eq!(sockets.open_pair(now + REST - Duration::from_millis(1), false), None);
         assert_eq!(sockets.open_pair(now + REST, false).map(|pair| pair.port), Some(46_000));
+    }
+
+    #[test]
+    fn a_socket_that_is_let_go_hears_everybody_again_on_the_port_it_had() {
+        let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
+        let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
+        let mut sockets = Sockets::new(epoll, bind, 46_100..=46_999, &mut Dice::for_test(1));
+        let pair = sockets.open_pair(Instant::now(), false).expect("a pair");
+        let [peer, other] = [0, 0].map(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).expect("a socket"));
+        let relay = SocketAddr::from((Ipv4Addr::LOCALHOST, pair.port));
+        let from = |sockets: &Sockets| {
+            let mut buffer = [std::mem::MaybeUninit::uninit(); 8];
+            let open = sockets.sockets[pair.rtp.0 as usize].as_ref().expect("open");
+            let (_, from) = open.socket.recv_from(&mut buffer).ok()?;
+            from.as_socket()
+        };
+        let aim = peer.local_addr().ok();
+        sockets.aim(pair.rtp, aim);
+        assert!(sockets.is_aimed_at(pair.rtp, aim.expect("an address")));
+        other.send_to(b"stranger", relay).expect("sent");
+        peer.send_to(b"peer", relay).expect("sent");
+        assert_eq!((from(&sockets), from(&sockets)), (aim, None));
+        sockets.aim(pair.rtp, None);
+        other.send_to(b"other", relay).expect("sent");
+        assert_eq!(from(&sockets), other.local_addr().ok());
     }
 }

@@ -82,6 +82,16 @@ pub fn ask_for_stamps(fd: RawFd) {
     unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, ptr::from_ref(&on).cast(), 4) };
 }
 
+/// Connects a socket to an address, or parts it from the one it is connected to; returns whether that worked.
+pub fn connect(fd: RawFd, to: Option<SocketAddr>) -> bool {
+    let (raw, size) = match to {
+        Some(to) => RawAddress::of(to),
+        None => (RawAddress { family: libc::AF_UNSPEC as libc::sa_family_t }, ADDRESS_SIZE),
+    };
+    // SAFETY: the address is ours for the call, with its true size.
+    unsafe { libc::connect(fd, ptr::from_ref(&raw).cast(), size) == 0 }
+}
+
 /// When a datagram arrived, since 1970.
 pub fn stamp(header: &libc::msghdr) -> Option<Duration> {
     // SAFETY: the header was filled by the kernel; the macros stay within its control buffer.

@@ -114,7 +114,7 @@ impl Worker {
             let now = Instant::now();
             number = number.wrapping_add(1);
             let stale_before = pace
-                .stale_after()
+                .stale_after(now)
                 .map(|age| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age));
             let mut turn = Turn { number, now, stale_before, datagrams: 0 };
             self.turn(&mut turn, ready);
@@ -166,6 +166,9 @@ impl Worker {
                 batch::send(fd, datagram, out.to);
             }
         }
+        while let Some((socket, aim)) = self.shard.poll_aim() {
+            self.sockets.aim(socket, aim);
+        }
         self.shard.release_ports(now, &mut self.sockets);
         while let Some(news) = self.shard.poll_tap() {
             self.taps.take(news);
@@ -214,7 +217,8 @@ impl Worker {
             let out =
                 self.shard.handle_datagram(turn.now, arrival.socket, arrival.from, arrival.buffer, arrival.length);
             if let Some(out) = out {
-                self.departures.push(&mut self.arrivals, number, out);
+                let is_aimed = self.sockets.is_aimed_at(out.socket, out.to);
+                self.departures.push(&mut self.arrivals, number, out, is_aimed);
             }
         }
         turn.datagrams += self.arrivals.len() as u32;

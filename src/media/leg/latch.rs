@@ -118,6 +118,14 @@ impl Latch {
         matches!(self.state, State::Locked { .. })
     }
 
+    /// The only address that is listened to until the next description, once there is one.
+    pub fn locked_to(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Locked { address, .. } => Some(address),
+            State::Unknown | State::Signalled { .. } => None,
+        }
+    }
+
     /// Whether a sender's packets may be looked at before they have proved anything, as those of DTLS are.
     pub fn may_be_peer(&self, now: Instant, from: SocketAddr) -> bool {
         match self.state {

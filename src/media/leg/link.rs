@@ -127,6 +127,14 @@ impl Link {
         }
     }
 
+    /// The only address that its own socket listens to, once there is one.
+    pub fn locked_to(&self) -> Option<SocketAddr> {
+        match &self.path {
+            Path::Latch(latch) => latch.locked_to(),
+            Path::Ice(_) => None,
+        }
+    }
+
     /// ICE, if it has that.
     pub fn ice(&self) -> Option<&IcePath> {
         match &self.path {

@@ -114,6 +114,8 @@ pub struct Leg {
     quality: quality::Quality,
     /// When the shard looks after the leg next.
     pub(super) scheduled: Option<Instant>,
+    /// The address that the driver was told its socket may be connected to.
+    pub(super) aim: Option<SocketAddr>,
     /// The legs that hear this one, by their places in the shard.
     pub(super) listeners: Vec<usize>,
     /// The ears that hear this leg, by their places in the shard, and the channel of each that is the leg's.
@@ -147,6 +149,7 @@ impl Leg {
             watch: Watch::default(),
             quality: quality::Quality::default(),
             scheduled: None,
+            aim: None,
             listeners: Vec::new(),
             ears: Vec::new(),
         }
@@ -155,6 +158,12 @@ impl Leg {
     /// The call that it belongs to.
     pub fn call(&self) -> CallId {
         self.call
+    }
+
+    /// The only address that its own socket listens to, if that is another than the driver was told.
+    pub fn new_aim(&self) -> Option<Option<SocketAddr>> {
+        let aim = self.link.locked_to();
+        (aim != self.aim).then_some(aim)
     }
 
     /// Its name.
