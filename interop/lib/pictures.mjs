@@ -38,7 +38,7 @@ export function coloursOn(phone) {
   return phone.page.evaluate(`(${THIRDS})(document.getElementById("remote-video"))`);
 }
 
-/** The colours of an image file, as a page decodes it. */
+/** The colours of an image file, as a blank page decodes it: the softphone's own policy lets it load none. */
 async function coloursOf(page, file) {
   const url = `data:image/png;base64,${fs.readFileSync(file).toString("base64")}`;
   return page.evaluate(`(async () => {
@@ -70,17 +70,19 @@ export async function sees(phone, is, what) {
 /** Waits until a snapshot of what the video phone sees shows what `is` knows. */
 export async function phoneSees(desk, page, is, what) {
   let last = null;
+  const blank = await page.page.context().newPage();
   const shot = async () => {
     const file = path.join(desk.directory, `seen-${Date.now()}`);
     await desk.command("snapshot_recv", file);
     const written = await until("a snapshot", () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file))), { ms: 2_000 }).catch(() => null);
     if (!written) return false;
-    last = await coloursOf(page.page, path.join(desk.directory, written)).catch(() => null);
+    last = await coloursOf(blank, path.join(desk.directory, written)).catch(() => null);
     return is(last);
   };
   await until(what, shot, { ms: 15_000, everyMs: 300 }).catch(() => {
     throw new Error(`the phone does not see ${what}, but ${JSON.stringify(last)}`);
   });
+  await blank.close();
 }
 
 /** Runs in a page before the softphone: keeps its connections. */

@@ -121,7 +121,7 @@ scene("a phone without pictures refuses them, and both hear each other", async t
 
 scene("the demo network, a trunk, is offered no pictures, and the call goes on by sound", async t => {
   const page = await softphone(t);
-  await page.callWithVideo("600");
+  await page.callWithVideo("+15550100");
   await page.shows("Connected");
   await until("a sentence", async () => (await page.sentence.textContent()) === NO_VIDEO);
   await page.hangUp();
