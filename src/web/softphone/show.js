@@ -146,8 +146,9 @@ export function showWorth({ you, them }) {
   worth = { you: score(you), them: score(them) };
 }
 
-/** A mean opinion score with the words of ITU-T G.109: satisfied, some dissatisfied, many or all. */
+/** A mean opinion score with the words of ITU-T G.109: satisfied, some dissatisfied, many or all. Before there is one: nothing. */
 function inWords(mos) {
+  if (mos === undefined) return "";
   const word = mos >= 4 ? "good" : mos >= 3.6 ? "fair" : "poor";
   return `${word} (${mos.toFixed(1)})`;
 }
