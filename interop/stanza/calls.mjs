@@ -128,6 +128,22 @@ scene("through the relay both hear each other", async t => {
   await wentThroughTheRelay(await ended(), packets);
 });
 
+scene("through the relay both see and hear each other, over one transport", async t => {
+  const [page, im] = await both(t);
+  const ended = world.nextRecord();
+  await im.do("presence", { to: world.at("alice") });
+  await page.callWithVideo(ROMEO_RELAYED);
+  const call = await im.rings();
+  await call.accept({ video: true });
+  await page.shows("Connected");
+  await Promise.all([hearEachOther(page, im), call.sees({ frames: FRAMES }), pageSees(page)]);
+  check((await call.do("figures")).transports === 1, "sound and pictures are bundled");
+  await page.hangUp();
+  await call.ended();
+  const { path, video } = await ended();
+  check(path === "relayed" && video === "VP8", `the record says ${path}, ${video}`);
+});
+
 scene("the client declines, gives up and is declined, and each side is told", async t => {
   const [page, im] = await both(t);
   await page.call(im.jid);
