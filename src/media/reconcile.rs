@@ -69,26 +69,40 @@ impl Shard {
                 }
             }
         }
-        if !(graph.taps.is_empty() && self.ears.is_empty()) {
+        let has_ears = !(graph.taps.is_empty() && self.ears.is_empty());
+        if has_ears {
             self.ears.apply(now, graph.call, &graph.taps);
         }
         self.connect(now, graph.call);
-        self.listen_along(graph);
+        if has_ears {
+            self.listen_along(now, graph);
+        }
     }
 
     /// Lets the ears of a call hear its legs.
-    fn listen_along(&mut self, graph: &Graph) {
-        if self.ears.is_empty() && graph.taps.is_empty() {
-            return;
-        }
+    fn listen_along(&mut self, now: Instant, graph: &Graph) {
         let Some(call) = self.calls.get(&graph.call) else { return };
         for (id, place) in &call.legs {
             let Some(leg) = self.legs.get_mut(*place) else { continue };
             leg.ears.clear();
             leg.ears.extend(self.ears.hearing(graph.call, *id));
             for (ear, channel) in &leg.ears {
-                self.ears.expect(*ear, *channel, leg.codecs());
+                let hears_other = match leg.hears() {
+                    Source::Fork(_) => None,
+                    hears => Some(matches!(hears, Source::Leg(_))),
+                };
+                self.ears.expect(*ear, *channel, leg.codecs(), hears_other);
             }
+        }
+        self.take_turns(now);
+    }
+
+    /// Lets legs hear forks that speak, and no more those that are silent.
+    pub(super) fn take_turns(&mut self, now: Instant) {
+        while let Some((call, leg, tap, turn)) = self.ears.poll_turn() {
+            let Some(place) = self.place(call, leg) else { continue };
+            self.with_leg(now, place, |leg, cx| leg.speak_over(cx, tap, &turn));
+            self.after(now, place);
         }
     }
 

@@ -215,6 +215,7 @@ impl Shard {
             }
         }
         self.ears.handle_timeout(now);
+        self.take_turns(now);
     }
 
     /// When [`Shard::handle_timeout`] should be called next.

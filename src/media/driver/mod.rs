@@ -1,6 +1,7 @@
 //! The relay's threads, sockets and clock.
 
 mod batch;
+mod forks;
 mod pace;
 mod recorder;
 mod sockets;
@@ -19,6 +20,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Runtime;
 
 use self::sockets::Sockets;
 use self::system::{Bell, Epoll};
@@ -46,6 +49,8 @@ struct Running {
     stopping: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     sounds: Shelf,
+    /// Where the WebSockets of forks run.
+    forks: Option<Runtime>,
 }
 
 /// How orders reach a shard.
@@ -75,9 +80,16 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
     let wall = WallClock { at: Instant::now(), since_1970 };
     let stopping = Arc::new(AtomicBool::new(false));
     let sounds = Shelf::default();
-    let running =
-        Running { lines: Vec::new(), stopping: stopping.clone(), threads: Mutex::default(), sounds: sounds.clone() };
+    let running = Running {
+        lines: Vec::new(),
+        stopping: stopping.clone(),
+        threads: Mutex::default(),
+        sounds: sounds.clone(),
+        forks: None,
+    };
     let (recorder, recorder_thread) = recorder::start(config.recording.clone(), on_event.clone())?;
+    let runtime = forks::start()?;
+    let runtime_handle = runtime.handle().clone();
     let mut handle = RelayHandle(Arc::new(running));
     for number in 0..config.shards {
         let (orders, queue) = sync_channel(MAX_ORDERS_WAITING);
@@ -92,7 +104,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
             queue,
             bell: bell.clone(),
             stopping: stopping.clone(),
-            taps: Taps::new(recorder.clone(), on_event.clone()),
+            taps: Taps::new(recorder.clone(), runtime_handle.clone(), config.fork_token.clone(), on_event.clone()),
             on_event: on_event.clone(),
         };
         let work = move || match seat.worker() {
@@ -113,6 +125,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
     }
     // The last to be waited for: it finishes its files when the shards have gone.
     if let Some(running) = Arc::get_mut(&mut handle.0) {
+        running.forks = Some(runtime);
         running.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(recorder_thread);
     }
     Ok(handle)
@@ -193,6 +206,10 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.ask_to_stop();
+        // The last clone may go where nothing may wait.
+        if let Some(forks) = self.forks.take() {
+            forks.shutdown_background();
+        }
     }
 }
 

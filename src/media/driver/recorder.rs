@@ -54,7 +54,7 @@ impl Recorder {
     fn run(mut self, news: &Receiver<TapNews>) {
         while let Ok(news) = news.recv() {
             match news {
-                TapNews::Opened(key, end) => self.open(key, &end),
+                TapNews::Opened(key, end, _) => self.open(key, &end),
                 TapNews::Block(key, block) => self.write(key, &block),
                 TapNews::Closed(key) => self.close(key, None),
             }

@@ -1,11 +1,14 @@
 //! What the ears of a shard heard, on its way to whoever wants it. Nothing here waits.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use tokio::runtime::Handle;
 use tracing::warn;
 
 use super::OnEvent;
+use super::forks::{self, Fork, Line};
+use crate::base::Secret;
 use crate::media::tap::{TapKey, TapNews};
 use crate::model::{RelayEvent, TapEnd};
 
@@ -17,23 +20,34 @@ pub struct Taps {
     recorder: SyncSender<TapNews>,
     on_event: OnEvent,
     ends: VecDeque<TapKey>,
+    forks: HashMap<TapKey, Line>,
+    runtime: Handle,
+    token: Option<Secret>,
 }
 
 impl Taps {
-    /// To the recorder.
-    pub fn new(recorder: SyncSender<TapNews>, on_event: OnEvent) -> Taps {
-        Taps { recorder, on_event, ends: VecDeque::new() }
+    /// To the recorder, and to WebSockets that run there and are shown this token.
+    pub fn new(recorder: SyncSender<TapNews>, runtime: Handle, token: Option<Secret>, on_event: OnEvent) -> Taps {
+        Taps { recorder, on_event, ends: VecDeque::new(), forks: HashMap::new(), runtime, token }
     }
 
     /// Hands it on. A block that nobody can take in time is lost.
     pub fn take(&mut self, news: TapNews) {
         self.end_what_waits();
         match news {
-            TapNews::Opened(key, TapEnd::WebSocket { .. }) => {
-                self.ended(key, "the relay has no WebSocket for it");
+            TapNews::Opened(key, TapEnd::WebSocket { url }, mouths) => {
+                let (token, on_event) = (self.token.clone(), self.on_event.clone());
+                let fork = Fork { key, url, token, mouths, on_event };
+                self.forks.insert(key, forks::begin(&self.runtime, fork));
             }
-            TapNews::Opened(key, end @ TapEnd::File { .. }) => {
-                if self.recorder.try_send(TapNews::Opened(key, end)).is_err() {
+            TapNews::Block(key, block) if self.forks.contains_key(&key) => {
+                self.forks.get(&key).into_iter().for_each(|line| line.send(block.clone()));
+            }
+            TapNews::Closed(key) if self.forks.contains_key(&key) => {
+                self.forks.remove(&key).iter().for_each(Line::close);
+            }
+            TapNews::Opened(key, end @ TapEnd::File { .. }, mouths) => {
+                if self.recorder.try_send(TapNews::Opened(key, end, mouths)).is_err() {
                     self.ended(key, "the talk is not recorded: the disk is too slow");
                 }
             }

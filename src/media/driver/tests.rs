@@ -296,3 +296,103 @@ fn a_recorded_call_leaves_a_file_for_its_owner_alone_with_each_phone_on_its_chan
     assert_eq!(loudest(1), Some(0));
     bench.relay.stop();
 }
+
+/// A program at the end of a fork: hears the caller alone, says something to the callee alone, and goes.
+// The crate wants so large an error.
+#[allow(clippy::result_large_err)]
+async fn bot(listener: tokio::net::TcpListener, shown: mpsc::SyncSender<String>) {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let note = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+        let header = request.headers().get("authorization").and_then(|h| h.to_str().ok()).unwrap_or_default();
+        let _ = shown.try_send(format!("{} {header}", request.uri().path()));
+        Ok(response)
+    };
+    let mut socket = tokio_tungstenite::accept_hdr_async(stream, note).await.expect("a WebSocket");
+    let start = socket.next().await.expect("a message").expect("a message").into_text().expect("text");
+    let _ = shown.try_send(start.to_string());
+    let mut loudest = [0, 0];
+    while loudest[0] < 3000 {
+        let Message::Binary(octets) = socket.next().await.expect("a message").expect("a message") else { continue };
+        assert_eq!(octets.len(), 1280);
+        for (n, pair) in octets.chunks_exact(2).enumerate() {
+            loudest[n % 2] = i16::from_le_bytes([pair[0], pair[1]]).unsigned_abs().max(loudest[n % 2]);
+        }
+    }
+    assert_eq!(loudest[1], 0, "the callee says nothing");
+    socket.send(Message::text(r#"{"type":"to","parties":["callee"]}"#)).await.expect("sent");
+    let speech: Vec<u8> =
+        (0..16_000).flat_map(|n| if n % 50 < 25 { 12_000i16 } else { -12_000 }.to_le_bytes()).collect();
+    socket.send(Message::binary(speech)).await.expect("sent");
+    let until = tokio::time::Instant::now() + Duration::from_secs(1);
+    while tokio::time::timeout_at(until, socket.next()).await.is_ok() {}
+    socket.close(None).await.expect("closed");
+}
+
+#[test]
+fn a_fork_hears_each_party_on_its_channel_and_whom_it_speaks_to_hears_it_mixed_with_the_other() {
+    let forks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let listener = forks.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a socket");
+    let url = format!("ws://{}/listen", listener.local_addr().expect("an address"));
+    let (shown, told) = mpsc::sync_channel(10);
+    let bot = forks.spawn(bot(listener, shown));
+    let fork_token = Some(crate::base::Secret::new("it-is-us"));
+    let bench = Bench::new(RelayConfig { ports: 47_000..=47_999, fork_token, ..RelayConfig::loopback() });
+    let (a_phone, b_phone) = (phone("127.0.0.1:0"), phone("127.0.0.1:0"));
+    let mut mint = LegMint::heard(AdapterId(1));
+    let (a, b) = (mint.mint(), mint.mint());
+    let legs = vec![leg(a, &a_phone, Source::Leg(b)), leg(b, &b_phone, Source::Leg(a))];
+    let taps = vec![Tap { id: TapId(1), legs: [Some(a), Some(b)], to: TapEnd::WebSocket { url } }];
+    bench.relay.order(RelayCommand::Apply(Graph { call: CallId(1), revision: 1, legs, taps })).expect("room");
+    let to_a = bench.address(a);
+    let linear = |octet: u8| crate::media::codec::g711::LINEAR_OF_ULAW[usize::from(octet)];
+    let (mut sequence, mut buffer) = (0, [0; 2000]);
+    let (mut peaks, mut mixed) = ([0, 0], Vec::new());
+    // µ-law 0xaf is a third as loud as what the program says.
+    let mut say = |peaks: &mut [u16; 2], mixed: &mut Vec<i16>| {
+        sequence += 1;
+        let mut loud = packet(sequence);
+        loud[12..].iter_mut().enumerate().for_each(|(n, octet)| *octet = if n % 16 < 8 { 0xaf } else { 0x2f });
+        a_phone.send_to(&loud, to_a).expect("sent");
+        std::thread::sleep(Duration::from_millis(20));
+        for (phone, peak) in [&a_phone, &b_phone].into_iter().zip(peaks) {
+            phone.set_nonblocking(true).expect("a flag");
+            while let Ok(length) = phone.recv(&mut buffer) {
+                let heard = Packet::parse(&buffer[..length]).expect("RTP").payload().to_vec();
+                let loudest = heard.iter().map(|o| linear(*o).unsigned_abs()).max().unwrap_or(0);
+                *peak = loudest.max(*peak);
+                if loudest > 9000 {
+                    mixed.extend(heard.iter().map(|o| linear(*o)));
+                }
+            }
+        }
+    };
+    while !bot.is_finished() {
+        say(&mut peaks, &mut mixed);
+    }
+    forks.block_on(bot).expect("the program is content");
+    assert_eq!(told.recv().expect("a request"), "/listen Bearer it-is-us");
+    let start: serde_json::Value = serde_json::from_str(&told.recv().expect("a message")).expect("JSON");
+    assert_eq!((&start["type"], &start["rate"], &start["channels"]), (&"start".into(), &16_000.into(), &2.into()));
+    assert_eq!(peaks[0], 0, "nothing was said to the caller");
+    let level = |hz: f64| {
+        let angle = |n: usize| std::f64::consts::TAU * hz * n as f64 / 8000.0;
+        let part = |f: fn(f64) -> f64| mixed.iter().enumerate().map(|(n, s)| f64::from(*s) * f(angle(n))).sum::<f64>();
+        2.0 * part(f64::sin).hypot(part(f64::cos)) / mixed.len() as f64
+    };
+    assert!(level(500.0) > 2500.0, "the callee hears the caller: {}", level(500.0));
+    assert!(level(320.0) > 8000.0, "and the program: {}", level(320.0));
+    let why = bench.wait(|event| match event {
+        RelayEvent::TapEnded { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.expect("a reason").contains("was closed"));
+    // The way back to the caller alone.
+    let mut peaks = [0, 0];
+    (0..20).for_each(|_| say(&mut [0, 0], &mut Vec::new()));
+    (0..10).for_each(|_| say(&mut peaks, &mut Vec::new()));
+    assert!((3000..6000).contains(&peaks[1]), "the callee hears the caller alone again: {}", peaks[1]);
+    bench.relay.stop();
+}

@@ -120,6 +120,8 @@ pub struct Leg {
     pub(super) listeners: Vec<usize>,
     /// The ears that hear this leg, by their places in the shard, and the channel of each that is the leg's.
     pub(super) ears: Vec<(usize, usize)>,
+    /// A fork speaks to the peer, and what the leg hears is in that.
+    is_spoken_over: bool,
 }
 
 impl Leg {
@@ -152,6 +154,7 @@ impl Leg {
             aim: None,
             listeners: Vec::new(),
             ears: Vec::new(),
+            is_spoken_over: false,
         }
     }
 
@@ -232,7 +235,9 @@ impl Leg {
         };
         let routes = routes.paced(ptime);
         if routes != self.routes {
-            self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
+            if !self.is_spoken_over {
+                self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
+            }
             self.routes = routes;
             self.track.break_off();
             self.filler.restart();

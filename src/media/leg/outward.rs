@@ -28,6 +28,9 @@ impl Leg {
             self.track.skip(heard.fields);
             return None;
         };
+        if self.is_spoken_over && heard.content != Content::Events {
+            return None;
+        }
         if let Change::Transcode(speech) = route.change {
             self.hear_speech(now, speech, heard, buffer, route);
             return None;

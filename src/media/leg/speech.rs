@@ -13,7 +13,8 @@ use crate::media::codec::{MAX_PAYLOAD, Speech};
 use crate::media::outbox::Outbox;
 use crate::media::shard::Outgoing;
 use crate::media::sound::Mouth;
-use crate::model::{RelayEvent, Source};
+use crate::media::tap::Turn;
+use crate::model::{RelayEvent, Source, TapId};
 use crate::rtp::packet::FIXED_HEADER;
 
 /// So long after a packet of a keypad event that is passed on no speech is sent: the next may follow.
@@ -185,6 +186,9 @@ impl Leg {
     pub(super) fn speak_own(&mut self, cx: &mut Context, mouth: Option<&Mouth>) {
         let taken = self.remote.as_ref().map_or((&[][..], None), |remote| (remote.codecs.as_slice(), remote.ptime));
         let hears = &self.wants.hears;
+        if self.is_spoken_over {
+            return;
+        }
         if !matches!(hears, Source::Play(_) | Source::Fork(_)) {
             self.speaking.take_if(|speaking| matches!(speaking.voice, Voice::Own(_)));
             return;
@@ -197,6 +201,28 @@ impl Leg {
         self.speaking = own.map(|own| Box::new(Speaking::own(own)));
         self.track.break_off();
         self.tell_end(cx);
+    }
+
+    /// A fork speaks, mixed with what the leg hears; or it is silent again.
+    pub fn speak_over(&mut self, cx: &mut Context, tap: TapId, turn: &Turn) {
+        match turn {
+            Turn::Begins(mouth) => {
+                let taken =
+                    self.remote.as_ref().map_or((&[][..], None), |remote| (remote.codecs.as_slice(), remote.ptime));
+                let own = OwnSpeech::new(cx.now, &Source::Fork(tap), taken, cx.sounds, Some(mouth));
+                let Some(own) = own else { return };
+                self.speaking = Some(Box::new(Speaking::own(own)));
+                self.is_spoken_over = true;
+                self.track.break_off();
+            }
+            Turn::Ends if self.is_spoken_over => {
+                self.is_spoken_over = false;
+                self.speaking = self.routes.target().map(|target| Box::new(Speaking::new(target)));
+                self.track.break_off();
+                self.speak_own(cx, None);
+            }
+            Turn::Ends => {}
+        }
     }
 
     fn tell_end(&mut self, cx: &mut Context) {

@@ -57,6 +57,11 @@ impl Ear {
         }
     }
 
+    /// The frame of a channel that was heard last.
+    pub fn frame(&self, channel: usize) -> &[i16] {
+        self.channels.get(channel).map_or(&[], Listening::frame)
+    }
+
     /// When the next frame is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.pace.poll_timeout()

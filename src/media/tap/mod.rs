@@ -11,6 +11,7 @@
 
 mod ear;
 pub mod file;
+mod voice;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -19,6 +20,8 @@ use std::time::Instant;
 use slab::Slab;
 
 pub use self::ear::{Block, CHANNELS, Ear, FRAME_SAMPLES, RATE_HZ};
+use self::voice::Voice;
+pub use self::voice::{LINGERS, Turn};
 use super::codec::Speech;
 use super::sound::Mouth;
 use crate::base::{CallId, LegId};
@@ -41,10 +44,10 @@ pub struct TapKey {
 }
 
 /// What ears tell the driver.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum TapNews {
-    /// There is one more.
-    Opened(TapKey, TapEnd),
+    /// There is one more, and what is said into these mouths the parties hear, the left one and the right one.
+    Opened(TapKey, TapEnd, [Mouth; CHANNELS]),
     /// It heard something.
     Block(TapKey, Block),
     /// It hears no more.
@@ -59,6 +62,10 @@ struct Entry {
     /// What is said to each of them, if there is somebody to say it.
     mouths: Option<[Mouth; CHANNELS]>,
     formats: [Vec<(u8, Speech)>; CHANNELS],
+    /// Whether the leg of a channel hears the other one; `None`: it says by itself what the fork says.
+    hears_other: [Option<bool>; CHANNELS],
+    /// What a fork says to each of the two.
+    voices: [Option<Voice>; CHANNELS],
 }
 
 /// The ears of a shard.
@@ -67,6 +74,7 @@ pub struct Ears {
     entries: Slab<Entry>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     news: VecDeque<TapNews>,
+    turns: VecDeque<(CallId, LegId, TapId, Turn)>,
 }
 
 impl Ears {
@@ -91,11 +99,15 @@ impl Ears {
             TapEnd::File { .. } => FRAMES_FOR_FILE,
             TapEnd::WebSocket { .. } => 1,
         };
-        self.news.push_back(TapNews::Opened(key, tap.to.clone()));
+        let mouths: [Mouth; CHANNELS] = Default::default();
+        let speaks = matches!(tap.to, TapEnd::WebSocket { .. });
+        let voices = mouths.each_ref().map(|mouth| if speaks { Voice::new(mouth) } else { None });
+        self.news.push_back(TapNews::Opened(key, tap.to.clone(), mouths.clone()));
         let ear = Ear::new(now, frames);
         let due = ear.poll_timeout();
-        let mouths = matches!(tap.to, TapEnd::WebSocket { .. }).then(Default::default);
-        let place = self.entries.insert(Entry { key, ear, legs: tap.legs, mouths, formats: Default::default() });
+        let mouths = speaks.then_some(mouths);
+        let (formats, hears_other) = Default::default();
+        let place = self.entries.insert(Entry { key, ear, legs: tap.legs, mouths, formats, hears_other, voices });
         self.timers.extend(due.map(|at| Reverse((at, place))));
     }
 
@@ -104,6 +116,9 @@ impl Ears {
         self.timers.retain(|Reverse((_, other))| *other != place);
         self.news.extend(entry.ear.finish().map(|block| TapNews::Block(entry.key, block)));
         self.news.push_back(TapNews::Closed(entry.key));
+        for leg in entry.legs.into_iter().flatten().filter(|_| entry.voices.iter().any(Option::is_some)) {
+            self.turns.push_back((entry.key.call, leg, entry.key.tap, Turn::Ends));
+        }
     }
 
     /// Whether there is none.
@@ -134,10 +149,13 @@ impl Ears {
         (other.copied(), mouth.cloned())
     }
 
-    /// What the leg of a channel may send.
-    pub fn expect(&mut self, place: usize, channel: usize, codecs: &[Codec]) {
-        let formats = self.entries.get_mut(place).and_then(|entry| entry.formats.get_mut(channel));
-        if let Some(formats) = formats {
+    /// What the leg of a channel may send, and whether it hears the other one; `None`: it says by itself what the fork says.
+    pub fn expect(&mut self, place: usize, channel: usize, codecs: &[Codec], hears_other: Option<bool>) {
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        if let Some(hears) = entry.hears_other.get_mut(channel) {
+            *hears = hears_other;
+        }
+        if let Some(formats) = entry.formats.get_mut(channel) {
             formats.clear();
             formats.extend(codecs.iter().filter_map(|codec| Some((codec.payload_type, Speech::of(codec)?))));
         }
@@ -165,8 +183,14 @@ impl Ears {
             self.timers.pop();
             let Some(entry) = self.entries.get_mut(place) else { continue };
             self.news.extend(entry.ear.tick(now).map(|block| TapNews::Block(entry.key, block)));
+            self.turns.extend(entry.speak());
             self.timers.extend(entry.ear.poll_timeout().map(|at| Reverse((at, place))));
         }
+    }
+
+    /// The next change of what a leg hears of a fork.
+    pub fn poll_turn(&mut self) -> Option<(CallId, LegId, TapId, Turn)> {
+        self.turns.pop_front()
     }
 
     /// The next thing to tell the driver.
@@ -176,6 +200,20 @@ impl Ears {
 }
 
 impl Entry {
+    /// Says to each party what the fork says, mixed with the frame that was just heard of the other.
+    fn speak(&mut self) -> impl Iterator<Item = (CallId, LegId, TapId, Turn)> {
+        let TapKey { call, tap } = self.key;
+        let mut turns = [None, None];
+        for (channel, (turn, voice)) in turns.iter_mut().zip(&mut self.voices).enumerate() {
+            let Some(is_heard) = self.hears_other.get(channel).copied().flatten() else { continue };
+            let other = is_heard.then(|| self.ear.frame(CHANNELS - 1 - channel));
+            let leg = self.legs.get(channel).copied().flatten();
+            let mixed = voice.as_mut().and_then(|voice| voice.mix(other));
+            *turn = mixed.zip(leg).map(|(turn, leg)| (call, leg, tap, turn));
+        }
+        turns.into_iter().flatten()
+    }
+
     fn hear_others(&mut self, legs: [Option<LegId>; CHANNELS]) {
         for channel in 0..CHANNELS {
             if self.legs.get(channel) != legs.get(channel) {

@@ -61,7 +61,7 @@ fn listen(frames: u32, mut parties: [Party; 2], comes: impl Fn(usize, u32) -> Op
     for (channel, party) in parties.iter_mut().enumerate() {
         let (place, found) = ears.hearing(CALL, leg(1 + channel as u64)).next().unwrap();
         assert_eq!(found, channel);
-        ears.expect(place, channel, &codecs);
+        ears.expect(place, channel, &codecs, Some(true));
         for n in 0..frames {
             let (fields, payload) = party.next();
             packets.extend(comes(channel, n).map(|late| (start + FRAME * n + late, place, channel, fields, payload)));
