@@ -120,6 +120,9 @@ pub fn dropped(fd: RawFd) -> u32 {
     if result < 0 { 0 } else { figures[DROPS] }
 }
 
+/// Sockets that are told of in one turn.
+const MAX_READY: usize = 2048;
+
 /// Tells which sockets have datagrams.
 pub struct Epoll {
     fd: OwnedFd,
@@ -134,7 +137,7 @@ impl Epoll {
     pub fn new() -> io::Result<Epoll> {
         // SAFETY: no pointers; the result is checked before it is owned.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        Ok(Epoll { fd: own(fd)?, ready: vec![libc::epoll_event { events: 0, u64: 0 }; 512].into_boxed_slice() })
+        Ok(Epoll { fd: own(fd)?, ready: vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY].into_boxed_slice() })
     }
 
     /// Watches a descriptor, as `token`, until it is closed.

@@ -182,7 +182,8 @@ impl Worker {
     fn receive(&mut self, turn: &mut Turn, socket: SocketId) {
         let is_shared = self.shared.contains(&socket);
         let Some((fd, again)) = self.sockets.ready(socket, turn.number) else { return };
-        let budget = match (is_shared, again) {
+        let may_hold_more = again || turn.stale_before.is_some();
+        let budget = match (is_shared, may_hold_more) {
             (true, _) => MAX_BATCHES * BATCH,
             (false, true) => usize::from(LEG_BUDGET),
             // Speech comes one by one: to look for a second would be a look for nothing.
@@ -200,7 +201,7 @@ impl Worker {
                 return;
             }
         }
-        if !is_shared && again {
+        if !is_shared && may_hold_more {
             self.shard.note_overflow(turn.now, socket, dropped(fd));
         }
     }
