@@ -175,20 +175,20 @@ mod tests {
     fn a_port_rests_before_it_is_given_out_again() {
         let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
         let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
-        let mut sockets = Sockets::new(epoll, bind, 46_000..=46_001, &mut Dice::for_test(1));
+        let mut sockets = Sockets::new(epoll, bind, 48_000..=48_001, &mut Dice::for_test(1));
         let now = Instant::now();
         let pair = sockets.open_pair(now, false).expect("a pair");
-        assert_eq!(pair.port, 46_000);
+        assert_eq!(pair.port, 48_000);
         sockets.close_pair(now, pair);
         assert_eq!(sockets.open_pair(now + REST - Duration::from_millis(1), false), None);
-        assert_eq!(sockets.open_pair(now + REST, false).map(|pair| pair.port), Some(46_000));
+        assert_eq!(sockets.open_pair(now + REST, false).map(|pair| pair.port), Some(48_000));
     }
 
     #[test]
     fn a_socket_that_is_let_go_hears_everybody_again_on_the_port_it_had() {
         let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
         let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
-        let mut sockets = Sockets::new(epoll, bind, 46_100..=46_999, &mut Dice::for_test(1));
+        let mut sockets = Sockets::new(epoll, bind, 48_100..=48_999, &mut Dice::for_test(1));
         let pair = sockets.open_pair(Instant::now(), false).expect("a pair");
         let [peer, other] = [0, 0].map(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).expect("a socket"));
         let relay = SocketAddr::from((Ipv4Addr::LOCALHOST, pair.port));
