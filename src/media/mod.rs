@@ -19,6 +19,7 @@ pub mod shard;
 pub mod sound;
 pub mod tap;
 pub mod transactions;
+mod viewing;
 
 pub use config::RelayConfig;
 pub use shard::{Outgoing, PortPair, Ports, Shard, ShardConfig, SocketId};

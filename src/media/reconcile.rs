@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::leg::{Leg, Wires};
-use super::shard::{Ports, Shard, Use};
+use super::leg::link::Link;
+use super::leg::{Leg, LinkId, Wires};
+use super::shard::{Ports, Shard};
 use crate::base::{CallId, LegId};
 use crate::model::{Graph, GraphLeg, IceMode, LegStats, RelayCommand, RelayEvent, Source};
 
@@ -26,9 +27,9 @@ impl Shard {
         match command {
             RelayCommand::Apply(graph) => self.apply(now, &graph, ports),
             RelayCommand::Remove(call) => self.remove(now, call),
-            RelayCommand::Candidates { call, leg, candidates, .. } => {
+            RelayCommand::Candidates { call, leg, pictures, candidates } => {
                 if let Some(place) = self.place(call, leg) {
-                    self.with_leg(now, place, |leg, cx| leg.add_candidates(cx, &candidates));
+                    self.with_leg(now, place, |leg, cx| leg.add_candidates(cx, pictures, &candidates));
                     self.after(now, place);
                 }
             }
@@ -38,7 +39,7 @@ impl Shard {
                     self.after(now, place);
                 }
             }
-            RelayCommand::Refresh { .. } => {}
+            RelayCommand::Refresh { call, leg } => self.refresh(now, call, leg),
             RelayCommand::Stats(call) => {
                 let legs = self.stats(call);
                 self.events.push_back(RelayEvent::Stats { call, legs });
@@ -61,9 +62,13 @@ impl Shard {
         }
         for wanted in &graph.legs {
             match self.place(graph.call, wanted.leg) {
-                Some(place) => self.change(now, graph, wanted, place, false),
+                Some(place) => {
+                    self.lay_pictures(now, graph, wanted, place, ports);
+                    self.change(now, graph, wanted, place, false);
+                }
                 None => {
                     if let Some(place) = self.lay(now, graph, wanted, ports) {
+                        self.lay_pictures(now, graph, wanted, place, ports);
                         self.change(now, graph, wanted, place, true);
                     }
                 }
@@ -117,15 +122,18 @@ impl Shard {
         };
         let pair = wires.pair;
         let place = self.make_leg(now, |cx| Leg::new(cx, graph.call, wanted, wires));
-        if let Some(pair) = pair {
-            self.set_use(pair.rtp, Use::Rtp(place));
-            self.set_use(pair.rtcp, Use::Rtcp(place));
-        }
+        self.set_uses(pair, Some(LinkId { place, is_of_pictures: false }));
         self.calls.get_mut(&graph.call)?.legs.push((wanted.leg, place));
         Some(place)
     }
 
-    fn wires(&self, now: Instant, call: CallId, wanted: &GraphLeg, ports: &mut dyn Ports) -> Result<Wires, String> {
+    pub(super) fn wires(
+        &self,
+        now: Instant,
+        call: CallId,
+        wanted: &GraphLeg,
+        ports: &mut dyn Ports,
+    ) -> Result<Wires, String> {
         let ipv6 = wanted.spec.ipv6;
         let family = if ipv6 { "IPv6" } else { "IPv4" };
         if self.calls.get(&call).is_some_and(|call| call.legs.len() >= MAX_LEGS_OF_CALL) {
@@ -149,22 +157,31 @@ impl Shard {
     /// Brings a leg to what the graph says of it, and tells our end where it is new or the peer's is.
     fn change(&mut self, now: Instant, graph: &Graph, wanted: &GraphLeg, place: usize, is_new: bool) {
         let news_before = self.events.len();
-        let ufrag_before = self.legs.get(place).and_then(Leg::ice).map(|ice| ice.ufrag().to_owned());
+        let ufrags_before = self.ufrags_of(place);
         let changed = self.with_leg(now, place, |leg, cx| leg.apply(cx, wanted)).unwrap_or(false);
         let Some(leg) = self.legs.get(place) else { return };
-        if let Some(ufrag) = leg.ice().map(|ice| ice.ufrag().to_owned()) {
-            if let Some(before) = ufrag_before.filter(|before| *before != ufrag) {
-                self.ufrags.remove(&before);
-            }
-            self.ufrags.insert(ufrag, place);
-        }
         if is_new || changed {
             let local = Box::new(leg.local_end(&self.config.certificate));
             let ready = RelayEvent::Ready { call: graph.call, leg: wanted.leg, revision: graph.revision, local };
             // Our end is told before what follows from it.
             self.events.insert(news_before, ready);
         }
+        for ufrag in ufrags_before.into_iter().flatten() {
+            self.ufrags.remove(&ufrag);
+        }
+        for (ufrag, is_of_pictures) in self.ufrags_of(place).into_iter().zip([false, true]) {
+            if let Some(ufrag) = ufrag {
+                self.ufrags.insert(ufrag, LinkId { place, is_of_pictures });
+            }
+        }
         self.after(now, place);
+    }
+
+    /// The user names that the peer of a leg calls its links by: that of the sound, that of the pictures.
+    fn ufrags_of(&self, place: usize) -> [Option<String>; 2] {
+        let leg = self.legs.get(place);
+        let links = [leg.map(Leg::link), leg.and_then(Leg::picture_link)];
+        links.map(|link| link.and_then(Link::ice).map(|ice| ice.ufrag().to_owned()))
     }
 
     /// Who hears whom.
@@ -195,31 +212,36 @@ impl Shard {
                 self.after(now, *place);
             }
         }
+        self.connect_pictures(&legs);
     }
 
     /// Takes a leg down; its figures stay with the call.
     fn close(&mut self, now: Instant, call: CallId, place: usize) {
         self.with_leg(now, place, |leg, cx| leg.close(cx));
         self.after(now, place);
+        self.drop_picture_link(now, place);
         let Some(leg) = self.legs.try_remove(place) else { return };
-        if let Some(ice) = leg.ice() {
-            self.ufrags.remove(ice.ufrag());
-            for address in ice.seen() {
-                if self.peers.get(&address) == Some(&place) {
-                    self.peers.remove(&address);
-                }
-            }
-        }
-        if let Some(pair) = leg.wires().pair {
-            self.set_use(pair.rtp, Use::Nothing);
-            self.set_use(pair.rtcp, Use::Nothing);
-            self.closing.push(pair);
-        }
+        self.forget_link(LinkId { place, is_of_pictures: false }, leg.link());
         let figures = self.figures(place, &leg);
         self.budgets.close(place);
         if let Some(call) = self.calls.get_mut(&call) {
             call.gone.push(figures);
         }
+    }
+
+    /// A link is gone: nobody is to find it, and its ports are free after its last words.
+    pub(super) fn forget_link(&mut self, id: LinkId, link: &Link) {
+        if let Some(ice) = link.ice() {
+            self.ufrags.remove(ice.ufrag());
+            for address in ice.seen() {
+                if self.peers.get(&address) == Some(&id) {
+                    self.peers.remove(&address);
+                }
+            }
+        }
+        let pair = link.wires().pair;
+        self.set_uses(pair, None);
+        self.closing.extend(pair);
     }
 
     fn remove(&mut self, now: Instant, call: CallId) {
@@ -256,7 +278,7 @@ impl Shard {
         figures
     }
 
-    fn place(&self, call: CallId, leg: LegId) -> Option<usize> {
+    pub(super) fn place(&self, call: CallId, leg: LegId) -> Option<usize> {
         self.calls.get(&call)?.legs.iter().find(|(id, _)| *id == leg).map(|(_, place)| *place)
     }
 }

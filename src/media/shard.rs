@@ -14,7 +14,7 @@ use slab::Slab;
 use tracing::warn;
 
 use super::budget::{Budgets, Verdict};
-use super::leg::{Certificate, Context, Heard, Leg, WallClock};
+use super::leg::{Certificate, Context, Heard, Leg, LinkId, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
 use super::sound::{Mouth, Shelf};
@@ -93,8 +93,8 @@ pub struct Outgoing {
 pub(super) enum Use {
     Nothing,
     Shared,
-    Rtp(usize),
-    Rtcp(usize),
+    Rtp(LinkId),
+    Rtcp(LinkId),
 }
 
 /// The legs of some calls.
@@ -106,13 +106,13 @@ pub struct Shard {
     /// The calls that were removed last.
     pub(super) removed: VecDeque<CallId>,
     uses: Vec<Use>,
-    pub(super) peers: HashMap<SocketAddr, usize>,
-    pub(super) ufrags: HashMap<String, usize>,
+    pub(super) peers: HashMap<SocketAddr, LinkId>,
+    pub(super) ufrags: HashMap<String, LinkId>,
     transactions: Transactions,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     outbox: Outbox,
     pub(super) events: VecDeque<RelayEvent>,
-    seen: Vec<(SocketAddr, bool)>,
+    seen: Vec<(SocketAddr, LinkId, bool)>,
     pub(super) closing: Vec<PortPair>,
     aims: VecDeque<(SocketId, Option<SocketAddr>)>,
     pub(super) ears: Ears,
@@ -161,10 +161,10 @@ impl Shard {
     ) -> Option<Outgoing> {
         let datagram = buffer.get(..length)?;
         let what = kind(datagram);
-        let place = match self.uses.get(socket.0 as usize)? {
+        let link = match self.uses.get(socket.0 as usize)? {
             Use::Nothing => None,
-            Use::Rtp(place) => Some(*place),
-            Use::Rtcp(place) if what == Kind::Rtcp => Some(*place),
+            Use::Rtp(link) => Some(*link),
+            Use::Rtcp(link) if what == Kind::Rtcp => Some(*link),
             Use::Rtcp(_) => None,
             Use::Shared if what == Kind::Stun => {
                 self.handle_stun(now, from, buffer.get(..length)?);
@@ -172,22 +172,24 @@ impl Shard {
             }
             Use::Shared => self.peers.get(&from).copied(),
         };
-        if place.is_some_and(|place| self.is_shared(socket) && !self.may_take(now, place)) {
+        if link.is_some_and(|link| self.is_shared(socket) && !self.may_take(now, link.place)) {
             return None;
         }
-        let Some(place) = place else {
+        let Some(link) = link else {
             self.strangers += 1;
             return None;
         };
+        let place = link.place;
         match what {
-            Kind::Rtp => return self.handle_rtp(now, place, from, buffer, length),
+            Kind::Rtp => return self.handle_rtp(now, link, from, buffer, length),
             Kind::Rtcp => {
                 let packet = buffer.get_mut(..length)?;
-                self.with_leg(now, place, |leg, cx| leg.receive_rtcp(cx, from, packet));
+                self.with_leg(now, place, |leg, cx| leg.receive_rtcp(cx, link.is_of_pictures, from, packet));
+                self.carry_wish(now, place);
             }
             Kind::Dtls => {
                 let datagram = buffer.get(..length)?;
-                self.with_leg(now, place, |leg, cx| leg.receive_dtls(cx, from, datagram));
+                self.with_leg(now, place, |leg, cx| leg.receive_dtls(cx, link.is_of_pictures, from, datagram));
                 self.after(now, place);
             }
             // A phone that keeps its binding alive, or noise: no leg here answers it.
@@ -198,7 +200,8 @@ impl Shard {
 
     /// A leg's own socket has been read as long as its budget allows, and so many datagrams in all did not fit in it.
     pub fn note_overflow(&mut self, now: Instant, socket: SocketId, dropped: u32) {
-        let Some(Use::Rtp(place) | Use::Rtcp(place)) = self.uses.get(socket.0 as usize).copied() else { return };
+        let Some(Use::Rtp(link) | Use::Rtcp(link)) = self.uses.get(socket.0 as usize).copied() else { return };
+        let place = link.place;
         if self.budgets.note_overflow(now, place, u64::from(dropped)) {
             self.tell_of_storm(place);
         }
@@ -279,6 +282,14 @@ impl Shard {
         }
     }
 
+    /// What a pair of sockets is there for from here on.
+    pub(super) fn set_uses(&mut self, pair: Option<PortPair>, link: Option<LinkId>) {
+        if let Some(pair) = pair {
+            self.set_use(pair.rtp, link.map_or(Use::Nothing, Use::Rtp));
+            self.set_use(pair.rtcp, link.map_or(Use::Nothing, Use::Rtcp));
+        }
+    }
+
     /// Works on a leg with all that legs work with.
     pub(super) fn with_leg<T>(
         &mut self,
@@ -323,17 +334,17 @@ impl Shard {
 
     /// After anything but plain media: notes where the peer was seen, and when the leg wants to be looked after.
     pub(super) fn after(&mut self, now: Instant, place: usize) {
-        for (address, is_there) in self.seen.drain(..) {
+        for (address, link, is_there) in self.seen.drain(..) {
             if is_there {
-                self.peers.insert(address, place);
-            } else if self.peers.get(&address) == Some(&place) {
+                self.peers.insert(address, link);
+            } else if self.peers.get(&address) == Some(&link) {
                 self.peers.remove(&address);
             }
         }
         let Some(leg) = self.legs.get_mut(place) else { return };
         if let Some(aim) = leg.new_aim() {
             leg.aim = aim;
-            self.aims.push_back((leg.wires().rtp, aim));
+            self.aims.push_back((leg.link().wires().rtp, aim));
         }
         let at = leg.poll_timeout().max(now + LEAST_WAIT);
         if leg.scheduled.is_none_or(|scheduled| at < scheduled) {
@@ -364,12 +375,17 @@ impl Shard {
     fn handle_rtp(
         &mut self,
         now: Instant,
-        place: usize,
+        link: LinkId,
         from: SocketAddr,
         buffer: &mut [u8],
         length: usize,
     ) -> Option<Outgoing> {
-        let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, from, buffer, length))??;
+        let place = link.place;
+        let of_pictures = link.is_of_pictures;
+        let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, of_pictures, from, buffer, length))??;
+        if heard.content == Content::Picture {
+            return self.show(now, place, &heard, buffer);
+        }
         let has_news = |leg: &Leg| leg.hears_a_tone() || leg.new_aim().is_some();
         if heard.content == Content::Events || self.legs.get(place).is_some_and(has_news) {
             self.after(now, place);
@@ -391,12 +407,13 @@ impl Shard {
         out
     }
 
-    /// A leg that several others hear: all but the first get a copy.
-    fn copy_to_others(&mut self, now: Instant, place: usize, heard: &Heard, buffer: &[u8]) {
+    /// A leg that several others hear, or see: all but the first get a copy.
+    pub(super) fn copy_to_others(&mut self, now: Instant, place: usize, heard: &Heard, buffer: &[u8]) {
         let Some(payload) = buffer.get(heard.start..heard.end) else { return };
         let copied = Heard { start: FIXED_HEADER, end: FIXED_HEADER + payload.len(), ..*heard };
         let mut number = 1;
-        while let Some(listener) = self.legs.get(place).and_then(|leg| leg.listeners.get(number)).copied() {
+        while let Some(listener) = self.legs.get(place).and_then(|leg| leg.audience(heard.content).get(number)).copied()
+        {
             number += 1;
             let mut copy = self.outbox.buffer();
             copy.resize(FIXED_HEADER, 0);
@@ -417,18 +434,18 @@ impl Shard {
     }
 
     fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let place = Message::parse(datagram).and_then(|message| match message.class() {
+        let link = Message::parse(datagram).and_then(|message| match message.class() {
             Class::Request | Class::Indication => self.ufrags.get(message.ufrags()?.0).copied(),
             Class::Success | Class::Error => self.transactions.find(&message.transaction()),
         });
-        let Some(place) = place else {
+        let Some(link) = link else {
             self.strangers += 1;
             return;
         };
-        if !self.may_take(now, place) {
+        if !self.may_take(now, link.place) {
             return;
         }
-        self.with_leg(now, place, |leg, cx| leg.receive_stun(cx, from, datagram));
-        self.after(now, place);
+        self.with_leg(now, link.place, |leg, cx| leg.receive_stun(cx, link.is_of_pictures, from, datagram));
+        self.after(now, link.place);
     }
 }

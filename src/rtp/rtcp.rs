@@ -1,8 +1,12 @@
 //! RTCP (RFC 3550 §6, RFC 4585): compounds read tolerantly and written strictly.
 
+mod feedback;
 mod write;
 
+pub use feedback::{Arrivals, asked_for, entries_for};
 pub use write::Writer;
+
+use feedback::{APPLICATION, FIR, NACK, PLI, REMB};
 
 use std::time::Duration;
 
@@ -141,7 +145,10 @@ pub enum Rtcp<'a> {
         bits_per_second: u64,
     },
     /// When each packet came (draft-holmer-rmcat-transport-wide-cc-extensions).
-    TransportFeedback,
+    TransportFeedback {
+        /// When.
+        arrivals: Arrivals<'a>,
+    },
     /// Anything else.
     Other {
         /// Its packet type.
@@ -230,16 +237,13 @@ fn packet_of(count: u8, packet_type: u8, body: &[u8]) -> Option<Rtcp<'_>> {
         (SDES, 0) => Some(Rtcp::Description { first: None }),
         (SDES, _) => Some(Rtcp::Description { first: Some((word(body, 0)?, canonical_name(body.get(4..)?))) }),
         (BYE, _) => Some(Rtcp::Bye { sources: Words(body.get(..4 * usize::from(count))?) }),
-        (RTPFB, 1) => Some(Rtcp::Nack { media: word(body, 1)?, lost: Words(body.get(8..)?) }),
-        (RTPFB, 15) => Some(Rtcp::TransportFeedback),
-        (PSFB, 1) => Some(Rtcp::PictureLoss { media: word(body, 1)? }),
+        (RTPFB, NACK) => Some(Rtcp::Nack { media: word(body, 1)?, lost: Words(body.get(8..)?) }),
+        (RTPFB, 15) => Some(Rtcp::TransportFeedback { arrivals: Arrivals::read(body.get(8..)?)? }),
+        (PSFB, PLI) => Some(Rtcp::PictureLoss { media: word(body, 1)? }),
         // The media source of the header is 0; the list names whom it is for.
-        (PSFB, 4) => Some(Rtcp::FullIntra { media: word(body, 2)? }),
-        (PSFB, 15) => {
-            let bitrate = word(body, 3)?;
-            let (exponent, mantissa) = ((bitrate >> 18) & 0x3f, u64::from(bitrate & 0x3_ffff));
-            let bits_per_second = mantissa.saturating_mul(1u64.checked_shl(exponent)?);
-            (body.get(8..12)? == b"REMB").then_some(Rtcp::MaximumBitrate { bits_per_second })
+        (PSFB, FIR) => Some(Rtcp::FullIntra { media: word(body, 2)? }),
+        (PSFB, APPLICATION) if body.get(8..12)? == REMB => {
+            Some(Rtcp::MaximumBitrate { bits_per_second: feedback::bitrate(word(body, 3)?)? })
         }
         _ => None,
     }

@@ -17,6 +17,8 @@ const SPEECH_HZ: u32 = 16_000;
 pub enum Content {
     /// Speech.
     Speech,
+    /// Pictures.
+    Picture,
     /// Keypad events (RFC 4733).
     Events,
     /// The noise of a room in which nobody speaks (RFC 3389).
@@ -171,6 +173,11 @@ impl Routes {
         routes.ways = speech.chain(events).collect();
         routes.target = Some(target);
         routes
+    }
+
+    /// Ways on which nothing is translated.
+    pub fn passing(ways: impl Iterator<Item = Route>) -> Routes {
+        Routes { ways: ways.collect(), target: None }
     }
 
     /// What speech is encoded as where it cannot pass as it is; `None` if all of it can.

@@ -32,6 +32,7 @@ impl WallClock {
 /// The reports of one leg.
 #[derive(Debug, Clone)]
 pub struct Control {
+    interval: Duration,
     next: Instant,
     packets_at_last: u64,
     lost_out: u64,
@@ -45,6 +46,7 @@ impl Control {
     /// Reports begin after about a second.
     pub fn new(now: Instant, dice: &mut Dice) -> Control {
         Control {
+            interval: INTERVAL,
             next: now + spread(FIRST_INTERVAL, dice),
             packets_at_last: 0,
             lost_out: 0,
@@ -53,6 +55,11 @@ impl Control {
             round_trip: None,
             last_heard: None,
         }
+    }
+
+    /// The same at another pace.
+    pub fn every(self, interval: Duration) -> Control {
+        Control { interval, ..self }
     }
 
     /// When the next report is due.
@@ -76,7 +83,7 @@ impl Control {
         if now < self.next {
             return None;
         }
-        self.next = now + spread(INTERVAL, dice);
+        self.next = now + spread(self.interval, dice);
         let (packets, octets) = track.counts();
         let sent_since = packets > self.packets_at_last;
         self.packets_at_last = packets;

@@ -182,6 +182,7 @@ impl Leg {
                 self.filler.put_off(now);
             }
             Content::Events | Content::Other => self.filler.put_off(now),
+            Content::Picture => {}
         }
     }
 

@@ -28,15 +28,16 @@ pub struct Hearing {
 impl Hearing {
     /// Counts a packet.
     pub fn hear(&mut self, now: Instant, packet: Fields, format: &Format, payload: &[u8]) {
-        let clock_hz = (format.content == Content::Speech).then_some(format.clock_hz);
+        let has_time = matches!(format.content, Content::Speech | Content::Picture);
+        let clock_hz = has_time.then_some(format.clock_hz);
         self.source(now, packet).handle_packet(now, packet.sequence, packet.timestamp, clock_hz);
         self.packets += 1;
         self.bytes += payload.len() as u64;
         self.last = Some(now);
         match format.content {
             Content::Events => self.keys.handle_packet(now, packet.timestamp, payload, format.clock_hz),
-            Content::Speech => self.speech = Some(format.index),
             Content::Noise => self.suppresses = true,
+            Content::Speech | Content::Picture => self.speech = Some(format.index),
             Content::Other => {}
         }
     }
@@ -66,7 +67,7 @@ impl Hearing {
         (self.packets, self.bytes)
     }
 
-    /// Where the format of the speech heard last stands in the list of formats.
+    /// Where the format of the speech, or of the pictures, heard last stands in the list of formats.
     pub fn speech(&self) -> Option<usize> {
         self.speech.map(usize::from)
     }

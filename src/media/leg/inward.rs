@@ -24,21 +24,28 @@ pub struct Heard {
 }
 
 impl Leg {
-    /// Takes an RTP packet: the first `length` bytes of `buffer`. `None` if it is turned away, or not wanted.
+    /// Takes an RTP packet that came on one of its links: the first `length` bytes of `buffer`. `None` if it is turned away, or not wanted.
     pub fn receive_rtp(
         &mut self,
         cx: &mut Context,
+        of_pictures: bool,
         from: SocketAddr,
         buffer: &mut [u8],
         length: usize,
     ) -> Option<Heard> {
+        if of_pictures {
+            return self.receive_pictures(cx, from, buffer, length);
+        }
         let heard = self.open_rtp(cx.now, from, buffer.get_mut(..length)?);
-        let Some((heard, payload_type)) = heard else {
+        let Some(heard) = heard else {
             self.link.refused += 1;
             return None;
         };
         let payload = buffer.get(heard.start..heard.end)?;
-        let format = self.formats.iter().find(|f| f.payload_type == payload_type)?;
+        if heard.content == Content::Picture {
+            return self.take_picture(cx.now, heard, payload);
+        }
+        let format = self.formats.iter().find(|f| f.payload_type == heard.fields.payload_type)?;
         self.hearing.hear(cx.now, heard.fields, format, payload);
         if self.hearing.counts().0 == 1 {
             cx.events.push_back(RelayEvent::Heard { call: self.call, leg: self.id });
@@ -54,36 +61,45 @@ impl Leg {
     }
 
     /// Checks where a packet comes from, opens it, and reads it.
-    fn open_rtp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<(Heard, u8)> {
-        let formats = &self.formats;
-        let is_negotiated = |number: u8| formats.iter().any(|f| f.payload_type == number);
+    fn open_rtp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Option<Heard> {
+        let (formats, pictures) = (&self.formats, self.pictures.as_deref());
+        let sound = |number: u8| formats.iter().find(|f| f.payload_type == number);
+        let is_negotiated = |number: u8| sound(number).is_some() || Leg::bundles(pictures, number);
         let length = self.link.open_rtp(now, from, packet, is_negotiated)?;
         let parsed = Packet::parse(packet.get(..length)?)?;
         let fields = parsed.fields();
-        let format = self.formats.iter().find(|f| f.payload_type == fields.payload_type)?;
+        let content = match sound(fields.payload_type) {
+            Some(format) => format.content,
+            None if Leg::bundles(pictures, fields.payload_type) => Content::Picture,
+            None => return None,
+        };
         let range = parsed.payload_range();
-        Some((Heard { fields, content: format.content, start: range.start, end: range.end }, fields.payload_type))
+        Some(Heard { fields, content, start: range.start, end: range.end })
     }
 
-    /// Takes an RTCP compound.
-    pub fn receive_rtcp(&mut self, cx: &mut Context, from: SocketAddr, packet: &mut [u8]) {
+    /// Takes an RTCP compound that came on one of its links.
+    pub fn receive_rtcp(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, packet: &mut [u8]) {
+        if of_pictures {
+            return self.receive_picture_rtcp(cx, from, packet);
+        }
         let Some(compound) = self.link.open_rtcp(from, packet) else { return };
         self.control.hear(cx.now, cx.wall, self.track.ssrc(), &mut self.hearing, compound);
         if let (Some(fraction), Some(speaking)) = (self.control.take_fraction_lost(), &mut self.speaking) {
             speaking.heed_loss(fraction);
         }
+        self.heed_pictures(cx, compound);
     }
 
-    /// Takes a DTLS datagram.
-    pub fn receive_dtls(&mut self, cx: &mut Context, from: SocketAddr, datagram: &[u8]) {
-        if self.link.receive_dtls(cx.now, from, datagram) {
+    /// Takes a DTLS datagram that came on one of its links.
+    pub fn receive_dtls(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, datagram: &[u8]) {
+        if self.link_mut(of_pictures).is_some_and(|link| link.receive_dtls(cx.now, from, datagram)) {
             self.settle(cx);
         }
     }
 
-    /// Takes a STUN message; returns whether it was this leg's.
-    pub fn receive_stun(&mut self, cx: &mut Context, from: SocketAddr, datagram: &[u8]) -> bool {
-        let taken = self.link.receive_stun(cx.now, from, datagram);
+    /// Takes a STUN message for one of its links; returns whether it was that one's.
+    pub fn receive_stun(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, datagram: &[u8]) -> bool {
+        let taken = self.link_mut(of_pictures).is_some_and(|link| link.receive_stun(cx.now, from, datagram));
         if taken {
             self.settle(cx);
         }

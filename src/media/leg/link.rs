@@ -63,6 +63,15 @@ fn is_same_association(before: &SealWords, words: &SealWords) -> bool {
     !is_renamed && old.iter().any(|f| fingerprints.contains(f))
 }
 
+/// Which link of which leg of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkId {
+    /// The place of the leg.
+    pub place: usize,
+    /// It carries pictures alone; otherwise it carries sound, and pictures too if they are bundled with it.
+    pub is_of_pictures: bool,
+}
+
 /// What has become of a link since it was settled before.
 #[derive(Debug, Default)]
 pub struct News {
@@ -81,6 +90,7 @@ struct Described {
 /// How the packets of a leg travel.
 pub struct Link {
     spec: LegSpec,
+    is_of_pictures: bool,
     pub(super) wires: Wires,
     pub(super) path: Path,
     pub(super) seal: Seal,
@@ -112,6 +122,7 @@ impl Link {
         };
         Link {
             spec,
+            is_of_pictures: false,
             wires,
             path,
             seal,
@@ -133,6 +144,21 @@ impl Link {
             Path::Latch(latch) => latch.locked_to(),
             Path::Ice(_) => None,
         }
+    }
+
+    /// The same for pictures alone.
+    pub fn of_pictures(self) -> Link {
+        Link { is_of_pictures: true, ..self }
+    }
+
+    /// What sort of link it is.
+    pub fn spec(&self) -> LegSpec {
+        self.spec
+    }
+
+    /// Its sockets.
+    pub fn wires(&self) -> &Wires {
+        &self.wires
     }
 
     /// ICE, if it has that.
@@ -232,10 +258,11 @@ impl Link {
 
     /// Sends what the machines have to send and tells what has changed with them.
     pub fn settle(&mut self, cx: &mut Context) -> News {
+        let id = LinkId { place: cx.place, is_of_pictures: self.is_of_pictures };
         while let Some(event) = self.path.ice_mut().and_then(IcePath::poll_event) {
             match event {
-                PathEvent::Seen(from) => cx.seen.push((from, true)),
-                PathEvent::Forgotten(from) => cx.seen.push((from, false)),
+                PathEvent::Seen(from) => cx.seen.push((from, id, true)),
+                PathEvent::Forgotten(from) => cx.seen.push((from, id, false)),
                 PathEvent::Nominated(_) => {}
                 PathEvent::Lost => {
                     self.fail("ICE: the peer stopped answering and sending connectivity checks".into());
@@ -255,9 +282,10 @@ impl Link {
     }
 
     fn flush(&mut self, cx: &mut Context) {
+        let id = LinkId { place: cx.place, is_of_pictures: self.is_of_pictures };
         if let Path::Ice(ice) = &mut self.path {
             while let Some((to, datagram)) = ice.poll_transmit() {
-                cx.transactions.note(&datagram, cx.place);
+                cx.transactions.note(&datagram, id);
                 cx.outbox.push(self.wires.rtp, to, datagram);
             }
         }

@@ -18,6 +18,7 @@ pub mod link;
 mod outward;
 mod own;
 pub mod path;
+pub mod pictures;
 pub mod quality;
 mod report;
 pub mod sdes;
@@ -29,7 +30,8 @@ pub mod watch;
 pub use control::WallClock;
 pub use dtls::{Certificate, Dtls, Role};
 pub use inward::Heard;
-pub use link::Wires;
+pub use link::{LinkId, Wires};
+pub use pictures::Wish;
 pub use sdes::Sdes;
 pub use seal::{Seal, SealError};
 
@@ -46,6 +48,7 @@ use self::hearing::Hearing;
 use self::ice::IcePath;
 use self::keys::ToneKeys;
 use self::link::Link;
+use self::pictures::Pictures;
 use self::speech::Speaking;
 use self::track::Track;
 use self::watch::Watch;
@@ -71,8 +74,8 @@ pub struct Context<'a> {
     /// Where news goes.
     pub events: &'a mut VecDeque<RelayEvent>,
     /// Addresses at which the leg's peer proved to be (`true`), or that are forgotten (`false`), for the shard
-    /// to find the leg by.
-    pub seen: &'a mut Vec<(SocketAddr, bool)>,
+    /// to find the link by.
+    pub seen: &'a mut Vec<(SocketAddr, LinkId, bool)>,
     /// The place of the leg in its shard.
     pub place: usize,
     /// What can be played.
@@ -112,6 +115,9 @@ pub struct Leg {
     tones: ToneKeys,
     watch: Watch,
     quality: quality::Quality,
+    pictures: Option<Box<Pictures>>,
+    /// The link of the pictures alone, where they are not bundled with the sound.
+    picture_link: Option<Box<Link>>,
     /// When the shard looks after the leg next.
     pub(super) scheduled: Option<Instant>,
     /// The address that the driver was told its socket may be connected to.
@@ -150,6 +156,8 @@ impl Leg {
             tones: ToneKeys::default(),
             watch: Watch::default(),
             quality: quality::Quality::default(),
+            pictures: None,
+            picture_link: None,
             scheduled: None,
             aim: None,
             listeners: Vec::new(),
@@ -174,9 +182,9 @@ impl Leg {
         self.id
     }
 
-    /// Its sockets.
-    pub fn wires(&self) -> &Wires {
-        &self.link.wires
+    /// How its packets travel.
+    pub fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Whether its path is ICE, on the socket that such legs share.
@@ -220,8 +228,9 @@ impl Leg {
         self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears.clone() };
         self.watch.expect(cx.now, graph.answered && graph.receives);
         self.want_tones(cx, graph.keys);
+        let is_shown_anew = self.apply_pictures(cx, graph.video.as_ref());
         self.settle(cx);
-        changed
+        changed || is_shown_anew
     }
 
     /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself.
@@ -248,12 +257,13 @@ impl Leg {
     /// Our own end, for descriptions.
     pub fn local_end(&self, certificate: &Certificate) -> LocalEnd {
         let transport = self.link.transport(certificate);
-        LocalEnd { transport, ssrc: self.track.ssrc(), cname: self.cname.clone(), video: None }
+        let video = self.local_video(certificate);
+        LocalEnd { transport, ssrc: self.track.ssrc(), cname: self.cname.clone(), video }
     }
 
-    /// More candidates of the peer.
-    pub fn add_candidates(&mut self, cx: &mut Context, candidates: &[Candidate]) {
-        if let Some(ice) = self.link.path.ice_mut() {
+    /// More candidates of the peer, for one of its links.
+    pub fn add_candidates(&mut self, cx: &mut Context, of_pictures: bool, candidates: &[Candidate]) {
+        if let Some(ice) = self.link_mut(of_pictures).and_then(|link| link.path.ice_mut()) {
             ice.add_candidates(cx.now, candidates);
         }
         self.settle(cx);
@@ -262,7 +272,12 @@ impl Leg {
     /// The leg comes to its end: says goodbye to the peer.
     pub fn close(&mut self, cx: &mut Context) {
         self.say_goodbye(cx);
+        self.close_pictures(cx);
         self.link.close(cx);
+    }
+
+    fn link_mut(&mut self, of_pictures: bool) -> Option<&mut Link> {
+        if of_pictures { self.picture_link.as_deref_mut() } else { Some(&mut self.link) }
     }
 
     fn describe(&mut self, cx: &mut Context, remote: &RemoteEnd) {
@@ -286,5 +301,6 @@ impl Leg {
             info!(call = %self.call, leg = %self.id, seal, "media can flow");
             cx.events.push_back(RelayEvent::Connected { call: self.call, leg: self.id });
         }
+        self.settle_pictures(cx);
     }
 }

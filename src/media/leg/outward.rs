@@ -19,6 +19,9 @@ impl Leg {
     /// Passes on a packet that was heard on another leg (or this one), changed in place. `None` if it cannot
     /// go out, or not yet: see [`Leg::has_begun_to_speak`].
     pub fn send_rtp(&mut self, now: Instant, heard: &Heard, buffer: &mut [u8]) -> Option<Outgoing> {
+        if heard.content == Content::Picture {
+            return self.send_picture(now, heard, buffer);
+        }
         let Some(to) = self.target() else {
             self.track.break_off();
             self.stop_speaking();
@@ -100,6 +103,7 @@ impl Leg {
             self.tell_digits(cx);
         }
         self.wake_tones(cx);
+        self.handle_picture_timeout(cx);
         self.settle(cx);
         self.speak(cx);
         self.fill(cx);
@@ -115,7 +119,8 @@ impl Leg {
         let speech = self.speaking.as_ref().and_then(|s| s.poll_timeout());
         let filler = self.filler.poll_timeout();
         let keys = [self.hearing.poll_timeout(), self.keypad.poll_timeout(), self.tones.poll_timeout()];
-        let others = [self.link.poll_timeout(), watch, speech, filler].into_iter().chain(keys);
+        let links = [self.link.poll_timeout(), self.poll_picture_timeout()];
+        let others = [watch, speech, filler].into_iter().chain(links).chain(keys);
         others.flatten().fold(self.control.poll_timeout(), Instant::min)
     }
 

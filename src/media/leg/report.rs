@@ -37,7 +37,7 @@ impl Leg {
             seal: self.link.seal.name(),
             mos,
             mos_lately,
-            video: None,
+            video: self.picture_stats(),
         }
     }
 

@@ -54,13 +54,15 @@ struct Origin {
 pub struct Track {
     ssrc: u32,
     sequence: u16,
-    sent_before: u64,
+    sent_before: u128,
     first_timestamp: u32,
     last: Option<Last>,
     origin: Option<Origin>,
     following: Option<Following>,
     packets: u64,
     bytes: u64,
+    starts: u64,
+    is_of_pictures: bool,
 }
 
 impl Track {
@@ -77,7 +79,20 @@ impl Track {
             following: None,
             packets: 0,
             bytes: 0,
+            starts: 0,
+            is_of_pictures: false,
         }
+    }
+
+    /// The same for pictures, where the marker ends a picture and begins nothing, and where pictures need not be sent
+    /// in the order in which they are shown.
+    pub fn of_pictures(self) -> Track {
+        Track { is_of_pictures: true, ..self }
+    }
+
+    /// How often what was heard did not go on from what was heard before.
+    pub fn starts(&self) -> u64 {
+        self.starts
     }
 
     /// The synchronisation source.
@@ -140,7 +155,7 @@ impl Track {
         }
         self.following =
             Some(Following { sequence: packet.sequence, timestamp: packet.timestamp, at: now, ..following });
-        let marker = packet.marker || paused;
+        let marker = packet.marker || (paused && !self.is_of_pictures);
         Some(Fields { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc })
     }
 
@@ -197,7 +212,7 @@ impl Track {
         }
         let Some(last) = self.last else { return false };
         let moved = i64::from(packet.timestamp.wrapping_sub(following.timestamp) as i32);
-        if step > 0 && moved < 0 {
+        if step > 0 && moved < 0 && !self.is_of_pictures {
             return false;
         }
         // Timestamps stand still during a keypad event and then catch up with its beginning.
@@ -209,6 +224,7 @@ impl Track {
 
     fn start(&mut self, now: Instant, packet: Fields, payload_type: u8, clock_hz: u32) -> Fields {
         let timestamp = self.advanced(now, clock_hz);
+        self.starts += 1;
         self.forward(1);
         self.last = Some(Last { timestamp, at: now });
         self.following = Some(Following {
@@ -218,7 +234,8 @@ impl Track {
             timestamp: packet.timestamp,
             at: now,
         });
-        Fields { marker: true, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
+        let marker = packet.marker || !self.is_of_pictures;
+        Fields { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
     /// The timestamp of what begins now: so much after the last one as time has passed. What was heard before may have
@@ -257,10 +274,10 @@ impl Track {
     /// Takes the number `back` before the last one, unless it was used: one number never goes out twice, for
     /// SRTP would use its key stream twice (RFC 3711 §9.1).
     fn take_back(&mut self, back: u16) -> bool {
-        if back >= 64 || self.packets < u64::from(back) {
+        if back >= 128 || self.packets < u64::from(back) {
             return false;
         }
-        let bit = 1u64 << back;
+        let bit = 1u128 << back;
         let free = self.sent_before & bit == 0;
         self.sent_before |= bit;
         free

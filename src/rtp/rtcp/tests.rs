@@ -77,7 +77,7 @@ fn feedback_of_browsers_is_recognised() {
             packet(15, 206, &[1, 0, remb, (1 << 24) | (2 << 18) | 1000, 3]),
             Rtcp::MaximumBitrate { bits_per_second: 4000 },
         ),
-        (packet(15, 205, &[1, 2, 3]), Rtcp::TransportFeedback),
+        (packet(15, 205, &[1, 2, 3]), Rtcp::Other { packet_type: 205 }),
         (packet(0, 204, &[1]), Rtcp::Other { packet_type: 204 }),
         (packet(2, 200, &[1]), Rtcp::Other { packet_type: 200 }),
     ];

@@ -70,7 +70,7 @@ impl<'a> Writer<'a> {
         self.packet(1, BYE, |body| body.word(ssrc))
     }
 
-    fn packet(&mut self, count: usize, packet_type: u8, write: impl FnOnce(&mut Body)) -> bool {
+    pub(super) fn packet(&mut self, count: usize, packet_type: u8, write: impl FnOnce(&mut Body)) -> bool {
         let Some((head, free)) = self.buffer.get_mut(self.length..).and_then(|free| free.split_first_chunk_mut::<4>())
         else {
             return false;
@@ -88,14 +88,14 @@ impl<'a> Writer<'a> {
 }
 
 /// The part of a packet after its first word.
-struct Body<'a> {
+pub(super) struct Body<'a> {
     free: &'a mut [u8],
     length: usize,
     fits: bool,
 }
 
 impl Body<'_> {
-    fn word(&mut self, word: u32) {
+    pub(super) fn word(&mut self, word: u32) {
         self.bytes(&word.to_be_bytes());
     }
 

@@ -27,6 +27,8 @@ pub struct Browser {
     pub target: Option<SocketAddr>,
     /// Opened RTP that it got.
     pub heard: Vec<Vec<u8>>,
+    /// Opened RTCP that it got.
+    pub reports: Vec<Vec<u8>>,
     /// DTLS datagrams that it got.
     pub dtls_datagrams: usize,
     /// Datagrams that it loses on the way in, and has seen.
@@ -57,6 +59,7 @@ impl Browser {
             tls_id: None,
             target: None,
             heard: Vec::new(),
+            reports: Vec::new(),
             dtls_datagrams: 0,
             loses: |_| false,
             seen: 0,
@@ -141,14 +144,19 @@ impl Browser {
     pub fn pass(&mut self, world: &mut World, time: Duration) {
         let end = world.now + time;
         while world.now < end {
-            self.agent.handle_timeout(world.now);
-            if let Some(dtls) = &mut self.dtls
-                && dtls.poll_timeout().is_some_and(|at| at <= world.now)
-            {
-                dtls.handle_timeout(world.now);
-            }
-            self.exchange(world);
+            self.tick(world);
             world.pass(STEP);
+        }
+        self.exchange(world);
+    }
+
+    /// Does what is due now.
+    pub fn tick(&mut self, world: &mut World) {
+        self.agent.handle_timeout(world.now);
+        if let Some(dtls) = &mut self.dtls
+            && dtls.poll_timeout().is_some_and(|at| at <= world.now)
+        {
+            dtls.handle_timeout(world.now);
         }
         self.exchange(world);
     }
@@ -201,7 +209,15 @@ impl Browser {
                 }
                 self.heard.push(packet);
             }
-            Kind::Rtcp => {}
+            Kind::Rtcp => {
+                let mut packet = bytes.to_vec();
+                if let Some(dtls) = &mut self.dtls {
+                    let keys = dtls.keys_mut().expect("keys before reports");
+                    let length = keys.inward.unprotect_rtcp(&mut packet).expect("an authentic compound");
+                    packet.truncate(length);
+                }
+                self.reports.push(packet);
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -233,6 +249,19 @@ impl Browser {
             }
         }
         out
+    }
+
+    /// Says a compound of RTCP.
+    pub fn report(&mut self, world: &mut World, mut compound: Vec<u8>) {
+        if let Some(dtls) = &mut self.dtls {
+            let length = compound.len();
+            compound.resize(length + 32, 0);
+            let keys = dtls.keys_mut().expect("keys");
+            let length = keys.outward.protect_rtcp(&mut compound, length).expect("room");
+            compound.truncate(length);
+        }
+        world.arrive(self.wire, self.address, &compound);
+        self.exchange(world);
     }
 
     /// Says a packet of RTP.

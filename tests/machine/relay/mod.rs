@@ -13,6 +13,7 @@ mod keys;
 mod pairings;
 mod peers;
 mod phones;
+mod pictures;
 mod ptime;
 mod silence;
 mod sounds;

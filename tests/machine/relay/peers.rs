@@ -99,11 +99,13 @@ pub fn srtp(profile: Profile, key_and_salt: &[u8]) -> Srtp {
 pub struct Peer {
     pub sort: Sort,
     address: SocketAddr,
-    wire: SocketId,
+    pub wire: SocketId,
     /// Its ICE and DTLS, if it does one of them.
     browser: Option<Box<Browser>>,
     /// Its keys, if they stand in descriptions.
     keys: Option<Box<Keys>>,
+    /// Packets that were taken for another question.
+    pub kept: Vec<Vec<u8>>,
 }
 
 impl Peer {
@@ -121,7 +123,7 @@ impl Peer {
         if let Some(browser) = &mut browser {
             browser.wire = wire;
         }
-        Peer { sort, address, wire, browser, keys }
+        Peer { sort, address, wire, browser, keys, kept: Vec::new() }
     }
 
     pub fn offer(&self, codecs: &[Codec]) -> RemoteEnd {
@@ -173,6 +175,13 @@ impl Peer {
         }
     }
 
+    /// Does what is due now.
+    pub fn tick(&mut self, world: &mut World) {
+        if let Some(browser) = &mut self.browser {
+            browser.tick(world);
+        }
+    }
+
     pub fn say(&mut self, world: &mut World, mut packet: Vec<u8>) {
         if let Some(keys) = &mut self.keys {
             let length = packet.len();
@@ -186,8 +195,54 @@ impl Peer {
         }
     }
 
+    /// Says a compound of RTCP.
+    pub fn report(&mut self, world: &mut World, mut compound: Vec<u8>) {
+        if let Some(keys) = &mut self.keys {
+            let length = compound.len();
+            compound.resize(length + 32, 0);
+            let length = keys.outward.protect_rtcp(&mut compound, length).expect("room");
+            compound.truncate(length);
+        }
+        match &mut self.browser {
+            Some(browser) => browser.report(world, compound),
+            None => world.arrive(self.wire, self.address, &compound),
+        }
+    }
+
+    /// The RTCP that it got since it was asked before.
+    pub fn reports(&mut self, world: &mut World) -> Vec<Vec<u8>> {
+        let reports: Vec<Vec<u8>> = match &mut self.browser {
+            Some(browser) => {
+                browser.exchange(world);
+                std::mem::take(&mut browser.reports)
+            }
+            None => {
+                let address = self.address;
+                let (mine, others): (Vec<_>, Vec<_>) =
+                    world.take_sent().into_iter().partition(|s| s.is_rtcp_for(address));
+                world.sent = others;
+                mine.into_iter().map(|s| s.bytes).collect()
+            }
+        };
+        let open = |mut compound: Vec<u8>| {
+            if let Some(keys) = &mut self.keys {
+                let inward = keys.inward.as_mut().expect("keys before reports");
+                let length = inward.unprotect_rtcp(&mut compound).expect("an authentic compound");
+                compound.truncate(length);
+            }
+            compound
+        };
+        reports.into_iter().map(open).collect()
+    }
+
     /// The payloads that it heard since it was asked before.
     pub fn heard(&mut self, world: &mut World) -> Vec<Vec<u8>> {
+        let payload = |packet: Vec<u8>| Packet::parse(&packet).expect("an RTP packet").payload().to_vec();
+        self.packets(world).into_iter().map(payload).collect()
+    }
+
+    /// The RTP packets that it heard since it was asked before, opened.
+    pub fn packets(&mut self, world: &mut World) -> Vec<Vec<u8>> {
         let packets: Vec<Vec<u8>> = match &mut self.browser {
             Some(browser) => {
                 browser.exchange(world);
@@ -195,10 +250,10 @@ impl Peer {
             }
             None => {
                 let address = self.address;
-                let (mine, others) = world.take_sent().into_iter().partition(|s| s.to == address);
+                let (mine, others): (Vec<_>, Vec<_>) =
+                    world.take_sent().into_iter().partition(|s| s.to == address && s.is_rtp());
                 world.sent = others;
-                let mine: Vec<super::world::Sent> = mine;
-                mine.into_iter().filter(|s| s.is_rtp()).map(|s| s.bytes).collect()
+                mine.into_iter().map(|s| s.bytes).collect()
             }
         };
         packets.into_iter().map(|packet| self.opened(packet)).collect()
@@ -210,6 +265,6 @@ impl Peer {
             let length = inward.unprotect_rtp(&mut packet).expect("an authentic packet");
             packet.truncate(length);
         }
-        Packet::parse(&packet).expect("an RTP packet").payload().to_vec()
+        packet
     }
 }

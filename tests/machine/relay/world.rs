@@ -57,6 +57,12 @@ impl Sent {
         Packet::parse(&self.bytes).expect("an RTP packet").payload()
     }
 
+    /// RTCP for one who listens there, or on the port after it.
+    pub fn is_rtcp_for(&self, address: SocketAddr) -> bool {
+        let is_there = self.to.ip() == address.ip() && [address.port(), address.port() + 1].contains(&self.to.port());
+        is_there && patchcord::rtp::kind(&self.bytes) == patchcord::rtp::Kind::Rtcp
+    }
+
     pub fn is_rtp(&self) -> bool {
         patchcord::rtp::kind(&self.bytes) == patchcord::rtp::Kind::Rtp
     }
