@@ -236,5 +236,7 @@ impl Leg {
                 Err(_) => cx.outbox.put_back(buffer),
             }
         }
+        // Where another format is to fill the same pause, it goes on from here and not from where the pause began.
+        self.filler.last = Some(cx.now);
     }
 }
