@@ -3,7 +3,8 @@
 // Signalling is somebody else's (SIPp's); this is the socket that its description names.
 
 import dgram from 'node:dgram';
-import { shareAt } from './tones.mjs';
+import fs from 'node:fs';
+import { KEYS, shareAt } from './tones.mjs';
 
 const FRAME = 160; // samples of 20 ms at 8000 Hz
 const MULAW = mulawTable();
@@ -68,7 +69,7 @@ export class RtpPeer {
     }
   }
 
-  /** Sends a tone to `port` of `host` from now on, in packets of 20 ms; `null` is silence. */
+  /** Sends a tone, or several at once, to `port` of `host` from now on, in packets of 20 ms; `null` is silence. */
   play(hz, port, host = '127.0.0.1') {
     this.hz = hz;
     if (this.timer) return;
@@ -85,8 +86,10 @@ export class RtpPeer {
         packet.writeUInt32BE(this.ssrc, 8);
         this.timestamp += FRAME;
         for (let i = 0; i < FRAME; i++) {
-          packet[12 + i] = toMulaw(this.hz ? Math.round(10000 * Math.sin(phase)) : 0);
-          phase += (2 * Math.PI * (this.hz || 0)) / 8000;
+          const tones = [this.hz ?? []].flat().filter(Boolean);
+          const wave = hz => Math.sin((2 * Math.PI * hz * phase) / 8000);
+          packet[12 + i] = toMulaw(Math.round(tones.reduce((sum, hz) => sum + (10000 / tones.length) * wave(hz), 0)));
+          phase++;
         }
         this.socket.send(packet, port, host);
         sent++;
@@ -98,6 +101,30 @@ export class RtpPeer {
   hush() {
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  /** Presses keys as tones in the speech that is being played; between them, and after, is silence. */
+  async dial(keys, { ms = 120, pause = 120 } = {}) {
+    for (const key of keys) {
+      this.hz = KEYS[key];
+      await new Promise((ok) => setTimeout(ok, ms));
+      this.hz = null;
+      await new Promise((ok) => setTimeout(ok, pause));
+    }
+  }
+
+  /** Sends the UDP packets of a capture (libpcap, Ethernet and IPv4) to `port`, as they are and at their pace. */
+  async replay(file, port, host = '127.0.0.1') {
+    const bytes = fs.readFileSync(file);
+    let before;
+    for (let at = 24; at + 16 <= bytes.length; ) {
+      const time = bytes.readUInt32LE(at) * 1000 + bytes.readUInt32LE(at + 4) / 1000;
+      const length = bytes.readUInt32LE(at + 8);
+      await new Promise((ok) => setTimeout(ok, before === undefined ? 0 : time - before));
+      before = time;
+      this.socket.send(bytes.subarray(at + 16 + 42, at + 16 + length), port, host);
+      at += 16 + length;
+    }
   }
 
   /** Presses a key by RFC 4733 as payload type 101, 100 ms long. */

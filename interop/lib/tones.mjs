@@ -91,3 +91,21 @@ function halfSeconds(file) {
   const size = Math.floor(rate * WINDOW_S);
   return Array.from({ length: Math.floor(samples.length / size) }, (_, i) => ({ rate, samples: samples.subarray(i * size, (i + 1) * size) }));
 }
+
+/** The keys whose tones are in samples, each once, by a look each 20 ms. */
+export function keysIn(samples, rate) {
+  const size = rate / 50;
+  let keys = "";
+  let last = "";
+  let times = 0;
+  for (let at = 0; at + size <= samples.length; at += size) {
+    const look = samples.slice(at, at + size);
+    const shares = Object.entries(KEYS).map(([key, hz]) => [hz.reduce((sum, one) => sum + shareAt(look, rate, one), 0), key]);
+    const [share, key] = shares.reduce((best, one) => (one[0] > best[0] ? one : best));
+    const found = share > 0.8 ? key : "";
+    times = found === last ? times + 1 : 1;
+    last = found;
+    if (found && times === 2) keys += found;
+  }
+  return keys;
+}

@@ -7,6 +7,7 @@ mod direct_failures;
 mod ears;
 mod hold;
 mod im_and_phone;
+mod keys;
 mod ladder;
 mod phone_to_browser;
 mod phones_with_ice;

@@ -192,9 +192,9 @@ impl Detector {
         self.sounding.is_some()
     }
 
-    /// Whether it may be the beginning of one.
+    /// Whether it may be the beginning of one: hits are so rare in speech that each may be taken for that.
     pub fn is_suspected(&self) -> bool {
-        self.run.is_some_and(|run| run.hits >= 2)
+        self.run.is_some()
     }
 
     /// What is heard ends here: a key that sounds is over.
