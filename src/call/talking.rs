@@ -236,6 +236,15 @@ impl Call {
         }
     }
 
+    /// A silence that was told is over.
+    pub(super) fn audible(&mut self, leg: LegId) {
+        info!(call = %self.id, %leg, "media come in again");
+        for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {
+            let whom = if told == leg { "You are" } else { "The other side is" };
+            self.notice(told, format!("{whom} heard again."));
+        }
+    }
+
     pub(super) fn stats(&mut self, legs: Vec<LegStats>) {
         let Some(asker) = self.stats_asked_by.take() else { return };
         let other = self.other(asker);

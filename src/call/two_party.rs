@@ -204,6 +204,7 @@ impl Call {
             RelayEvent::RefreshWanted { leg, .. } => self.refresh_wanted(leg),
             RelayEvent::TapEnded { tap, why, .. } => self.tap_ended(tap, why),
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
+            RelayEvent::Audible { leg, .. } => self.audible(leg),
             RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),
             RelayEvent::Removed { legs, .. } => {

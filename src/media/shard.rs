@@ -387,7 +387,7 @@ impl Shard {
             return self.show(now, place, &heard, buffer);
         }
         let has_news = |leg: &Leg| leg.hears_a_tone() || leg.new_aim().is_some();
-        if heard.content == Content::Events || self.legs.get(place).is_some_and(has_news) {
+        if heard.hurries || self.legs.get(place).is_some_and(has_news) {
             self.after(now, place);
         }
         let leg = self.legs.get(place)?;

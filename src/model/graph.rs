@@ -306,7 +306,7 @@ pub enum RelayEvent {
         /// One sentence, if it ended before it should.
         why: Option<String>,
     },
-    /// Nothing came in on an answered leg for three seconds, though something should. Told once for each
+    /// Nothing came in on an answered leg for two and a half seconds, though something should. Told once for each
     /// silence.
     Silent {
         /// The call.
@@ -315,6 +315,13 @@ pub enum RelayEvent {
         leg: LegId,
         /// One sentence: what was seen and what was not.
         why: String,
+    },
+    /// A silence that was told is over: media come in.
+    Audible {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
     },
     /// The leg cannot go on: no port, no common profile, wrong fingerprint, consent lost.
     Failed {
@@ -354,6 +361,7 @@ impl RelayEvent {
             | RelayEvent::RefreshWanted { call, .. }
             | RelayEvent::TapEnded { call, .. }
             | RelayEvent::Silent { call, .. }
+            | RelayEvent::Audible { call, .. }
             | RelayEvent::Failed { call, .. }
             | RelayEvent::Stats { call, .. }
             | RelayEvent::Removed { call, .. } => *call,

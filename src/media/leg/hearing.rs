@@ -19,7 +19,7 @@ pub struct Hearing {
     packets: u64,
     bytes: u64,
     speech: Option<u8>,
-    /// The peer describes its silence instead of sending it.
+    /// The peer has described its silence and not spoken since.
     suppresses: bool,
     last: Option<Instant>,
     keys: EventReader,
@@ -36,8 +36,12 @@ impl Hearing {
         self.last = Some(now);
         match format.content {
             Content::Events => self.keys.handle_packet(now, packet.timestamp, payload, format.clock_hz),
+            Content::Speech => {
+                self.speech = Some(format.index);
+                self.suppresses = false;
+            }
             Content::Noise => self.suppresses = true,
-            Content::Speech | Content::Picture => self.speech = Some(format.index),
+            Content::Picture => self.speech = Some(format.index),
             Content::Other => {}
         }
     }
@@ -52,7 +56,7 @@ impl Hearing {
         self.keys.poll_timeout()
     }
 
-    /// Whether the peer sends comfort noise where it is silent.
+    /// Whether the peer has said with comfort noise that it is silent (RFC 3389), and not spoken since.
     pub fn suppresses_silence(&self) -> bool {
         self.suppresses
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::refusal::Refusal;
 use super::{Context, Leg};
 use crate::base::{CallId, LegId};
 use crate::media::bridge::Content;
@@ -21,6 +22,8 @@ pub struct Heard {
     pub start: usize,
     /// One past the last.
     pub end: usize,
+    /// The leg's next deadline is earlier than before.
+    pub hurries: bool,
 }
 
 impl Leg {
@@ -39,6 +42,7 @@ impl Leg {
         let heard = self.open_rtp(cx.now, from, buffer.get_mut(..length)?);
         let Some(heard) = heard else {
             self.link.refused += 1;
+            self.refusals.count(self.link.refusal.take().unwrap_or(Refusal::Other), self.hearing.counts().0);
             return None;
         };
         let payload = buffer.get(heard.start..heard.end)?;
@@ -46,18 +50,21 @@ impl Leg {
             return self.take_picture(cx.now, heard, payload);
         }
         let format = self.formats.iter().find(|f| f.payload_type == heard.fields.payload_type)?;
+        let was_patient = self.hearing.suppresses_silence() || self.watch.is_told();
         self.hearing.hear(cx.now, heard.fields, format, payload);
         if self.hearing.counts().0 == 1 {
             cx.events.push_back(RelayEvent::Heard { call: self.call, leg: self.id });
         }
         if self.watch.is_told() {
             self.watch.is_over();
+            cx.events.push_back(RelayEvent::Audible { call: self.call, leg: self.id });
         }
         if heard.content == Content::Events {
             self.tell_digits(cx);
         }
+        let hurries = heard.content == Content::Events || (was_patient && heard.content == Content::Speech);
         let heard = if heard.content == Content::Speech { self.hear_tones(cx, heard, buffer) } else { heard };
-        self.wants.receives.then_some(heard)
+        self.wants.receives.then_some(Heard { hurries, ..heard })
     }
 
     /// Checks where a packet comes from, opens it, and reads it.
@@ -71,10 +78,13 @@ impl Leg {
         let content = match sound(fields.payload_type) {
             Some(format) => format.content,
             None if Leg::bundles(pictures, fields.payload_type) => Content::Picture,
-            None => return None,
+            None => {
+                self.link.refusal = Some(Refusal::PayloadType(fields.payload_type));
+                return None;
+            }
         };
         let range = parsed.payload_range();
-        Some(Heard { fields, content, start: range.start, end: range.end })
+        Some(Heard { fields, content, start: range.start, end: range.end, hurries: false })
     }
 
     /// Takes an RTCP compound that came on one of its links.

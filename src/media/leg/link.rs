@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::ice::{IcePath, PathEvent};
 use super::latch::{Latch, Sender, Sign};
 use super::path::Path;
+use super::refusal::Refusal;
 use super::{Certificate, Context, Dtls, Role, Sdes, Seal, dtls};
 use crate::media::shard::{PortPair, SocketId};
 use crate::model::{
@@ -100,6 +101,9 @@ pub struct Link {
     described: Option<Described>,
     rtcp_from: Option<SocketAddr>,
     pub(super) refused: u64,
+    /// Why the last packet of media was turned away.
+    pub(super) refusal: Option<Refusal>,
+    /// Who was turned away with a handshake.
     pub(super) stranger: Option<(SocketAddr, u64)>,
     is_connected: bool,
     has_failed: bool,
@@ -131,6 +135,7 @@ impl Link {
             described: None,
             rtcp_from: None,
             refused: 0,
+            refusal: None,
             stranger: None,
             is_connected: false,
             has_failed: false,
@@ -336,7 +341,8 @@ impl Link {
     }
 
     /// Checks where an RTP packet comes from and opens it in place; returns its plain length. `is_negotiated`: whether
-    /// the peer may send a payload type, for plain packets have no better proof.
+    /// the peer may send a payload type, for plain packets have no better proof. Why one is turned away stands in
+    /// `refusal`.
     pub fn open_rtp(
         &mut self,
         now: Instant,
@@ -344,43 +350,46 @@ impl Link {
         packet: &mut [u8],
         is_negotiated: impl Fn(u8) -> bool,
     ) -> Option<usize> {
+        let opened = self.judge_rtp(now, from, packet, is_negotiated);
+        self.refusal = opened.err();
+        opened.ok()
+    }
+
+    fn judge_rtp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &mut [u8],
+        is_negotiated: impl Fn(u8) -> bool,
+    ) -> Result<usize, Refusal> {
         match (&mut self.path, &mut self.seal) {
             (Path::Latch(latch), seal) if seal.is_plain() => {
-                let fields = Packet::parse(packet)?.fields();
+                let fields = Packet::parse(packet).ok_or(Refusal::Other)?.fields();
                 if !is_negotiated(fields.payload_type) {
-                    return None;
+                    return Err(Refusal::PayloadType(fields.payload_type));
                 }
                 let sign = Sign { ssrc: fields.ssrc, sequence: fields.sequence };
                 let was_locked = latch.is_locked();
                 match latch.judge(now, from, sign) {
                     Sender::Peer => {}
-                    Sender::Probation => return None,
-                    Sender::Stranger => {
-                        self.note_stranger(from);
-                        return None;
-                    }
+                    Sender::Probation => return Err(Refusal::Other),
+                    Sender::Stranger => return Err(Refusal::Stranger(from)),
                 }
                 if !was_locked {
                     self.rtcp_from = None;
                 }
-                Some(packet.len())
+                Ok(packet.len())
             }
             (Path::Latch(latch), seal) => {
                 if !latch.may_be_peer(now, from) {
-                    self.note_stranger(from);
-                    return None;
+                    return Err(Refusal::Stranger(from));
                 }
-                let length = seal.unprotect_rtp(packet).ok()?;
+                let length = seal.unprotect_rtp(packet)?;
                 latch.lock(from);
-                Some(length)
+                Ok(length)
             }
-            (Path::Ice(ice), seal) => {
-                if !ice.is_known(from) {
-                    self.note_stranger(from);
-                    return None;
-                }
-                seal.unprotect_rtp(packet).ok()
-            }
+            (Path::Ice(ice), _) if !ice.is_known(from) => Err(Refusal::Stranger(from)),
+            (Path::Ice(_), seal) => Ok(seal.unprotect_rtp(packet)?),
         }
     }
 

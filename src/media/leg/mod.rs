@@ -20,6 +20,7 @@ mod own;
 pub mod path;
 pub mod pictures;
 pub mod quality;
+pub mod refusal;
 mod report;
 pub mod sdes;
 pub mod seal;
@@ -118,6 +119,7 @@ pub struct Leg {
     pictures: Option<Box<Pictures>>,
     /// The link of the pictures alone, where they are not bundled with the sound.
     picture_link: Option<Box<Link>>,
+    refusals: refusal::Refusals,
     /// When the shard looks after the leg next.
     pub(super) scheduled: Option<Instant>,
     /// The address that the driver was told its socket may be connected to.
@@ -158,6 +160,7 @@ impl Leg {
             quality: quality::Quality::default(),
             pictures: None,
             picture_link: None,
+            refusals: refusal::Refusals::default(),
             scheduled: None,
             aim: None,
             listeners: Vec::new(),

@@ -6,7 +6,7 @@ use super::path::Path;
 use super::quality::Line;
 use super::watch::{SILENCE, SUPPRESSED_SILENCE};
 use super::{Context, Leg};
-use crate::model::{Codec, LegStats, RelayEvent};
+use crate::model::{LegStats, RelayEvent};
 
 impl Leg {
     /// Its figures.
@@ -43,12 +43,7 @@ impl Leg {
 
     /// How long the leg may be silent.
     pub(super) fn patience(&self) -> Duration {
-        let suppresses = |c: &Codec| {
-            c.name.eq_ignore_ascii_case("CN") || c.parameters.as_deref().is_some_and(|p| p.contains("usedtx=1"))
-        };
-        let may_suppress =
-            self.hearing.suppresses_silence() || (self.hearing.last().is_some() && self.codecs.iter().any(suppresses));
-        if may_suppress { SUPPRESSED_SILENCE } else { SILENCE }
+        if self.hearing.suppresses_silence() { SUPPRESSED_SILENCE } else { SILENCE }
     }
 
     /// The last sign of life of the peer's media.
@@ -68,34 +63,34 @@ impl Leg {
     /// One sentence on why nothing comes in.
     fn complaint(&self, patience: Duration) -> String {
         let peer = self.link.peer_word();
+        let seconds = patience.as_secs_f32();
         if let Path::Ice(ice) = &self.link.path
             && !ice.is_nominated()
         {
             return format!("ICE with {peer} did not finish: {}", ice.complaint());
         }
-        if !self.link.seal.is_open() {
-            if matches!(self.link.seal, super::Seal::Sdes(_)) {
-                return format!("{peer} has not said its SRTP key, so nothing could be sent to it or taken from it");
-            }
-            return format!("DTLS with {peer} did not finish within {} s; {}", patience.as_secs(), self.seal_words());
-        }
         let Some(target) = self.link.path.target() else {
             return format!("{peer} did not say where it listens, so nothing was sent to it, and nothing came");
         };
+        if !self.link.seal.is_open() {
+            if matches!(self.link.seal, super::Seal::Sdes(_)) {
+                return format!(
+                    "{peer} at {target} has not said its SRTP key, so nothing could be sent to it or taken from it"
+                );
+            }
+            let strangers = self.link.stranger.map_or_else(String::new, |(from, count)| {
+                format!("; {count} DTLS packets came from {from}, which was not described, and were dropped")
+            });
+            return format!(
+                "DTLS with {peer} at {target} did not finish within {seconds} s: {}{strangers}",
+                self.seal_words()
+            );
+        }
         let sent = self.track.counts().0;
         let when = if self.hearing.last().is_some() { "the last packet" } else { "the answer" };
-        let strangers = match (&self.link.stranger, self.link.refused) {
-            (Some((from, count)), _) => {
-                format!("; {count} came from {from}, which was not described, and were dropped")
-            }
-            (None, 0) => String::new(),
-            (None, refused) => {
-                format!("; {refused} were turned away for their key, their payload type or their form")
-            }
-        };
-        let seconds = patience.as_secs();
+        let others = self.refusals.words(self.hearing.counts().0);
         format!(
-            "no RTP came from {peer} at {target} for {seconds} s after {when}; {sent} packets were sent to it{strangers}"
+            "{peer} at {target} sends nothing: no RTP for {seconds} s after {when}; we sent {sent} packets to it{others}"
         )
     }
 

@@ -6,7 +6,7 @@
 //!     └──────they answer without keys, and ours were only an offer (RFC 8643)──▶ Plain
 //! ```
 //!
-//! A line that is said again changes nothing: its roll-over counters go on. Our own key stays as long as its
+//! A line that is said again changes nothing: its roll-over counters go on, and what it has used of its lifetime. Our own key stays as long as its
 //! transform does, whatever the peer does with its key.
 
 use super::seal::SealError;
@@ -26,6 +26,8 @@ struct Own {
 /// What the peer sends with.
 struct Theirs {
     keying: Keying,
+    /// Packets of RTP and of RTCP that were taken under the key.
+    taken: [u64; 2],
     inward: Srtp,
     /// The same key, had the peer begun its roll-over counters anew with it (or gone on with them).
     alternative: Option<Srtp>,
@@ -124,7 +126,7 @@ impl Sdes {
             Some(before) => Some(srtp(profile, &keying.key_and_salt).map_err(cannot)?.going_on_from(before)),
             None => None,
         };
-        self.state = State::Open(Box::new(Theirs { keying, inward: fresh, alternative }));
+        self.state = State::Open(Box::new(Theirs { keying, taken: [0; 2], inward: fresh, alternative }));
         Ok(())
     }
 
@@ -165,7 +167,7 @@ impl Sdes {
         match &mut self.state {
             State::Waiting => Err(SealError::NotOpen),
             State::Plain => Ok(packet.len()),
-            State::Open(theirs) => theirs.unprotect(packet, Profile::rtp_tag, Srtp::unprotect_rtp),
+            State::Open(theirs) => theirs.unprotect(0, packet, Profile::rtp_tag, Srtp::unprotect_rtp),
         }
     }
 
@@ -174,7 +176,7 @@ impl Sdes {
         match &mut self.state {
             State::Waiting => Err(SealError::NotOpen),
             State::Plain => Ok(packet.len()),
-            State::Open(theirs) => theirs.unprotect(packet, Profile::rtcp_tag, Srtp::unprotect_rtcp),
+            State::Open(theirs) => theirs.unprotect(1, packet, Profile::rtcp_tag, Srtp::unprotect_rtcp),
         }
     }
 
@@ -219,17 +221,26 @@ impl Own {
 }
 
 impl Theirs {
+    /// `sort`: 0 for RTP, 1 for RTCP, which have a lifetime each (RFC 4568 §6.1).
     fn unprotect(
         &mut self,
+        sort: usize,
         packet: &mut [u8],
         tag: fn(Profile) -> usize,
         unprotect: fn(&mut Srtp, &mut [u8]) -> Result<usize, SrtpError>,
     ) -> Result<usize, SealError> {
+        let taken = self.taken.get(sort).copied().unwrap_or_default();
+        if self.keying.lifetime.is_some_and(|lifetime| taken >= lifetime) {
+            return Err(SrtpError::Exhausted.into());
+        }
         let length = strip(packet, &self.keying.mki, tag(self.inward.profile()))?;
         let packet = packet.get_mut(..length).ok_or(SrtpError::Malformed)?;
         let opened = unprotect(&mut self.inward, packet);
         match opened {
-            Ok(_) => self.alternative = None,
+            Ok(_) => {
+                self.alternative = None;
+                self.taken.get_mut(sort).into_iter().for_each(|taken| *taken += 1);
+            }
             // The packet may be spoilt by the attempt: the next one tells.
             Err(SrtpError::Authentication) => {
                 if let Some(other) = &mut self.alternative {

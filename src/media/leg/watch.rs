@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// How long an answered leg may be silent before that is worth a word.
-pub const SILENCE: Duration = Duration::from_secs(3);
+/// How long an answered leg may be silent before that is worth a word, which is to be read within three seconds. Opus
+/// that suppresses silence (`usedtx`) sends a packet each 400 ms all the same.
+pub const SILENCE: Duration = Duration::from_millis(2500);
 
-/// The same for a peer that was heard and may suppress silence (RFC 3389, `usedtx`): its receiver reports count
-/// as life.
+/// The same for a peer that has said with comfort noise that it will be silent (RFC 3389), and may repeat that rarely:
+/// its reports count as life.
 pub const SUPPRESSED_SILENCE: Duration = Duration::from_secs(15);
 
 /// Watches one leg.

@@ -17,4 +17,5 @@ mod pictures;
 mod ptime;
 mod silence;
 mod sounds;
+mod watch;
 mod world;

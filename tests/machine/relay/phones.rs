@@ -143,8 +143,8 @@ fn strangers_are_not_heard_not_answered_and_named_when_the_leg_is_silent() {
     assert_eq!(
         why.as_deref(),
         Some(
-            "no RTP came from the phone at 203.0.113.1:4000 for 3 s after the answer; 0 packets were sent to it; \
-             20 came from 198.51.100.66:9, which was not described, and were dropped"
+            "the phone at 203.0.113.1:4000 sends nothing: no RTP for 2.5 s after the answer; we sent 0 packets to it; \
+             20 packets came from 198.51.100.66:9, which was not described, and were dropped"
         )
     );
 }

@@ -98,7 +98,8 @@ impl Leg {
             return None;
         };
         let (range, payload) = (packet.payload_range(), packet.payload());
-        let heard = Heard { fields: packet.fields(), content: Content::Picture, start: range.start, end: range.end };
+        let (start, end) = (range.start, range.end);
+        let heard = Heard { fields: packet.fields(), content: Content::Picture, start, end, hurries: false };
         pictures.take(cx.now, heard, payload)
     }
 
