@@ -10,7 +10,7 @@ use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Dtmf, Entry, Graph, Hangup, LocalEnd,
     LocalVideo, MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Services, Signal,
-    Stage, Start,
+    Sound, Source, Stage, Start,
 };
 
 use crate::ladder::{browser_description, browser_transport, candidates, phone_description, with_pictures};
@@ -152,6 +152,14 @@ impl World {
         let offer = offers_at_once.then(|| description(&mut dice, wire));
         let awaited = offer.is_some().then(|| ExchangeId::heard(1));
         legs.insert(caller, Leg { wire, started: true, awaited, exchanges: 1, ..Leg::default() });
+        let has_sounds = dice.below(4) == 0;
+        let sound = |dice: &mut Dice, name: &str| (has_sounds && dice.below(2) == 0).then(|| Sound::Named(name.into()));
+        let services = Services {
+            ring_back: sound(&mut dice, "bells"),
+            hold_music: sound(&mut dice, "music"),
+            announcement: sound(&mut dice, "welcome"),
+            ..Services::default()
+        };
         let attempts = (0..dice.below(4))
             .map(|n| {
                 let count = [0, 1, 1, 1, 2, 3][dice.below(6) as usize];
@@ -170,13 +178,22 @@ impl World {
                         }
                     })
                     .collect();
-                let media = [MediaPolicy::Auto, MediaPolicy::Direct, MediaPolicy::Relay][dice.below(3) as usize];
+                let media = match dice.below(3) {
+                    _ if services.need_relay() => MediaPolicy::Relay,
+                    0 => MediaPolicy::Auto,
+                    1 => MediaPolicy::Direct,
+                    _ => MediaPolicy::Relay,
+                };
                 Attempt { target: format!("t{n}"), media, ring: Duration::from_secs(20), branches }
             })
             .collect();
         let action = match dice.below(10) {
             0 => Action::Echo,
             1 => Action::Reject(Cause::Forbidden),
+            2 => Action::Play {
+                sound: Sound::Named("closed".into()),
+                reject: (dice.below(2) == 0).then_some(Cause::NotFound),
+            },
             _ => Action::Dial(attempts),
         };
         let start = Start {
@@ -188,7 +205,7 @@ impl World {
             offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
             hops_left: 10,
         };
-        let (abilities, plan) = (wire.abilities(), Plan { rule: None, action, services: Services::default() });
+        let (abilities, plan) = (wire.abilities(), Plan { rule: None, action, services });
         let opening = Opening { call: CallId(1), leg: caller, abilities, start, plan, wall_ms: 0 };
         let call = Call::open(now, opening);
         let (relay, graph) = (VecDeque::new(), None);
@@ -288,6 +305,7 @@ impl World {
             self.fail("revisions do not rise");
         }
         self.check_pictures(&graph);
+        self.check_sounds(&graph);
         for leg in &graph.legs {
             let known = old.as_ref().and_then(|g| g.legs.iter().find(|l| l.leg == leg.leg));
             let ufrag = |l: &patchcord::model::GraphLeg| {
@@ -314,6 +332,33 @@ impl World {
             }
             if leg.spec.seal == SealKind::Dtls && leg.remote.is_some() {
                 self.relay.push_back(RelayEvent::Connected { call: CallId(1), leg: leg.leg });
+            }
+        }
+    }
+
+    /// What is played once is for the caller, bells are heard before the answer and music after it; and at times the relay
+    /// tells that a sound is over, or that nothing comes.
+    fn check_sounds(&mut self, graph: &Graph) {
+        for leg in &graph.legs {
+            if leg.answered && self.dice.below(6) == 0 {
+                let why = "nothing came".into();
+                self.relay.push_back(RelayEvent::Silent { call: CallId(1), leg: leg.leg, why });
+            }
+            let Source::Play(play) = &leg.hears else { continue };
+            let is_caller = leg.leg == self.caller;
+            let is_answered = self.call.is_answered();
+            let is_right = match play.sound.to_string().as_str() {
+                "closed" => is_caller && !play.repeats,
+                "welcome" => is_caller && !play.repeats && !is_answered,
+                "bells" | "tone:ringing" => is_caller && play.repeats && !is_answered,
+                "music" => play.repeats && is_answered,
+                _ => false,
+            };
+            if !is_right {
+                self.fail(&format!("{:?} hears {play:?}, answered: {is_answered}", leg.leg));
+            }
+            if !play.repeats && self.dice.below(2) == 0 {
+                self.relay.push_back(RelayEvent::Played { call: CallId(1), leg: leg.leg });
             }
         }
     }
