@@ -52,6 +52,7 @@ impl Call {
             abilities: &self.caller.abilities,
             offer: self.caller.offered(),
             is_relayed: self.revision > 0,
+            has_sounds: self.services.ring_back.is_some() || self.services.announcement.is_some(),
             has_ears: self.services.record.is_some() || self.services.fork.is_some(),
         };
         match path::choose(attempt.media, caller, &branches) {

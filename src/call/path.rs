@@ -25,6 +25,8 @@ pub struct Caller<'a> {
     pub is_relayed: bool,
     /// Somebody is to listen along, or may.
     pub has_ears: bool,
+    /// The dialplan has something played to it.
+    pub has_sounds: bool,
 }
 
 /// Chooses for a caller and the devices that one attempt rings.
@@ -33,6 +35,9 @@ pub struct Caller<'a> {
 /// One clause on why the media cannot go directly, if the policy wants nothing else.
 pub fn choose(policy: MediaPolicy, caller: Caller<'_>, branches: &[Abilities]) -> Result<Path, &'static str> {
     match (policy, obstacle(caller, branches)) {
+        (MediaPolicy::Relay, _) if caller.has_sounds => {
+            Ok(Path::Relayed { why: "the dialplan plays sounds to the caller" })
+        }
         (MediaPolicy::Relay, _) => Ok(Path::Relayed { why: "the dialplan wants it so" }),
         (MediaPolicy::Direct, None) => Ok(Path::Direct),
         (MediaPolicy::Direct, Some(why)) => Err(why),
@@ -106,7 +111,8 @@ mod tests {
     }
 
     fn chosen(policy: MediaPolicy, caller: Abilities, offer: &Description, callee: Abilities) -> String {
-        let caller = Caller { abilities: &caller, offer: Some(offer), is_relayed: false, has_ears: false };
+        let caller =
+            Caller { abilities: &caller, offer: Some(offer), is_relayed: false, has_ears: false, has_sounds: false };
         match choose(policy, caller, &[callee]) {
             Ok(Path::Direct) => "direct".into(),
             Ok(Path::Relayed { why }) => why.into(),
@@ -164,7 +170,8 @@ mod tests {
     #[test]
     fn several_devices_a_late_offer_a_recording_and_a_relay_that_is_there_already_need_the_relay() {
         let offer = offer();
-        let caller = Caller { abilities: &CLIENT, offer: Some(&offer), is_relayed: false, has_ears: false };
+        let caller =
+            Caller { abilities: &CLIENT, offer: Some(&offer), is_relayed: false, has_ears: false, has_sounds: false };
         let is_relayed = |caller, branches: &[Abilities]| {
             matches!(choose(MediaPolicy::Auto, caller, branches), Ok(Path::Relayed { .. }))
         };
@@ -172,6 +179,8 @@ mod tests {
         assert!(is_relayed(caller, &[CLIENT, BROWSER]));
         assert!(is_relayed(Caller { offer: None, ..caller }, &[CLIENT]));
         assert!(is_relayed(Caller { is_relayed: true, ..caller }, &[CLIENT]));
+        let sounds = choose(MediaPolicy::Relay, Caller { has_sounds: true, ..caller }, &[CLIENT]);
+        assert_eq!(sounds, Ok(Path::Relayed { why: "the dialplan plays sounds to the caller" }));
         assert!(is_relayed(Caller { has_ears: true, ..caller }, &[CLIENT]));
     }
 }

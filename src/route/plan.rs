@@ -189,8 +189,8 @@ fn by_relay(section: &Section<'_>, mut then: Then, services: &Services) -> Then 
         && services.need_relay()
     {
         if *media == MediaPolicy::Direct {
-            let advice = "leave `media = \"direct\"` out, or the sounds";
-            section.complain(format!("sounds of the gateway cannot be heard where media go directly: {advice}"));
+            let advice = "leave `media = \"direct\"` out, or what it is to play or to hear";
+            section.complain(format!("the gateway plays and hears nothing where media go directly: {advice}"));
         }
         *media = MediaPolicy::Relay;
     }

@@ -127,7 +127,7 @@ calls = -1
 "#;
     let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
     let expected = [
-        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, recording, fork, sound, dialplan, user, \
+        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, sound, recording, fork, dialplan, user, \
          xmpp, trunk, rule, records, log, limits",
         &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
         "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
@@ -504,8 +504,8 @@ fn a_sound_that_cannot_be_read_and_one_that_nobody_knows_are_mistakes_with_their
         "gateway.toml:7: `FOLDER/song.mp3` is neither RIFF WAVE nor Ogg: write a .wav or an .opus file",
         "gateway.toml:10: `FOLDER/gone.wav` cannot be read: No such file or directory (os error 2)",
         "gateway.toml:11: a sound needs `file`: the path of a .wav or .opus file",
-        "gateway.toml:13: sounds of the gateway cannot be heard where media go directly: leave `media = \"direct\"` \
-         out, or the sounds",
+        "gateway.toml:13: the gateway plays and hears nothing where media go directly: leave `media = \"direct\"` \
+         out, or what it is to play or to hear",
         "gateway.toml:16: `ring_back`: there is no tone `ring`: write one of ringing, busy, congestion, recording",
         "gateway.toml:21: this belongs to `dial`: write `dial` too, or `play` to play a sound alone",
     ];
