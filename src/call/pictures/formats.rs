@@ -16,8 +16,9 @@ const CLOCK_HZ: u32 = 90_000;
 const OFFERED_TO_PHONE: usize = 6;
 /// The most formats that anybody is offered.
 const OFFERED: usize = 12;
-/// The feedback that passes between the legs or is answered on them (RFC 4585, RFC 5104, REMB).
-const FEEDBACK: [&str; 4] = ["goog-remb", "ccm fir", "nack", "nack pli"];
+/// The feedback that passes between the legs (RFC 4585 §6.3.1, RFC 5104 §4.3.1). The relay sends nothing again and passes
+/// on no estimates of bandwidth, so neither `nack` alone nor `goog-remb` is agreed to: nobody is to wait for them.
+const FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
 /// The payload types to give a format whose own number is taken: the dynamic ones, then those that RFC 5761 §4
 /// leaves free beside multiplexed RTCP.
 const NUMBERS: [std::ops::RangeInclusive<u8>; 2] = [96..=127, 35..=63];
@@ -68,8 +69,7 @@ pub fn to_offer(far: &[Codec], towards: LegSpec, known: &[Codec], taken: &[u8]) 
         let free =
             || NUMBERS.into_iter().flatten().find(|n| !in_use(*n) && !known.iter().any(|k| k.payload_type == *n));
         let Some(payload_type) = before.or(own).or_else(free) else { break };
-        // What a telephone sends of its bandwidth is in its description; REMB is a browser's word.
-        let feedback = FEEDBACK.iter().filter(|f| !is_phone || **f != "goog-remb").map(|f| (*f).to_owned()).collect();
+        let feedback = FEEDBACK.map(str::to_owned).to_vec();
         ours.push(Codec { payload_type, feedback, ..codec.clone() });
     }
     ours
@@ -153,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_is_offered_few_formats_and_no_estimates_of_a_browsers() {
+    fn a_phone_is_offered_few_formats_and_nobody_feedback_that_the_relay_does_not_heed() {
         let offer = to_offer(&chromium(), LegSpec::PHONE, &[], &[]);
         assert_eq!(offer.len(), OFFERED_TO_PHONE);
-        assert!(offer.iter().all(|c| c.feedback == ["ccm fir", "nack", "nack pli"]));
+        assert!(offer.iter().all(|c| c.feedback == ["ccm fir", "nack pli"]));
         let browser = to_offer(&chromium(), LegSpec::BROWSER, &[], &[]);
         assert!(browser.iter().all(|c| c.feedback == FEEDBACK));
     }
@@ -186,7 +186,7 @@ mod tests {
         let answer = to_answer(&chromium(), &callee).unwrap_or_else(|| panic!("a format"));
         assert_eq!((answer.payload_type, answer.name.as_str()), (104, "H264"));
         assert_eq!(answer.parameters.as_deref(), Some("packetization-mode=0;profile-level-id=42801F"));
-        assert_eq!(answer.feedback, ["goog-remb", "ccm fir", "nack", "nack pli"], "not what nobody here does");
+        assert_eq!(answer.feedback, ["ccm fir", "nack pli"], "not what nobody here does");
     }
 
     #[test]
