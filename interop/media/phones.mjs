@@ -1,0 +1,56 @@
+/** Two baresips on one gateway, each with a tone of its own, that talk and are judged by what each has heard. */
+import { desksOf, heardTone } from "../lib/desk.mjs";
+import { pause, until } from "../lib/tests.mjs";
+
+export const CALLER_HZ = 700;
+export const CALLEE_HZ = 1000;
+const TALK_MS = 3_500;
+const HEARD_S = (TALK_MS / 1000) * 0.6;
+
+/** The tones are of 8000 Hz, mono; baresip brings them to what its codec takes. */
+const SOURCE = ["ausrc_srate 8000", "ausrc_channels 1"];
+
+/** What each codec is called by baresip and by the record, and the module that has it. */
+export const CODECS = {
+  Opus: { account: "opus/48000/2", record: "opus/48000", module: "opus" },
+  "G.722": { account: "G722/16000/1", record: "G722/8000", module: "g722" },
+  PCMU: { account: "PCMU/8000/1", record: "PCMU/8000", module: "g711" },
+  PCMA: { account: "PCMA/8000/1", record: "PCMA/8000", module: "g711" },
+};
+
+/** How a phone speaks: `codec` of `CODECS`, with more `modules` and more `options` of its account. */
+export const speaking = (codec, { modules = [], options = "" } = {}) => ({
+  codec: CODECS[codec].account,
+  modules: [CODECS[codec].module, ...modules],
+  options,
+  config: SOURCE,
+});
+
+export const AUTO = ";answermode=auto";
+
+/** The next record of a call that ends, from here on. */
+export const nextRecord = gateway => {
+  const count = gateway.callRecords().length;
+  return () => until("the record is there", () => gateway.callRecords()[count]);
+};
+
+/** Gives what lets `alice` call `phone`: each as `speaking` says. Both hear each other; gives the record. */
+export function callsOf(gateway) {
+  const [callers, callees] = [desksOf(gateway, CALLER_HZ), desksOf(gateway, CALLEE_HZ)];
+  return async (t, from, to) => {
+    const record = nextRecord(gateway);
+    const [caller, callee] = await Promise.all([
+      callers(t, { ...from, user: "alice" }),
+      callees(t, { ...to, options: to.options + AUTO }),
+    ]);
+    await caller.command("dial", "sip:phone@127.0.0.1");
+    await Promise.all([caller.event("CALL_ESTABLISHED"), callee.event("CALL_ESTABLISHED")]);
+    await pause(TALK_MS);
+    await caller.command("hangup");
+    await callee.event("CALL_CLOSED");
+    await Promise.all([heardTone(caller, CALLEE_HZ, HEARD_S), heardTone(callee, CALLER_HZ, HEARD_S)]);
+    return record();
+  };
+}
+
+export { heardTone, HEARD_S, TALK_MS };
