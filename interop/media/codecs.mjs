@@ -35,7 +35,7 @@ for (const codec of ["Opus", "G.722"]) {
 
 for (const [from, to] of [["Opus", "PCMA"], ["G.722", "PCMU"], ["Opus", "G.722"]]) {
   scene(`a phone in ${from} calls one in ${to}, and both hear each other`, async t => {
-    const { media } = await talk(t, speaking(from), speaking(to));
+    const { media } = (await talk(t, speaking(from), speaking(to))).record;
     const said = ["caller", "callee"].map(side => media.find(m => m.side === side).codec.toLowerCase());
     const meant = [from, to].map(codec => CODECS[codec].record.split("/")[0].toLowerCase());
     check(said.join() === meant.join(), `the record says ${said}, not ${meant}`);

@@ -1,6 +1,6 @@
 /** Two baresips on one gateway, each with a tone of its own, that talk and are judged by what each has heard. */
 import { desksOf, heardTone } from "../lib/desk.mjs";
-import { pause, until } from "../lib/tests.mjs";
+import { check, pause, until } from "../lib/tests.mjs";
 
 export const CALLER_HZ = 700;
 export const CALLEE_HZ = 1000;
@@ -18,12 +18,12 @@ export const CODECS = {
   PCMA: { account: "PCMA/8000/1", record: "PCMA/8000", module: "g711" },
 };
 
-/** How a phone speaks: `codec` of `CODECS`, with more `modules` and more `options` of its account. */
-export const speaking = (codec, { modules = [], options = "" } = {}) => ({
+/** How a phone speaks: `codec` of `CODECS`, with more `modules`, `options` of its account and lines of `config`. */
+export const speaking = (codec, { modules = [], options = "", config = [] } = {}) => ({
   codec: CODECS[codec].account,
   modules: [CODECS[codec].module, ...modules],
   options,
-  config: SOURCE,
+  config: [...SOURCE, ...config],
 });
 
 export const AUTO = ";answermode=auto";
@@ -34,7 +34,10 @@ export const nextRecord = gateway => {
   return () => until("the record is there", () => gateway.callRecords()[count]);
 };
 
-/** Gives what lets `alice` call `phone`: each as `speaking` says. Both hear each other; gives the record. */
+/**
+ * Gives what lets `alice` call `phone`: each as `speaking` says. Both hear each other; gives the
+ * `record` and the `caller`.
+ */
 export function callsOf(gateway) {
   const [callers, callees] = [desksOf(gateway, CALLER_HZ), desksOf(gateway, CALLEE_HZ)];
   return async (t, from, to) => {
@@ -49,8 +52,14 @@ export function callsOf(gateway) {
     await caller.command("hangup");
     await callee.event("CALL_CLOSED");
     await Promise.all([heardTone(caller, CALLEE_HZ, HEARD_S), heardTone(callee, CALLER_HZ, HEARD_S)]);
-    return record();
+    return { record: await record(), caller };
   };
+}
+
+/** That the record says how a leg is sealed. */
+export function sealed(record, side, seal) {
+  const said = record.media.find(m => m.side === side).seal;
+  check(said === seal, `the record says of the ${side} ${said}, not ${seal}`);
 }
 
 export { heardTone, HEARD_S, TALK_MS };
