@@ -100,3 +100,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_packet_from_before_a_hold_that_comes_late_is_not_taken_for_the_return_of_its_source() {
+    let mut now = Instant::now();
+    let mut track = Track::new(77, 7, 5000);
+    let at = |number: u16| Fields {
+        marker: false,
+        payload_type: 0,
+        sequence: 100 + number,
+        timestamp: 160 * u32::from(number),
+        ssrc: 1,
+    };
+    let mut last = None;
+    for number in 0..10 {
+        last = track.pass(now, at(number), 0, 8000);
+        now += Duration::from_millis(20);
+    }
+    track.break_off();
+    now += Duration::from_secs(2);
+    assert_eq!(track.pass(now, at(4), 0, 8000), None);
+    let first = track.pass(now, at(110), 0, 8000);
+    let next = track.pass(now + Duration::from_millis(20), at(111), 0, 8000);
+    let moved = |one: Option<Fields>, other: Option<Fields>| {
+        one.zip(other).map(|(a, b)| (b.sequence.wrapping_sub(a.sequence), b.timestamp.wrapping_sub(a.timestamp)))
+    };
+    assert_eq!(moved(first, next), Some((1, 160)));
+    assert_eq!(moved(last, first).map(|(step, _)| step), Some(1));
+}

@@ -15,6 +15,9 @@ pub const MAX_DROPOUT: u16 = 500;
 /// A source's timestamp may differ from the clock on the wall by so much before it counts as a new start.
 pub const MAX_DRIFT: Duration = Duration::from_secs(1);
 
+/// After what was heard breaks off, so many of its packets that come late are not taken for its return.
+pub const MAX_LATE: u16 = 50;
+
 /// The least by which the timestamp moves at a change of source.
 pub const LEAST_STEP: Duration = Duration::from_millis(10);
 
@@ -59,6 +62,8 @@ pub struct Track {
     last: Option<Last>,
     origin: Option<Origin>,
     following: Option<Following>,
+    /// Where the source stood that was heard before it broke off.
+    broken_off: Option<Following>,
     packets: u64,
     bytes: u64,
     starts: u64,
@@ -77,6 +82,7 @@ impl Track {
             last: None,
             origin: None,
             following: None,
+            broken_off: None,
             packets: 0,
             bytes: 0,
             starts: 0,
@@ -121,14 +127,17 @@ impl Track {
 
     /// What is heard does not go on from here: another source, a hold, a change of format.
     pub fn break_off(&mut self) {
-        self.following = None;
+        self.broken_off = self.following.take().or(self.broken_off);
     }
 
     /// The fields that an incoming packet goes out with, `payload_type` already being ours; `None` if it is
     /// too late or a repetition.
     pub fn pass(&mut self, now: Instant, packet: Fields, payload_type: u8, clock_hz: u32) -> Option<Fields> {
         let goes_on = self.following.filter(|f| self.continues(f, now, &packet, clock_hz));
-        let Some(following) = goes_on else { return Some(self.start(now, packet, payload_type, clock_hz)) };
+        let Some(following) = goes_on else {
+            let is_late = self.following.is_none() && self.is_left_behind(&packet);
+            return (!is_late).then(|| self.start(now, packet, payload_type, clock_hz));
+        };
         let step = packet.sequence.wrapping_sub(following.sequence);
         let timestamp = self.last.map_or(self.first_timestamp, |last| last.timestamp);
         let moved = packet.timestamp.wrapping_sub(following.timestamp);
@@ -219,6 +228,15 @@ impl Track {
         [following.at, last.at].into_iter().any(|since| {
             let passed = i64::from(ticks(now.saturating_duration_since(since), clock_hz));
             (moved - passed).abs() <= i64::from(ticks(MAX_DRIFT, clock_hz))
+        })
+    }
+
+    /// Whether the packet is one of those before the break, come late: begun with, it would be the measure of all that
+    /// follow.
+    fn is_left_behind(&self, packet: &Fields) -> bool {
+        self.broken_off.is_some_and(|before| {
+            let back = before.sequence.wrapping_sub(packet.sequence);
+            before.ssrc == packet.ssrc && back < MAX_LATE && packet.timestamp.wrapping_sub(before.timestamp) as i32 <= 0
         })
     }
 
