@@ -15,7 +15,7 @@ const B: &str = "203.0.113.2:5000";
 const A_SOCKET: SocketId = SocketId(2);
 const FRAME: Duration = Duration::from_millis(20);
 const TONE_HZ: f64 = 1000.0;
-const HEIGHT: f64 = 8000.0;
+pub const HEIGHT: f64 = 8000.0;
 
 fn opus() -> Codec {
     Codec { parameters: Some("minptime=10;useinbandfec=1".into()), ..Codec::new(111, "opus", 48_000, 2) }
@@ -25,7 +25,7 @@ fn g722() -> Codec {
     Codec::new(9, "G722", 8000, 1)
 }
 
-fn all() -> [Codec; 4] {
+pub fn all() -> [Codec; 4] {
     [opus(), g722(), Codec::pcmu(), Codec::pcma()]
 }
 
@@ -37,30 +37,36 @@ fn legs_of(codecs_a: &[Codec], codecs_b: &[Codec]) -> [GraphLeg; 2] {
     ]
 }
 
-/// Somebody on leg A who whistles.
-struct Whistler {
-    speaker: Speaker,
+/// Somebody who whistles, on leg A if nothing else is said.
+pub struct Whistler {
+    pub speaker: Speaker,
     encoder: Encoder,
+    tone_hz: f64,
     rate: usize,
     sent: usize,
 }
 
 impl Whistler {
     fn new(codec: &Codec) -> Whistler {
+        Whistler::at_pitch(codec, TONE_HZ)
+    }
+
+    pub fn at_pitch(codec: &Codec, tone_hz: f64) -> Whistler {
         let speech = Speech::of(codec).unwrap();
         let rate = speech.rate_hz().unwrap_or(16_000);
         Whistler {
             speaker: Speaker::new(99, codec.payload_type, codec.clock_hz / 50),
             encoder: Encoder::new(speech, rate, codec.parameters.as_deref()).unwrap(),
+            tone_hz,
             rate: rate as usize,
             sent: 0,
         }
     }
 
-    fn next(&mut self) -> Vec<u8> {
+    pub fn next(&mut self) -> Vec<u8> {
         let samples = self.rate / 50;
         let frame: Vec<i16> = (self.sent..self.sent + samples)
-            .map(|n| (HEIGHT * (TAU * TONE_HZ * n as f64 / self.rate as f64).sin()) as i16)
+            .map(|n| (HEIGHT * (TAU * self.tone_hz * n as f64 / self.rate as f64).sin()) as i16)
             .collect();
         self.sent += samples;
         let mut payload = [0; 1500];
@@ -78,7 +84,7 @@ impl Whistler {
 }
 
 /// What the telephone hears, at the rate of its format.
-fn listen(packets: &[Sent], codec: &Codec) -> (Vec<i16>, f64) {
+pub fn listen(packets: &[Sent], codec: &Codec) -> (Vec<i16>, f64) {
     let speech = Speech::of(codec).unwrap();
     let rate = speech.rate_hz().unwrap_or(16_000);
     let mut decoder = Decoder::new(speech, rate).unwrap();
@@ -90,11 +96,11 @@ fn listen(packets: &[Sent], codec: &Codec) -> (Vec<i16>, f64) {
     (heard, f64::from(rate))
 }
 
-/// The height of the whistle, and by how many decibels it stands out.
-fn whistle_in(samples: &[i16], rate: f64) -> (f64, f64) {
+/// The height of a whistle of that pitch, and by how many decibels it stands out.
+pub fn whistle_in(samples: &[i16], rate: f64, tone_hz: f64) -> (f64, f64) {
     let (mut re, mut im, mut power) = (0.0, 0.0, 0.0);
     for (n, sample) in samples.iter().enumerate() {
-        let angle = TAU * TONE_HZ * n as f64 / rate;
+        let angle = TAU * tone_hz * n as f64 / rate;
         re += f64::from(*sample) * angle.cos();
         im += f64::from(*sample) * angle.sin();
         power += f64::from(*sample).powi(2);
@@ -106,7 +112,7 @@ fn whistle_in(samples: &[i16], rate: f64) -> (f64, f64) {
 }
 
 /// One source, no number left out, and timestamps in step with the time.
-fn assert_unbroken(packets: &[Sent], clock_hz: u32) {
+pub fn assert_unbroken(packets: &[Sent], clock_hz: u32) {
     let first = &packets[0];
     for pair in packets.windows(2) {
         let (before, after) = (pair[0].fields(), pair[1].fields());
@@ -130,7 +136,7 @@ fn a_whistle_keeps_its_pitch_and_its_level_from_each_format_to_each() {
         assert_unbroken(&packets, to.clock_hz);
         let (heard, rate) = listen(&packets, &to);
         let steady = &heard[rate as usize / 2..rate as usize / 2 * 2];
-        let (height, clean) = whistle_in(steady, rate);
+        let (height, clean) = whistle_in(steady, rate, TONE_HZ);
         let level = 20.0 * (height / HEIGHT).log10();
         assert!(level.abs() < 1.5, "{} to {}: {level} dB", from.name, to.name);
         assert!(clean > 12.0, "{} to {}: noise only {clean} dB down", from.name, to.name);
@@ -165,7 +171,7 @@ fn a_tenth_of_the_packets_lost_leaves_no_hole_in_what_goes_out() {
         assert!(packets.len() >= 197, "{}", packets.len());
         assert_unbroken(&packets, to.clock_hz);
         let (heard, rate) = listen(&packets, &to);
-        let (height, _) = whistle_in(&heard[rate as usize..rate as usize * 3], rate);
+        let (height, _) = whistle_in(&heard[rate as usize..rate as usize * 3], rate, TONE_HZ);
         assert!(height > HEIGHT * 0.7, "{} to {}: {height}", from.name, to.name);
     }
 }

@@ -10,6 +10,7 @@ mod dtls;
 mod hostile;
 pub mod ice;
 mod keys;
+mod matrix;
 mod pairings;
 mod peers;
 mod phones;

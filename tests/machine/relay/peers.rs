@@ -98,7 +98,7 @@ pub fn srtp(profile: Profile, key_and_salt: &[u8]) -> Srtp {
 
 pub struct Peer {
     pub sort: Sort,
-    address: SocketAddr,
+    pub address: SocketAddr,
     pub wire: SocketId,
     /// Its ICE and DTLS, if it does one of them.
     browser: Option<Box<Browser>>,
