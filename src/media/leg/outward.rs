@@ -35,6 +35,8 @@ impl Leg {
             return None;
         }
         if let Change::Transcode(speech) = route.change {
+            // Its numbers are not those that go out: speech that is passed on after it begins by the clock.
+            self.track.break_off();
             self.hear_speech(now, speech, heard, buffer, route);
             return None;
         }

@@ -185,7 +185,7 @@ impl Track {
     pub fn timestamp_now(&mut self, now: Instant, clock_hz: u32) -> u32 {
         let timestamp = self.advanced(now, clock_hz);
         self.last = Some(Last { timestamp, at: now });
-        self.following = None;
+        self.break_off();
         timestamp
     }
 
@@ -200,7 +200,7 @@ impl Track {
             }
         };
         self.last = Some(Last { timestamp, at });
-        self.following = None;
+        self.break_off();
         Fields { marker, payload_type, sequence: self.next_sequence(), timestamp, ssrc: self.ssrc }
     }
 

@@ -6,6 +6,7 @@ mod browser;
 mod bytes;
 mod client;
 mod codecs;
+mod continuity;
 mod dtls;
 mod hostile;
 pub mod ice;
