@@ -7,6 +7,7 @@ mod bytes;
 mod client;
 mod codecs;
 mod continuity;
+mod day;
 mod dtls;
 mod hostile;
 pub mod ice;
