@@ -71,7 +71,7 @@ impl Line {
         let [one, other] = &mut self.from;
         self.one.say(&mut self.world, one.next(&payload));
         self.other.say(&mut self.world, other.next(&payload));
-        assert_eq!(self.other.heard(&mut self.world), [payload.clone()], "after {}", self.said);
+        assert_eq!(self.other.heard(&mut self.world), std::slice::from_ref(&payload), "after {}", self.said);
         assert_eq!(self.one.heard(&mut self.world), [payload], "after {}", self.said);
         self.world.pass(Duration::from_millis(20) * u32::from(hop));
         // The reports.
