@@ -1,10 +1,7 @@
 /** A telephone line without SIPp: a UDP socket that notes when an INVITE came, and answers when a test wants it to. */
 import dgram from "node:dgram";
 import { RtpPeer } from "./rtp.mjs";
-
-const HOST = "127.0.0.1";
-/** What a response repeats of its request (RFC 3261 §8.2.6.2). */
-const REPEATED = ["via", "from", "call-id", "cseq", "record-route"];
+import { HOST, header, response } from "./sip.mjs";
 
 export class Telephone {
   #socket = dgram.createSocket("udp4");
@@ -86,26 +83,4 @@ class Line {
     this.rtp.play(hz, remote);
     return at;
   }
-}
-
-function header(text, name) {
-  const [head] = text.split("\r\n\r\n", 1);
-  const found = head.split("\r\n").find(line => line.toLowerCase().startsWith(`${name}:`));
-  return found?.slice(name.length + 1).trim() ?? "";
-}
-
-function response(request, port, status, reason, tag, sdp = "") {
-  const [head] = request.split("\r\n\r\n", 1);
-  const repeated = head.split("\r\n").filter(line => REPEATED.includes(line.split(":", 1)[0].toLowerCase()));
-  const to = header(request, "to");
-  return [
-    `SIP/2.0 ${status} ${reason}`,
-    ...repeated,
-    `To: ${to}${/;tag=/.test(to) ? "" : `;tag=${tag}`}`,
-    `Contact: <sip:${HOST}:${port}>`,
-    ...(sdp ? ["Content-Type: application/sdp"] : []),
-    `Content-Length: ${Buffer.byteLength(sdp)}`,
-    "",
-    sdp,
-  ].join("\r\n");
 }

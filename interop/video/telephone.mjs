@@ -1,11 +1,9 @@
 /** A video telephone that is a script: it takes VP8 without feedback, counts what comes, and asks for pictures by INFO. */
 import dgram from "node:dgram";
 import { RtpPeer } from "../lib/rtp.mjs";
+import { HOST, header, response } from "../lib/sip.mjs";
 import { until } from "../lib/tests.mjs";
 
-const HOST = "127.0.0.1";
-/** What a response repeats of its request (RFC 3261 §8.2.6.2). */
-const REPEATED = ["via", "from", "call-id", "cseq", "record-route"];
 const CONTROL = [
   '<?xml version="1.0" encoding="utf-8" ?>',
   "<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder></vc_primitive></media_control>",
@@ -137,26 +135,4 @@ class Line {
     this.video?.close();
     this.video = null;
   }
-}
-
-function header(text, name) {
-  const [head] = text.split("\r\n\r\n", 1);
-  const found = head.split("\r\n").find(line => line.toLowerCase().startsWith(`${name}:`));
-  return found?.slice(name.length + 1).trim() ?? "";
-}
-
-function response(request, port, status, reason, tag, sdp = "") {
-  const [head] = request.split("\r\n\r\n", 1);
-  const repeated = head.split("\r\n").filter(line => REPEATED.includes(line.split(":", 1)[0].toLowerCase()));
-  const to = header(request, "to");
-  return [
-    `SIP/2.0 ${status} ${reason}`,
-    ...repeated,
-    `To: ${to}${/;tag=/.test(to) ? "" : `;tag=${tag}`}`,
-    `Contact: <sip:${HOST}:${port}>`,
-    ...(sdp ? ["Content-Type: application/sdp"] : []),
-    `Content-Length: ${Buffer.byteLength(sdp)}`,
-    "",
-    sdp,
-  ].join("\r\n");
 }

@@ -18,37 +18,23 @@ fn names(codecs: &[Codec]) -> Vec<String> {
 }
 
 #[test]
-fn a_phone_is_offered_what_the_page_speaks_in_its_order_and_digits() {
-    let offer = for_callee(&chromium(), LegSpec::PHONE);
-    assert_eq!(
-        names(&offer),
-        [
-            "111 opus/48000",
-            "9 G722/8000",
-            "0 PCMU/8000",
-            "8 PCMA/8000",
-            "13 CN/8000",
-            "101 telephone-event/8000",
-            "110 telephone-event/48000"
-        ]
-    );
-}
-
-#[test]
-fn two_browsers_keep_opus_first() {
-    let offer = for_callee(&chromium(), LegSpec::BROWSER);
-    assert_eq!(
-        names(&offer),
-        [
-            "111 opus/48000",
-            "9 G722/8000",
-            "0 PCMU/8000",
-            "8 PCMA/8000",
-            "13 CN/8000",
-            "101 telephone-event/8000",
-            "110 telephone-event/48000"
-        ]
-    );
+fn phones_and_browsers_are_offered_what_the_page_speaks_in_its_order_and_digits() {
+    for callee in [LegSpec::PHONE, LegSpec::BROWSER] {
+        let offer = for_callee(&chromium(), callee);
+        assert_eq!(
+            names(&offer),
+            [
+                "111 opus/48000",
+                "9 G722/8000",
+                "0 PCMU/8000",
+                "8 PCMA/8000",
+                "13 CN/8000",
+                "101 telephone-event/8000",
+                "110 telephone-event/48000"
+            ],
+            "{callee:?}"
+        );
+    }
 }
 
 #[test]
