@@ -152,3 +152,47 @@ fn no_queue_is_unbounded_and_no_path_climbs_twice() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+/// Every file of code and of tests, whatever it is called.
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder of code") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(all_files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs" || e == "mjs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The last cell of each row of a table, where tests are named in back-quotes.
+fn tests_named_in(document: &str) -> impl Iterator<Item = &str> {
+    document
+        .lines()
+        .filter(|line| line.starts_with('|') && line.ends_with('|'))
+        .filter_map(|line| line.trim_end_matches('|').rsplit('|').next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_test_that_the_conformance_document_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/conformance.md")).expect("the document");
+    let (mut code, mut scenes) = (String::new(), Vec::new());
+    for folder in ["src", "tests", "interop"] {
+        for path in all_files(&root.join(folder)) {
+            if !path.components().any(|c| c.as_os_str() == "node_modules") {
+                code.push_str(&fs::read_to_string(&path).expect("a file of code"));
+                scenes.push(path);
+            }
+        }
+    }
+    let named: Vec<_> = tests_named_in(&document).collect();
+    assert!(named.len() > 20, "the document names {} tests", named.len());
+    let is_file = |name: &str| name.ends_with(".mjs") && scenes.iter().any(|path| path.ends_with(name));
+    let is_test = |name: &str| code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\""));
+    let gone: Vec<_> = named.into_iter().filter(|name| !is_file(name) && !is_test(name)).collect();
+    assert!(gone.is_empty(), "no test is called {}", gone.join(", "));
+}

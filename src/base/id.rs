@@ -82,6 +82,11 @@ impl ExchangeId {
         ExchangeId((n << 1) | 1)
     }
 
+    /// The same exchange as its other end names it, where both ends are ours.
+    pub fn mirrored(self) -> ExchangeId {
+        ExchangeId(self.0 ^ 1)
+    }
+
     /// Whether the offer came from us.
     pub fn is_said(self) -> bool {
         self.0 & 1 == 1

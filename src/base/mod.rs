@@ -1,14 +1,18 @@
-//! What every room shares and nobody owns: identifiers, secrets, personal data, seeded chance.
+//! What every room shares and nobody owns: identifiers, secrets, certificates, personal data, seeded chance,
+//! who stands behind a proxy.
 //!
 //! Floor 0. May import: nothing.
 
+pub mod certificates;
 pub mod dice;
 pub mod id;
 pub mod pii;
+pub mod proxies;
 pub mod secret;
 pub mod settings;
 
 pub use dice::Dice;
 pub use id::{AdapterId, CallId, ExchangeId, LegId, LegMint};
 pub use pii::Pii;
+pub use proxies::Proxies;
 pub use secret::Secret;

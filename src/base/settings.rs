@@ -51,13 +51,19 @@ impl fmt::Display for Problems {
 pub struct Sheet<'s> {
     file: &'s str,
     text: &'s str,
+    most_bytes: usize,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'s> Sheet<'s> {
     /// The file of that name with that content.
     pub fn new(file: &'s str, text: &'s str) -> Sheet<'s> {
-        Sheet { file, text, problems: RefCell::default() }
+        Sheet::longer(file, text, MAX_FILE_BYTES)
+    }
+
+    /// The same for a file that may have another length than [`MAX_FILE_BYTES`].
+    pub fn longer(file: &'s str, text: &'s str, most_bytes: usize) -> Sheet<'s> {
+        Sheet { file, text, most_bytes, problems: RefCell::default() }
     }
 
     /// The name of the file.
@@ -67,8 +73,8 @@ impl<'s> Sheet<'s> {
 
     /// The whole file as a section. If it is not TOML that is noted, and the section is empty.
     pub fn open(&self) -> Section<'_> {
-        if self.text.len() > MAX_FILE_BYTES {
-            self.complain(0, format!("the file is too large: write at most {MAX_FILE_BYTES} bytes"));
+        if self.text.len() > self.most_bytes {
+            self.complain(0, format!("the file is too large: write at most {} bytes", self.most_bytes));
             return Section::new(self, String::new(), 0, DeTable::new());
         }
         let (table, errors) = DeTable::parse_recoverable(self.text);

@@ -1,23 +1,24 @@
 //! Finding somebody who answers: attempts in sequence, the branches of each at once.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
 use super::keys::{Reach, knows_digits};
-use super::leg::Leg;
+use super::leg::{Leg, Who};
 use super::negotiate;
 use super::path::{self, Path};
-use super::plan::{Attempt, Branch};
+use super::plan::{Attempt, Branch, Step};
 use super::two_party::{Call, State};
 use crate::base::LegId;
 use crate::model::{
-    Abilities, Answer, Cause, Codec, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
+    Abilities, About, Answer, Cause, Codec, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
 };
 
 /// How long the caller rings at most whatever the dialplan says: below ISUP's T9 of 120 to 180 s
 /// (Q.764), after which a telephone network gives up by itself.
-const LONGEST_RING: Duration = Duration::from_secs(115);
+pub const LONGEST_RING: Duration = Duration::from_secs(115);
 
 /// The attempt that is being made.
 #[derive(Debug)]
@@ -34,15 +35,28 @@ pub struct Dialling {
     best: Option<Hangup>,
 }
 
+impl Dialling {
+    /// Whether a branch waits for the relay.
+    pub fn awaits_relay(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
 impl Call {
     /// Makes the next attempt, or ends the call with how the last one went.
     pub(super) fn next_attempt(&mut self, now: Instant, last: Hangup) {
         self.callees.clear();
+        while self.attempts.front().is_some_and(|attempt| !attempt.follows(&last)) {
+            self.attempts.pop_front();
+        }
         let Some(attempt) = self.attempts.pop_front() else {
             self.ledger.explain_failure(&last);
             return self.finish(now, last);
         };
         self.ledger.target(&attempt.target);
+        if attempt.step != Step::Devices {
+            self.diverted.attempt(&last);
+        }
         if attempt.branches.is_empty() {
             info!(call = %self.id, target = attempt.target, "nobody is signed in there");
             return self.next_attempt(now, Hangup::new(Cause::Unavailable));
@@ -53,6 +67,7 @@ impl Call {
             offer: self.caller.offered(),
             is_relayed: self.revision > 0,
             has_sounds: self.services.ring_back.is_some() || self.services.announcement.is_some(),
+            has_keys: !self.pressing.is_empty(),
             has_ears: self.services.record.is_some() || self.services.fork.is_some(),
         };
         match path::choose(attempt.media, caller, &branches) {
@@ -84,6 +99,7 @@ impl Call {
         let mut waiting = Vec::new();
         let mut mismatch = None;
         self.settle_caller();
+        self.callees.reserve_exact(attempt.branches.len());
         for branch in attempt.branches {
             match self.callee_leg(&branch) {
                 Ok(leg) => {
@@ -97,7 +113,8 @@ impl Call {
             return self.refuse_media(now, why);
         }
         let deadline = now + attempt.ring.min(LONGEST_RING);
-        self.state = State::Dialling(Dialling { deadline, early: None, rings_back: false, waiting, best: None });
+        self.state =
+            State::Dialling(Dialling { deadline, early: None, rings_back: false, waiting, best: attempt.before });
         self.tell(Progress { stage: Stage::Trying, early_media: false });
         self.prepare_caller();
         self.apply();
@@ -106,15 +123,16 @@ impl Call {
     fn callee_leg(&self, branch: &Branch) -> Result<Leg, String> {
         let Abilities { offers, .. } = branch.abilities;
         let mut leg = Leg::new(branch.leg, branch.abilities, offers);
-        leg.codecs = if self.late_offer {
+        leg.who = Who::called(branch);
+        leg.set_codecs(if self.late_offer {
             negotiate::everything(offers)
         } else {
             negotiate::for_callee(self.spoken_by_caller(), offers)
-        };
+        });
         // Events are offered if some digit can come of it: one of the caller's, or one that the caller is told of.
         let knows_digits = self.late_offer || knows_digits(&self.caller.abilities, self.caller.offered_codecs());
         if !knows_digits || !branch.abilities.keys.has_events() {
-            leg.codecs.retain(|c| !c.is_telephone_event());
+            leg.leave_out_events();
         }
         if leg.codecs.is_empty() {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
@@ -134,7 +152,7 @@ impl Call {
             let Some(first) = self.callees.first() else { return };
             let digits_otherwise = !Reach::of(&first.abilities, false, &first.codecs).is_none();
             let codecs = negotiate::for_caller(self.caller.offered_codecs(), &first.codecs, digits_otherwise);
-            self.caller.codecs = codecs;
+            self.caller.set_codecs(codecs);
         }
         self.prepare_pictures();
     }
@@ -150,18 +168,20 @@ impl Call {
         let State::Dialling(dialling) = &mut self.state else { return };
         let Some(at) = dialling.waiting.iter().position(|(l, _)| *l == leg) else { return };
         let (_, branch) = dialling.waiting.swap_remove(at);
-        let hops_left = self.hops_left;
+        let (hops_left, entry) = (self.hops_left, self.entry.clone());
+        let about = self.known_of(&branch);
         self.aim_pictures();
         let offer = self.leg_mut(leg).and_then(|l| l.offer(crate::model::Direction::SendRecv));
         let Some((exchange, description)) = offer else { return };
         let start = Start {
-            entry: crate::model::Entry::Open,
+            entry,
             from: branch.from,
             to: branch.to,
             contact: branch.contact,
             trunk: branch.trunk,
             offer: Some(Offer { exchange, description }),
             hops_left,
+            about,
         };
         if let Some(leg) = self.leg_mut(leg) {
             leg.is_open = true;
@@ -171,9 +191,23 @@ impl Call {
         self.say(leg, Signal::Path(MediaPath::Relayed));
     }
 
+    /// What a callee is told of the call besides the name that it is shown. What is known of one number is not true of
+    /// another.
+    pub(super) fn known_of(&self, branch: &Branch) -> About {
+        let (session_id, along) = (self.half_of(self.caller.id), self.along.clone());
+        let about = About { session_id, along, ..self.diverted.about(branch) };
+        if branch.from.address != self.caller.who.party.address {
+            return about;
+        }
+        About { identity: self.identity.clone(), passports: self.passports.clone(), ..about }
+    }
+
     pub(super) fn hear_branch(&mut self, now: Instant, leg: LegId, signal: Signal) {
         match signal {
             Signal::Progress(progress) => {
+                if progress.stage != Stage::Trying {
+                    self.tell_name(self.caller.id, leg);
+                }
                 if progress.early_media {
                     self.early_media_of(leg);
                 } else if progress.stage == Stage::Ringing {
@@ -209,7 +243,7 @@ impl Call {
         let speaks = branch.speaks();
         let codecs = match self.late_offer || self.is_settled() {
             true => self.caller.codecs.clone(),
-            false => negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_otherwise),
+            false => Arc::new(negotiate::for_caller(self.caller.offered_codecs(), &taken, digits_otherwise)),
         };
         if !speaks || codecs.is_empty() {
             let theirs = answer.description.audio().map_or(&[][..], |s| &s.codecs);
@@ -222,7 +256,10 @@ impl Call {
         }
         self.caller.codecs = codecs;
         self.take_pictures(leg, &answer.description);
-        self.ledger.codec(taken.iter().find(|c| c.is_speech()));
+        // A browser answers in an order of its own: what the caller is answered with is what both speak.
+        let is_shared = |c: &&Codec| c.is_speech() && taken.iter().any(|t| t.is_same_format(c));
+        let shared = self.caller.codecs.iter().find(is_shared);
+        self.ledger.codec(shared.or_else(|| taken.iter().find(|c| c.is_speech())));
         // With one branch its answer is the caller's; with several, it is the winner's that counts.
         let is_only = self.callees.len() == 1;
         if is_only {
@@ -264,7 +301,11 @@ impl Call {
 
     /// Nobody of the attempt is left.
     pub(super) fn attempt_failed(&mut self, now: Instant, hangup: Hangup) {
-        if hangup.cause.is_retryable() {
+        let next = self.attempts.front_mut();
+        if let Some(devices) = next.filter(|next| next.step == Step::Devices && next.follows(&hangup)) {
+            devices.before = Some(hangup.clone());
+            self.next_attempt(now, hangup);
+        } else if hangup.cause.is_retryable() {
             self.next_attempt(now, hangup);
         } else {
             self.ledger.explain_failure(&hangup);
@@ -288,9 +329,9 @@ impl Call {
 
 /// Which of several failures the caller is told: what a person decided before what a device or the way did
 /// (RFC 3261 §16.7 step 6, by meaning instead of by number).
-fn rank(cause: Cause) -> u8 {
+pub fn rank(cause: Cause) -> u8 {
     match cause {
-        Cause::Declined => 0,
+        Cause::Declined | Cause::Unwanted | Cause::Blocked => 0,
         Cause::Busy => 1,
         Cause::NoAnswer => 2,
         Cause::Forbidden | Cause::BadNumber | Cause::NotFound => 3,

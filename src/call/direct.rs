@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What the callee says of its media reaches the caller when it picks up, so that an attempt that fails leaves
-//! the caller's offer as it was.
+//! the caller's offer as it was. Both are kept: who is transferred is brought to the relay, with an offer that has the same
+//! streams.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use super::leg::{Exchange, Leg};
 use super::plan::Branch;
 use super::two_party::{Call, State};
 use crate::base::{ExchangeId, LegId};
-use crate::model::{Answer, Candidates, Cause, Dtmf, Entry, Hangup, MediaPath, Offer, Signal, Start};
+use crate::model::{Answer, Candidates, Cause, Description, Dtmf, Hangup, MediaPath, Offer, Signal, Stage, Start};
 
 /// How long a side may take to answer an offer of the other while they talk: a person may be asked.
 const EXCHANGE_PATIENCE: Duration = Duration::from_secs(40);
@@ -33,6 +34,8 @@ struct Crossing {
     heard: ExchangeId,
     /// What it is called on the other side.
     said: ExchangeId,
+    /// What it says, while they talk; until then the caller's leg has it.
+    words: Option<Description>,
     /// Until when the asker waits; absent once it was refused for want of an answer. The other side still owes
     /// its own, and gets no further offer before.
     until: Option<Instant>,
@@ -58,6 +61,17 @@ impl Direct {
         self.ring_until.or(self.open.as_ref().and_then(|o| o.until))
     }
 
+    /// Whether an offer of one side waits for the other's answer.
+    pub fn is_negotiating(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// What the offer says that an answer on the other leg belongs to, while they talk.
+    fn take_words(&mut self, leg: LegId, said: ExchangeId) -> Option<(LegId, Description)> {
+        let crossing = self.open.as_mut().filter(|o| o.said == said && o.asker != leg)?;
+        Some((crossing.asker, crossing.words.take()?))
+    }
+
     /// Which exchange of the asker's an answer or refusal on the other leg belongs to; it ends if that is final.
     fn close(&mut self, leg: LegId, said: ExchangeId, is_final: bool) -> Option<(LegId, ExchangeId)> {
         let crossing = self.open.as_ref().filter(|o| o.said == said && o.asker != leg)?;
@@ -73,20 +87,24 @@ impl Call {
     /// Rings the only branch of an attempt with the caller's own offer.
     pub(super) fn dial_direct(&mut self, branch: Branch, ring_until: Instant) {
         let Some((heard, description)) = self.caller.open_offer().map(|(e, d)| (e, d.clone())) else { return };
-        let Branch { leg: id, abilities, from, to, contact, trunk } = branch;
+        let who = super::leg::Who::called(&branch);
+        let about = self.known_of(&branch);
+        let Branch { leg: id, abilities, from, to, contact, trunk, .. } = branch;
         let mut callee = Leg::new(id, abilities, abilities.offers);
+        callee.who = who;
         callee.is_open = true;
         let said = callee.next_exchange();
         self.callees.push(callee);
         self.state = State::Direct(Direct {
             ring_until: Some(ring_until),
-            open: Some(Crossing { asker: self.caller.id, heard, said, until: Some(ring_until) }),
+            open: Some(Crossing { asker: self.caller.id, heard, said, words: None, until: Some(ring_until) }),
             answer: None,
             kept: Kept::default(),
             is_described: false,
         });
         let offer = Some(Offer { exchange: said, description });
-        let start = Start { entry: Entry::Open, from, to, contact, trunk, offer, hops_left: self.hops_left };
+        let start =
+            Start { entry: self.entry.clone(), from, to, contact, trunk, offer, hops_left: self.hops_left, about };
         info!(call = %self.id, leg = %id, "calls; the media are to go directly");
         self.say(id, Signal::Start(Box::new(start)));
         self.say(id, Signal::Path(MediaPath::Direct));
@@ -98,7 +116,12 @@ impl Call {
     /// The callee said something before it picked up.
     pub(super) fn hear_direct_branch(&mut self, now: Instant, leg: LegId, signal: Signal) {
         match signal {
-            Signal::Progress(progress) => self.tell(progress),
+            Signal::Progress(progress) => {
+                if progress.stage != Stage::Trying {
+                    self.tell_name(self.caller.id, leg);
+                }
+                self.tell(progress);
+            }
             Signal::Accept => self.direct_accepted(now, leg),
             Signal::Redirect(_) => self.direct_ended(now, Hangup::new(Cause::NotSupported)),
             Signal::Hangup(hangup) => self.direct_ended(now, hangup),
@@ -112,6 +135,7 @@ impl Call {
 
     /// Either side said something that may come at any time.
     pub(super) fn hear_direct(&mut self, now: Instant, leg: LegId, signal: Signal) {
+        let Some(signal) = self.hear_coming(now, leg, signal) else { return };
         let Some(other) = self.other(leg) else { return };
         match signal {
             Signal::Candidates(candidates) => self.direct_candidates(leg, other, candidates),
@@ -128,7 +152,13 @@ impl Call {
             Signal::Hold(on) => self.direct_hold(leg, other, on),
             Signal::Dtmf(dtmf) => self.direct_digit(leg, other, dtmf),
             Signal::AskStats => self.say(leg, Signal::Stats(Box::default())),
-            Signal::Mute(_) | Signal::Lost | Signal::Back => self.hear_in_session(now, leg, signal),
+            Signal::Transfer(wish) => self.hear_transfer(leg, wish),
+            Signal::Mute(_)
+            | Signal::Roster(_)
+            | Signal::Connected(_)
+            | Signal::Named(_)
+            | Signal::Lost
+            | Signal::Back => self.hear_in_session(now, leg, signal),
             other => warn!(call = %self.id, %leg, ?other, "out of place"),
         }
     }
@@ -155,25 +185,40 @@ impl Call {
         }
         let Some(said) = self.leg_mut(other).map(Leg::next_exchange) else { return };
         let State::Direct(direct) = &mut self.state else { return };
-        direct.open = Some(Crossing { asker: leg, heard, said, until: Some(now + EXCHANGE_PATIENCE) });
+        let words = Some(description.clone());
+        direct.open = Some(Crossing { asker: leg, heard, said, words, until: Some(now + EXCHANGE_PATIENCE) });
         self.say(other, Signal::Offer(Offer { exchange: said, description }));
     }
 
     fn direct_answer(&mut self, leg: LegId, answer: Answer) {
         let State::Direct(direct) = &mut self.state else { return };
         let is_ringing = direct.ring_until.is_some();
+        let offered = if answer.provisional { None } else { direct.take_words(leg, answer.exchange) };
         let Some((asker, exchange)) = direct.close(leg, answer.exchange, !answer.provisional) else {
             return warn!(call = %self.id, %leg, "answers what nobody asked");
         };
         let answer = Answer { exchange, ..answer };
         match (is_ringing, answer.provisional) {
             (true, false) => direct.answer = Some(answer),
-            (false, false) => self.say(asker, Signal::Answer(answer)),
+            (false, false) => {
+                let words = [offered, Some((leg, answer.description.clone()))];
+                for (leg, description) in words.into_iter().flatten() {
+                    self.described_by(leg, description);
+                }
+                self.say(asker, Signal::Answer(answer));
+            }
             (_, true) if self.leg_mut(asker).is_some_and(|l| l.abilities.early_answer) => {
                 self.say(asker, Signal::Answer(answer));
                 self.described();
             }
             (_, true) => {}
+        }
+    }
+
+    /// Keeps what a party said of its media, should it be brought to the relay.
+    fn described_by(&mut self, leg: LegId, description: Description) {
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.keep_words(description);
         }
     }
 
@@ -201,9 +246,11 @@ impl Call {
         self.ledger.answered(now);
         self.ledger.codec(answer.description.audio().and_then(|s| s.codecs.iter().find(|c| c.is_speech())));
         let caller = self.caller.id;
+        self.described_by(leg, answer.description.clone());
         self.say(caller, Signal::Path(MediaPath::Direct));
         self.say(caller, Signal::Answer(answer));
         self.described();
+        self.tell_names();
         self.say(caller, Signal::Accept);
         info!(call = %self.id, leg = %caller, "answered; the media go directly");
         for (holder, held) in [(caller, leg), (leg, caller)] {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::two_party::{Call, State};
 use crate::base::LegId;
-use crate::model::{Play, RecordingFormat, Signal, Tap, TapEnd, TapId};
+use crate::model::{Fork, Play, RecordingFormat, RelayCommand, Signal, Tap, TapEnd, TapId, TapWord};
 
 /// A notice that is not over by then is cut off: the parties want to talk.
 pub const LONGEST_NOTICE: Duration = Duration::from_secs(30);
@@ -64,6 +64,11 @@ impl Call {
         ears.into_iter().flatten().map(|(id, to)| Tap { id: *id, legs, to: to.clone() }).collect()
     }
 
+    /// The leg is not of the call any more.
+    pub(super) fn ears_forget(&mut self, leg: LegId) {
+        self.ears.heard_notice(leg);
+    }
+
     /// What the leg hears of a recording that begins.
     pub(super) fn notice_on(&self, leg: LegId) -> Option<Play> {
         let recording = self.services.record.as_ref().filter(|_| self.ears.noticing.contains(&leg))?;
@@ -72,9 +77,9 @@ impl Call {
 
     /// The call is answered: whoever is to listen from here on does.
     pub(super) fn begin_to_listen(&mut self, now: Instant) {
-        if let Some(url) = self.services.fork.clone() {
+        if let Some(Fork { url, rate_hz }) = self.services.fork.clone() {
             let id = self.ears.next_id();
-            self.ears.fork = Some((id, TapEnd::WebSocket { url }));
+            self.ears.fork = Some((id, TapEnd::WebSocket { url, rate_hz }));
         }
         match self.services.record.as_ref().map(|r| r.on_demand) {
             Some(false) => self.begin_to_record(now),
@@ -93,7 +98,7 @@ impl Call {
         };
         // Nothing of the people is in the name; the record of the call tells who they were.
         let path = PathBuf::from(format!("{}-{}.{ending}", self.id, id.0));
-        self.ledger.recording(Some(path.clone()));
+        self.ledger.recording(path.clone());
         self.ears.recording = Some((id, TapEnd::File { path, format: recording.format }));
         if recording.notice.is_some() {
             self.ears.noticing = self.parties();
@@ -107,6 +112,13 @@ impl Call {
             self.ears.noticing.clear();
             self.ears.until = None;
             self.tell_of_recording(false);
+        }
+    }
+
+    /// Tells the fork something, if there is one.
+    pub(super) fn tell_fork(&mut self, word: TapWord) {
+        if let Some((tap, _)) = self.ears.fork {
+            self.order(RelayCommand::Tell { call: self.id, tap, word });
         }
     }
 

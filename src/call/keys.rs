@@ -7,7 +7,7 @@ use tracing::info;
 use super::leg::Leg;
 use super::two_party::Call;
 use crate::base::LegId;
-use crate::model::{Abilities, Codec, Dtmf, GraphKeys, RelayCommand, Signal};
+use crate::model::{Abilities, Codec, Dtmf, GraphKeys, RelayCommand, Signal, TapWord};
 
 /// What somebody is told who presses a key that nobody can hear.
 const NO_DIGITS: &str = "The other side takes no digits of a keypad: what you press is not passed on.";
@@ -147,7 +147,13 @@ impl Call {
 
     /// Tells the other side of a digit, by the ways that it takes. What came in the media has passed there already if
     /// the other side takes the same form.
-    fn pass_digit(&mut self, from: LegId, dtmf: Dtmf, came: Option<InMedia>) {
+    pub(super) fn pass_digit(&mut self, from: LegId, dtmf: Dtmf, came: Option<InMedia>) {
+        self.tell_fork(TapWord::Digit { leg: from, digit: dtmf.digit, duration: dtmf.duration });
+        self.press_on(from, dtmf, came);
+    }
+
+    /// Tells the other party of a key, and nobody else.
+    pub(super) fn press_on(&mut self, from: LegId, dtmf: Dtmf, came: Option<InMedia>) {
         let Some(other) = self.other(from) else { return };
         let Some(far) = self.leg_mut(other) else { return };
         let reach = far.reach();

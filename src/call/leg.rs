@@ -1,16 +1,18 @@
 //! One leg of a call: what its peer said of its media, and what we said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{ExchangeId, LegId};
 use crate::model::{
-    Abilities, Candidates, Codec, Description, Direction, Group, IceMode, Kind, LegSpec, LocalEnd, Mid, RemoteEnd,
-    RtpSource, Seal, SealKind, Stream, Transport,
+    Abilities, Address, Candidates, Codec, Description, Direction, Entry, Group, IceMode, Kind, LegSpec, LocalEnd, Mid,
+    Party, RemoteEnd, RtpSource, Seal, SealKind, SessionIds, Stream, Transport,
 };
 
 use super::negotiate;
 use super::once::Once;
 use super::pictures::formats;
+use super::plan::Branch;
 
 pub mod pictures;
 
@@ -33,10 +35,40 @@ pub enum Exchange {
     HaveRemoteOffer(ExchangeId),
 }
 
+/// Who is at the peer's end of a leg.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// By which door the party comes in, or would if it called.
+    pub entry: Entry,
+    /// Its name.
+    pub party: Party,
+}
+
+impl Who {
+    /// Whoever a branch rings.
+    pub fn called(branch: &Branch) -> Who {
+        let entry = match (&branch.trunk, &branch.to.domain) {
+            (Some(trunk), _) => Entry::Trunk(trunk.clone()),
+            (None, None) => Entry::User(branch.to.user.clone()),
+            (None, Some(_)) => Entry::Account(branch.to.bare().to_string()),
+        };
+        Who { entry, party: Party::new(branch.to.clone()) }
+    }
+
+    /// The trunk that the party is behind.
+    pub fn trunk(&self) -> Option<&str> {
+        match &self.entry {
+            Entry::Trunk(name) => Some(name),
+            Entry::User(_) | Entry::Account(_) | Entry::Open => None,
+        }
+    }
+}
+
 /// One leg.
 #[derive(Debug)]
 pub struct Leg {
     pub id: LegId,
+    pub who: Who,
     pub abilities: Abilities,
     pub spec: LegSpec,
     pub exchange: Exchange,
@@ -52,15 +84,17 @@ pub struct Leg {
     /// Names of streams that we made.
     mids_made: u32,
     /// The pictures that go with the sound, where there are any.
-    pub pictures: Option<Pictures>,
-    pub remote: Option<RemoteEnd>,
+    pub pictures: Option<Box<Pictures>>,
+    pub remote: Option<Arc<RemoteEnd>>,
     /// Who speaks, as the peer last said.
     pub remote_direction: Direction,
     /// The formats we told the peer that we receive.
-    pub codecs: Vec<Codec>,
+    pub codecs: Arc<Vec<Codec>>,
     pub local: Option<LocalEnd>,
     /// The direction we last said.
     pub said_direction: Direction,
+    /// The offer in which we said it met one of the peer's, and counts for nothing.
+    pub is_unsaid: bool,
     /// The party said in words that it put the other on hold.
     pub holds_by_word: bool,
     /// Its wire has learnt that the party has a word for digits.
@@ -78,6 +112,8 @@ pub struct Leg {
     /// The relay has heard something on it.
     pub heard: bool,
     exchanges_said: u32,
+    /// What the party is called in the name of the call, and what it was told of the other.
+    pub names: SessionIds,
 }
 
 impl Leg {
@@ -85,6 +121,7 @@ impl Leg {
     pub fn new(id: LegId, abilities: Abilities, spec: LegSpec) -> Leg {
         Leg {
             id,
+            who: Who { entry: Entry::Open, party: Party::new(Address::here("anonymous")) },
             abilities,
             spec,
             exchange: Exchange::Stable,
@@ -96,9 +133,10 @@ impl Leg {
             pictures: None,
             remote: None,
             remote_direction: Direction::SendRecv,
-            codecs: Vec::new(),
+            codecs: Arc::default(),
             local: None,
             said_direction: Direction::SendRecv,
+            is_unsaid: false,
             holds_by_word: false,
             takes_word: false,
             once: Once::default(),
@@ -108,6 +146,7 @@ impl Leg {
             connected: false,
             heard: false,
             exchanges_said: 0,
+            names: SessionIds::default(),
         }
     }
 
@@ -143,13 +182,13 @@ impl Leg {
         let transport = heard_transport(self.spec, stream);
         let restarts = self.remote.as_ref().is_some_and(|r| is_new_transport(&r.transport, &transport));
         self.remote_direction = direction_of(stream);
-        self.remote = Some(RemoteEnd {
+        self.remote = Some(Arc::new(RemoteEnd {
             transport,
             codecs: stream.codecs.clone(),
             rtcp_mux: stream.rtcp_mux,
             ptime: packet_time(stream),
             is_offer: true,
-        });
+        }));
         self.offered = Some(description);
         restarts
     }
@@ -158,21 +197,39 @@ impl Leg {
     pub fn take_answer(&mut self, description: &Description, provisional: bool) -> bool {
         if !provisional {
             self.exchange = Exchange::Stable;
-            self.slots.clone_from(&self.proposed);
+            // An answer that is said again has nothing to take.
+            if !self.proposed.is_empty() {
+                self.slots = std::mem::take(&mut self.proposed);
+            }
             for (at, slot) in self.slots.iter_mut().enumerate() {
                 slot.accepted &= description.streams.get(at).is_some_and(|s| s.accepted);
             }
         }
         let Some(stream) = description.audio() else { return false };
         self.remote_direction = direction_of(stream);
-        self.remote = Some(RemoteEnd {
+        self.remote = Some(Arc::new(RemoteEnd {
             transport: heard_transport(self.spec, stream),
             codecs: negotiate::agreed(&stream.codecs, &self.codecs),
             rtcp_mux: stream.rtcp_mux,
             ptime: packet_time(stream),
             is_offer: false,
-        });
+        }));
         true
+    }
+
+    /// The number of the header extension in which the peer counts packets of what travels with the sound.
+    pub fn transport_cc(&self) -> Option<u8> {
+        self.pictures.as_ref().filter(|pictures| pictures.bundled)?.extensions.transport_cc
+    }
+
+    /// The formats that we tell the peer that we receive are these.
+    pub fn set_codecs(&mut self, codecs: Vec<Codec>) {
+        self.codecs = Arc::new(codecs);
+    }
+
+    /// Leaves events of a keypad out of the formats that we tell the peer that we receive.
+    pub fn leave_out_events(&mut self) {
+        Arc::make_mut(&mut self.codecs).retain(|c| !c.is_telephone_event());
     }
 
     /// Leaves events of a keypad out of an offer of a party whose digits go by other ways.
@@ -192,6 +249,34 @@ impl Leg {
         self.offered.as_ref()
     }
 
+    /// Keeps what the peer said to another end than ours.
+    pub fn keep_words(&mut self, description: Description) {
+        self.offered = Some(description);
+    }
+
+    /// Begins anew as a leg of the relay, after the peer has talked to another end than ours: what is offered to it has
+    /// the streams that it knows, and the speech that it shares with `far`. `false` if there is none.
+    pub fn begin_anew(&mut self, far: &[Codec]) -> bool {
+        let Some(offered) = &self.offered else { return false };
+        let codecs = negotiate::for_caller(self.offered_codecs(), far, true);
+        self.slots = offered.streams.clone();
+        self.proposed.clear();
+        self.exchange = Exchange::Stable;
+        (self.remote, self.local, self.pictures) = (None, None, None);
+        self.remote_direction = Direction::SendRecv;
+        (self.connected, self.heard) = (false, false);
+        self.set_codecs(codecs);
+        if !self.abilities.keys.has_events() {
+            self.leave_out_events();
+        }
+        self.codecs.iter().any(Codec::is_speech)
+    }
+
+    /// What may be said to the peer: what goes both ways, or, before anything was agreed, what it is to be offered.
+    pub fn spoken(&self) -> Vec<Codec> {
+        if self.remote.is_some() { self.passing() } else { self.codecs.to_vec() }
+    }
+
     /// The peer's offer that waits for an answer.
     pub fn open_offer(&self) -> Option<(ExchangeId, &Description)> {
         match self.exchange {
@@ -208,7 +293,12 @@ impl Leg {
 
     /// Whether candidates are for the pictures, where those have a transport of their own.
     pub fn is_for_pictures(&self, candidates: &Candidates) -> bool {
-        let video = self.offered.iter().flat_map(|o| &o.streams).find(|s| s.kind == Kind::Video && s.accepted);
+        let streams = match (&self.exchange, &self.offered) {
+            (Exchange::HaveRemoteOffer(_), Some(offered)) => &offered.streams,
+            (Exchange::HaveLocalOffer(_), _) => &self.proposed,
+            _ => &self.slots,
+        };
+        let video = streams.iter().find(|s| s.kind == Kind::Video && s.accepted);
         let is_apart = self.pictures.as_ref().is_some_and(|p| !p.bundled);
         is_apart && candidates.mid.is_some() && candidates.mid.as_ref() == video.and_then(|s| s.mid.as_ref())
     }
@@ -250,7 +340,7 @@ impl Leg {
         }
         // What was once described and is not there any more stays refused.
         let mut streams: Vec<Stream> = self.slots.iter().map(refused).collect();
-        let slot = self.slots.iter().position(|s| s.kind == Kind::Audio && s.accepted);
+        let slot = self.slot_of_sound();
         let mid = match slot {
             Some(slot) => self.slots[slot].mid.clone(),
             // A telephone has one stream and no use for its name.
@@ -259,8 +349,8 @@ impl Leg {
         let audio = Stream {
             mid: mid.clone(),
             direction,
-            codecs: self.codecs.clone(),
-            rtcp_mux: has_dtls || self.spec.ice != IceMode::None,
+            codecs: self.codecs.to_vec(),
+            rtcp_mux: multiplexes(self.spec, self.remote.as_deref()),
             sources: if mid.is_some() { vec![RtpSource::new(local.ssrc)] } else { Vec::new() },
             ..Stream::new(Kind::Audio, transport)
         };
@@ -270,16 +360,31 @@ impl Leg {
         let video_mid = if has_pictures { self.mid_for_pictures(&bundle) } else { None };
         let local = self.local.as_ref()?;
         if let (Some(pictures), Some(video)) = (&mut self.pictures, &local.video) {
-            let section = pictures.offer(video, video_mid.clone());
-            bundle.extend(video_mid.filter(|_| pictures.bundled));
+            let known: Vec<_> =
+                self.offered.iter().flat_map(|o| &o.streams).flat_map(|s| &s.header_extensions).cloned().collect();
+            pictures.settle_extensions(video, &known);
+            let section = pictures.offer(self.spec, video, video_mid.clone());
+            bundle.extend(video_mid.filter(|_| pictures.is_in_bundle()));
             put(&mut streams, slot_of_pictures(&self.slots), section);
         }
+        streams.iter_mut().for_each(leave_out_component);
         let is_named = !bundle.is_empty();
         let groups = is_named.then(|| Group { semantics: "BUNDLE".into(), mids: bundle }).into_iter().collect();
         self.exchange = Exchange::HaveLocalOffer(exchange);
-        self.said_direction = direction;
-        self.proposed.clone_from(&streams);
+        (self.said_direction, self.is_unsaid) = (direction, false);
+        self.proposed = streams.clone();
         Some(Description { streams, groups, extras: Vec::new() })
+    }
+
+    /// The slot of the sound in our next offer: that which it has, or one that was put aside, or none yet.
+    fn slot_of_sound(&self) -> Option<usize> {
+        let of = |accepted: bool| self.slots.iter().position(|s| s.kind == Kind::Audio && s.accepted == accepted);
+        of(true).or_else(|| of(false))
+    }
+
+    /// The streams that were agreed on last are these.
+    pub fn take_slots(&mut self, streams: &[Stream]) {
+        self.slots = streams.to_vec();
     }
 
     /// The name of the pictures in our offer, beside sound of this name: the one that they have, or one that no other
@@ -318,6 +423,11 @@ impl Leg {
         self.pictures.is_some() && self.local.as_ref().is_some_and(|l| l.video.is_none())
     }
 
+    /// Pictures that are to be offered to the peer.
+    pub fn pictures_of(&self, codecs: Vec<Codec>) -> Box<Pictures> {
+        Box::new(Pictures::to_offer(self.spec, self.abilities.bundles, codecs))
+    }
+
     /// The formats to offer to the peer for what the far side can do.
     pub fn pictures_to_offer(&mut self, far: &[Codec]) -> Vec<Codec> {
         let heard = self.offered.iter().flat_map(|o| &o.streams).filter(|s| s.kind == Kind::Video);
@@ -354,13 +464,14 @@ impl Leg {
         }
         let asked = offered.groups.iter().find(|g| g.semantics == "BUNDLE");
         bundle.retain(|mid| asked.is_some_and(|group| group.mids.contains(mid)));
+        streams.iter_mut().for_each(leave_out_component);
         let is_named = !bundle.is_empty();
         let groups = is_named.then(|| Group { semantics: "BUNDLE".into(), mids: bundle }).into_iter().collect();
         if !provisional {
             self.exchange = Exchange::Stable;
-            self.slots.clone_from(&streams);
+            self.slots = streams.clone();
         }
-        self.said_direction = direction;
+        (self.said_direction, self.is_unsaid) = (direction, false);
         Some((exchange, Description { streams, groups, extras: Vec::new() }))
     }
 }
@@ -425,6 +536,23 @@ fn slot_of_pictures(slots: &[Stream]) -> Option<usize> {
     of(true).or_else(|| of(false))
 }
 
+/// Whether an offer of ours has RTP and RTCP on one port, to a peer that said this of its end. With DTLS-SRTP that spares
+/// an association; whoever has ICE on two ports is not asked for one as long as it did not offer it.
+fn multiplexes(spec: LegSpec, remote: Option<&RemoteEnd>) -> bool {
+    match spec.ice {
+        IceMode::Lite | IceMode::Full => true,
+        IceMode::LitePair => remote.is_some_and(|remote| remote.rtcp_mux),
+        IceMode::None => spec.seal == SealKind::Dtls,
+    }
+}
+
+/// RTCP on the port of RTP has no candidates of its own (RFC 5761 §5.1.3).
+fn leave_out_component(stream: &mut Stream) {
+    if let Some(ice) = stream.transport.ice.as_mut().filter(|_| stream.rtcp_mux) {
+        ice.candidates.retain(|candidate| candidate.component == 1);
+    }
+}
+
 fn put(streams: &mut Vec<Stream>, slot: Option<usize>, stream: Stream) {
     match slot.and_then(|at| streams.get_mut(at)) {
         Some(place) => *place = stream,
@@ -468,7 +596,8 @@ fn accepted(offered: &Stream, local: &LocalEnd, codecs: &[Codec], direction: Dir
     }
 }
 
-fn refused(offered: &Stream) -> Stream {
+/// A stream as it is refused.
+pub fn refused(offered: &Stream) -> Stream {
     let mut transport = offered.transport.clone();
     transport.ice = None;
     transport.address = None;

@@ -6,24 +6,30 @@
 //! to be ordered of the relay, and at the end one record. It knows no protocol and no codec library; what a
 //! leg's wire has no words for is in its [`Abilities`](crate::model::Abilities).
 
+mod aside;
 mod candidates;
 mod dialling;
 mod direct;
+mod diverted;
 mod ears;
+mod glare;
 mod keys;
 mod leg;
+mod naming;
 mod negotiate;
 mod once;
 mod opening;
 mod path;
 mod pictures;
 mod plan;
+mod pressing;
 mod record;
 mod sounds;
 mod talking;
+mod transfer;
 mod two_party;
 mod wiring;
 
 pub use opening::Opening;
-pub use plan::{Action, Attempt, Branch, Plan};
+pub use plan::{Action, Attempt, Branch, Far, Plan, Step};
 pub use two_party::{Call, Output};

@@ -33,7 +33,7 @@ fn g722() -> Codec {
 /// nothing but Opus.
 fn speech_of(spec: LegSpec) -> Vec<Codec> {
     match spec.ice {
-        IceMode::None => vec![Codec::pcmu(), Codec::pcma()],
+        IceMode::None | IceMode::LitePair => vec![Codec::pcmu(), Codec::pcma()],
         IceMode::Lite | IceMode::Full => vec![Codec::pcmu(), Codec::pcma(), opus()],
     }
 }
@@ -176,8 +176,9 @@ pub fn spec_of(offer: &Description, abilities: &Abilities) -> Result<LegSpec, St
     Ok(LegSpec { ice: ice_of(stream, abilities)?, seal, ipv6: is_ipv6(stream) })
 }
 
-/// How packets find a peer that offers this. Our ICE has one component, so that a telephone with ICE and without
-/// rtcp-mux is answered without ICE, at the address that it described besides (RFC 8839 §4.2.5).
+/// How packets find a peer that offers this. A telephone with ICE and without rtcp-mux has a component for RTCP, and is
+/// answered with one: programs with libre send nothing to whoever has none. Where it has none, or does not check, it is
+/// answered without ICE, at the address that it described besides (RFC 8839 §4.2.5).
 fn ice_of(stream: &Stream, abilities: &Abilities) -> Result<IceMode, String> {
     match &stream.transport.ice {
         None => Ok(IceMode::None),
@@ -185,7 +186,10 @@ fn ice_of(stream: &Stream, abilities: &Abilities) -> Result<IceMode, String> {
             // Two ICE-lite agents would wait for each other for ever (RFC 8445 §6.1.1).
             Ok(if ice.lite { IceMode::Full } else { IceMode::Lite })
         }
-        Some(_) if abilities.offers.ice == IceMode::None && stream.transport.address.is_some() => Ok(IceMode::None),
+        Some(ice) if abilities.offers.ice == IceMode::None && stream.transport.address.is_some() => {
+            let has_pair = ice.candidates.iter().any(|c| c.component == 2);
+            Ok(if has_pair && !ice.lite { IceMode::LitePair } else { IceMode::None })
+        }
         Some(_) => Err("the offer has ICE without rtcp-mux".into()),
     }
 }

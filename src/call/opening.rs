@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::candidates::Kept;
+use super::diverted::Diverted;
 use super::ears::Ears;
-use super::leg::Leg;
+use super::leg::{Leg, Who};
 use super::negotiate;
 use super::plan::{Action, Plan};
+use super::pressing::Pressing;
 use super::record::Ledger;
 use super::two_party::{Call, RELAY_PATIENCE, State};
 use crate::base::{CallId, ExchangeId, LegId};
@@ -54,6 +56,8 @@ impl Call {
         let ledger = Ledger::new(now, wall_ms, call, &start, plan.rule.clone());
         let mut caller = Leg::new(leg, abilities, LegSpec::PHONE);
         caller.is_open = true;
+        caller.names.own = start.about.session_id;
+        caller.who = Who { entry: start.entry.clone(), party: start.from.clone() };
         let mut this = Call {
             id: call,
             state: State::Talking,
@@ -61,6 +65,11 @@ impl Call {
             callees: Vec::new(),
             attempts: VecDeque::new(),
             hops_left: start.hops_left,
+            entry: start.entry.clone(),
+            identity: start.about.identity.clone(),
+            diverted: Diverted::new(&start),
+            passports: start.about.passports.clone(),
+            along: start.about.along.clone(),
             caller_gone: false,
             echo: false,
             recital: None,
@@ -69,7 +78,10 @@ impl Call {
             owed: Vec::new(),
             awaiting_ready: Vec::new(),
             asking: None,
+            met: Vec::new(),
+            transfer: None,
             told: None,
+            pressing: Pressing::new(&start.about.keys),
             stats_asked_by: None,
             services: plan.services,
             ledger,
@@ -87,9 +99,9 @@ impl Call {
             (action, None) => {
                 this.late_offer = true;
                 this.caller.spec = abilities.offers;
-                this.caller.codecs = negotiate::everything(this.caller.spec);
+                this.caller.set_codecs(negotiate::everything(this.caller.spec));
                 if !abilities.keys.has_events() {
-                    this.caller.codecs.retain(|c| !c.is_telephone_event());
+                    this.caller.leave_out_events();
                 }
                 this.act(now, action);
             }
@@ -156,7 +168,7 @@ impl Call {
         self.ledger.path(MediaPath::Relayed, Some("the gateway itself answers"));
         if !self.late_offer {
             let taken = negotiate::for_callee(self.caller.offered_codecs(), self.caller.spec);
-            self.caller.codecs = negotiate::for_caller(self.caller.offered_codecs(), &taken, false);
+            self.caller.set_codecs(negotiate::for_caller(self.caller.offered_codecs(), &taken, false));
             if self.caller.codecs.is_empty() {
                 let why = negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable());
                 return self.refuse_media(now, why);

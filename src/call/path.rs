@@ -27,6 +27,8 @@ pub struct Caller<'a> {
     pub has_ears: bool,
     /// The dialplan has something played to it.
     pub has_sounds: bool,
+    /// Keys are to be pressed once somebody answers.
+    pub has_keys: bool,
 }
 
 /// Chooses for a caller and the devices that one attempt rings.
@@ -58,6 +60,9 @@ fn obstacle(caller: Caller<'_>, branches: &[Abilities]) -> Option<&'static str> 
     let Some(offer) = caller.offer else { return Some("the caller made no offer") };
     if caller.has_ears {
         return Some("the talk may be recorded or listened to, which only the relay can do");
+    }
+    if caller.has_keys {
+        return Some("keys were dialled behind the number, which only the relay can press");
     }
     let [callee] = branches else { return Some("several devices ring at once, and a description is for one") };
     if caller.is_relayed {
@@ -111,8 +116,14 @@ mod tests {
     }
 
     fn chosen(policy: MediaPolicy, caller: Abilities, offer: &Description, callee: Abilities) -> String {
-        let caller =
-            Caller { abilities: &caller, offer: Some(offer), is_relayed: false, has_ears: false, has_sounds: false };
+        let caller = Caller {
+            abilities: &caller,
+            offer: Some(offer),
+            is_relayed: false,
+            has_ears: false,
+            has_sounds: false,
+            has_keys: false,
+        };
         match choose(policy, caller, &[callee]) {
             Ok(Path::Direct) => "direct".into(),
             Ok(Path::Relayed { why }) => why.into(),
@@ -170,8 +181,14 @@ mod tests {
     #[test]
     fn several_devices_a_late_offer_a_recording_and_a_relay_that_is_there_already_need_the_relay() {
         let offer = offer();
-        let caller =
-            Caller { abilities: &CLIENT, offer: Some(&offer), is_relayed: false, has_ears: false, has_sounds: false };
+        let caller = Caller {
+            abilities: &CLIENT,
+            offer: Some(&offer),
+            is_relayed: false,
+            has_ears: false,
+            has_sounds: false,
+            has_keys: false,
+        };
         let is_relayed = |caller, branches: &[Abilities]| {
             matches!(choose(MediaPolicy::Auto, caller, branches), Ok(Path::Relayed { .. }))
         };
@@ -179,7 +196,7 @@ mod tests {
         assert!(is_relayed(caller, &[CLIENT, BROWSER]));
         assert!(is_relayed(Caller { offer: None, ..caller }, &[CLIENT]));
         assert!(is_relayed(Caller { is_relayed: true, ..caller }, &[CLIENT]));
-        let sounds = choose(MediaPolicy::Relay, Caller { has_sounds: true, ..caller }, &[CLIENT]);
+        let sounds = choose(MediaPolicy::Relay, Caller { has_sounds: true, has_keys: false, ..caller }, &[CLIENT]);
         assert_eq!(sounds, Ok(Path::Relayed { why: "the dialplan plays sounds to the caller" }));
         assert!(is_relayed(Caller { has_ears: true, ..caller }, &[CLIENT]));
     }

@@ -12,8 +12,12 @@
 //!
 //! The sound never waits for pictures longer than [`PATIENCE`], and no trouble with them ends a call.
 
+mod darkness;
+pub mod extensions;
 pub mod formats;
 mod h264;
+pub mod send_time;
+pub mod transport_cc;
 
 use std::time::{Duration, Instant};
 
@@ -40,13 +44,13 @@ pub struct Asking {
 
 impl Call {
     /// The pictures to offer to a callee, if the caller offers some that can pass and the callee can show any.
-    pub(super) fn callee_pictures(&self, branch: &Branch, callee: &mut Leg) -> Option<Pictures> {
+    pub(super) fn callee_pictures(&self, branch: &Branch, callee: &mut Leg) -> Option<Box<Pictures>> {
         if self.late_offer || !self.caller.abilities.video || !branch.abilities.video {
             return None;
         }
         let heard = self.pictures_of(&self.caller, self.caller.offered()?)?;
         let codecs = callee.pictures_to_offer(&heard.stream.codecs);
-        (!codecs.is_empty()).then(|| Pictures::to_offer(callee.spec, codecs))
+        (!codecs.is_empty()).then(|| callee.pictures_of(codecs))
     }
 
     /// What the caller's pictures are before anybody has agreed to them.
@@ -55,7 +59,7 @@ impl Call {
         let heard = self.caller.offered().and_then(|o| self.pictures_of(&self.caller, o));
         self.caller.pictures = on.zip(heard).map(|(on, heard)| {
             let codecs = formats::for_now(&heard.stream.codecs, &on);
-            Pictures { codecs, ..Pictures::offered(self.caller.spec, &heard) }
+            Box::new(Pictures { codecs, ..Pictures::offered(self.caller.spec, &heard) })
         });
     }
 
@@ -74,8 +78,7 @@ impl Call {
         let spec = known.spec;
         known.pictures = known.pictures.take().zip(heard).and_then(|(mut pictures, heard)| {
             pictures.hear(spec, &heard.stream, false);
-            // A peer that takes them on a transport of their own was offered none.
-            (pictures.bundled == heard.bundled && !pictures.taken().is_empty()).then_some(pictures)
+            (pictures.take_transport(heard.bundled) && !pictures.taken().is_empty()).then_some(pictures)
         });
     }
 
@@ -89,7 +92,7 @@ impl Call {
 
     /// Both sides have described pictures: whether they share a format, which is agreed on then. `offerer`: whose offer
     /// the other one took.
-    fn agree_on_pictures(&mut self, offerer: LegId, other: LegId) -> bool {
+    pub(super) fn agree_on_pictures(&mut self, offerer: LegId, other: LegId) -> bool {
         let taken = |leg: Option<&Leg>| leg.and_then(|l| l.pictures.as_ref()).map(|p| p.taken().to_vec());
         let (Some(offered), Some(took)) = (taken(self.leg(offerer)), taken(self.leg(other))) else { return false };
         let Some(codec) = formats::to_answer(&offered, &took) else { return false };
@@ -174,19 +177,19 @@ impl Call {
         let Some(known) = self.leg_mut(leg) else { return };
         let spec = known.spec;
         let restarts = known.pictures.as_ref().is_some_and(|p| p.restarts(stream));
-        known.pictures.get_or_insert_with(|| Pictures::offered(spec, heard)).hear(spec, stream, true);
+        known.pictures.get_or_insert_with(|| Box::new(Pictures::offered(spec, heard))).hear(spec, stream, true);
         if restarts && !self.awaiting_ready.contains(&leg) {
             self.awaiting_ready.push(leg);
         }
-        let spoken = self.leg(far).and_then(|f| f.pictures.as_ref()).and_then(Pictures::codec).cloned();
+        let spoken = self.leg(far).and_then(|f| f.pictures.as_deref()).and_then(Pictures::codec).cloned();
         let is_shared = spoken.is_some() && self.agree_on_pictures(leg, far);
         let Some(other) = self.leg_mut(far) else { return };
         if !is_shared {
             let codecs = other.pictures_to_offer(&stream.codecs);
             let said = other.pictures.take();
             other.pictures = (!codecs.is_empty()).then(|| match said {
-                Some(said) => Pictures { codecs, agreed: false, ..said },
-                None => Pictures::to_offer(other.spec, codecs),
+                Some(said) => Box::new(Pictures { codecs, agreed: false, ..*said }),
+                None => other.pictures_of(codecs),
             });
         }
         self.aim_pictures();
@@ -207,14 +210,30 @@ impl Call {
     fn both_asked(&mut self, now: Instant, leg: LegId, heard: Option<Heard>) {
         if let Some(known) = self.leg_mut(leg) {
             let spec = known.spec;
-            let asked = known.pictures.take().zip(heard).filter(|(asked, heard)| asked.bundled == heard.bundled);
-            known.pictures = asked.map(|(mut pictures, heard)| {
+            known.pictures = known.pictures.take().zip(heard).and_then(|(mut pictures, heard)| {
                 pictures.hear(spec, &heard.stream, true);
                 pictures.codecs = formats::for_now(&heard.stream.codecs, &pictures.codecs);
-                pictures
+                pictures.take_transport(heard.bundled).then_some(pictures)
             });
         }
         self.asked(now);
+    }
+
+    /// A party has another one before it: pictures go on if both show some, and an offer that waited for whoever was
+    /// there before is answered.
+    pub(super) fn agree_anew(&mut self, now: Instant, stays: LegId, newcomer: LegId) {
+        let is_laid = |leg: Option<&Leg>| leg.and_then(|l| l.local.as_ref()).is_some_and(|l| l.video.is_some());
+        let both = is_laid(self.leg(stays)) && is_laid(self.leg(newcomer));
+        if !both || !self.agree_on_pictures(stays, newcomer) {
+            for leg in [stays, newcomer] {
+                if let Some(leg) = self.leg_mut(leg) {
+                    leg.pictures = None;
+                }
+            }
+        }
+        if self.asking.take().is_some_and(|a| a.asker == stays) {
+            self.answer_offer(now, stays);
+        }
     }
 
     /// Whether an offer of this leg waits for the other side.
@@ -307,10 +326,10 @@ impl Call {
     }
 
     /// The pictures of a leg as the relay is to carry them; `far`: the leg whose pictures it may see.
-    pub(super) fn graph_video(leg: &Leg, far: Option<&Leg>) -> Option<GraphVideo> {
+    pub(super) fn graph_video(leg: &Leg, far: Option<&Leg>) -> Option<Box<GraphVideo>> {
         let pictures = leg.pictures.as_ref()?;
         let is_agreed = |l: &Leg| l.pictures.as_ref().is_some_and(|p| p.agreed);
-        Some(GraphVideo {
+        Some(Box::new(GraphVideo {
             bundled: pictures.bundled,
             remote: pictures.remote.clone(),
             codecs: pictures.codecs.clone(),
@@ -318,7 +337,13 @@ impl Call {
             receives: pictures.agreed && pictures.remote_direction.sends() && !leg.is_silenced(),
             sees: far.filter(|f| pictures.agreed && is_agreed(f)).map(|f| f.id),
             limit_kbps: pictures.limit_kbps,
-        })
+            expected: pictures.agreed
+                && pictures.remote_direction.sends()
+                && pictures.said_direction.receives()
+                && far.is_some(),
+            transport_cc: pictures.extensions.transport_cc,
+            send_time: pictures.extensions.send_time,
+        }))
     }
 
     /// A party says that it needs a whole picture: the relay asks the other one for it.

@@ -2,8 +2,19 @@
 
 use std::time::Instant;
 
+use super::Call;
 use crate::base::{CallId, LegId};
-use crate::model::{Cause, Codec, Entry, Hangup, LegStats, MediaPath, MediaRecord, Record, Start};
+use crate::model::{Cause, Codec, Entry, Hangup, LegStats, MediaPath, MediaRecord, Record, SessionUuid, Start};
+
+/// The most recordings of one call that its record names.
+const MOST_RECORDINGS: usize = 100;
+
+impl Call {
+    /// What its record says if nobody sees its end.
+    pub fn so_far(&self, now: Instant) -> Record {
+        self.ledger.so_far(now)
+    }
+}
 
 /// What is noted of a call while it goes.
 #[derive(Debug)]
@@ -32,6 +43,7 @@ impl Ledger {
                 entry,
                 from: start.from.address.to_string(),
                 to: start.to.to_string(),
+                meant_for: start.about.diversions.last().map(|first| first.by.address.to_string()),
                 target: None,
                 rule,
                 cause: Cause::ServerError,
@@ -41,7 +53,12 @@ impl Ledger {
                 video: None,
                 path: None,
                 relayed_because: None,
-                recording: None,
+                recordings: Vec::new(),
+                identity: start.about.identity.clone(),
+                session_id: start.about.session_id,
+                session_id_of_callee: None,
+                transferred_to: None,
+                joined_with: None,
                 media: Vec::new(),
             },
             by: None,
@@ -74,6 +91,26 @@ impl Ledger {
         self.record.relayed_because = relayed_because.map(str::to_owned);
     }
 
+    /// Notes whom a party of the call was connected with.
+    pub fn transferred_to(&mut self, target: &str) {
+        self.record.transferred_to = Some(target.to_owned());
+    }
+
+    /// The name of the call, if it has one: the half of whoever called.
+    pub fn name(&self) -> Option<SessionUuid> {
+        self.record.session_id
+    }
+
+    /// Notes the half of whoever is called in it.
+    pub fn named(&mut self, callee: Option<SessionUuid>) {
+        self.record.session_id_of_callee = callee.or(self.record.session_id_of_callee);
+    }
+
+    /// Notes with which other call it goes on as one.
+    pub fn joined_with(&mut self, call: CallId) {
+        self.record.joined_with = Some(call.to_string());
+    }
+
     pub fn answered(&mut self, now: Instant) {
         self.record.answered_ms = Some(self.wall(now));
     }
@@ -83,8 +120,10 @@ impl Ledger {
     }
 
     /// Notes where the talk is recorded: a file of the folder of recordings.
-    pub fn recording(&mut self, file: Option<std::path::PathBuf>) {
-        self.record.recording = file;
+    pub fn recording(&mut self, file: std::path::PathBuf) {
+        if self.record.recordings.len() < MOST_RECORDINGS {
+            self.record.recordings.push(file);
+        }
     }
 
     /// Notes why the call fails or is silent. The first reason is the cause of what follows, so it stays.
@@ -128,6 +167,10 @@ impl Ledger {
                 stats: stats.clone(),
             })
             .collect();
+    }
+
+    fn so_far(&self, now: Instant) -> Record {
+        Record { ended_ms: self.wall(now), ..self.record.clone() }
     }
 
     pub fn close(&mut self, now: Instant) -> Record {

@@ -113,7 +113,7 @@ impl Call {
             Then::Dial => {
                 if self.caller.abilities.early_answer {
                     // It is answered anew once it is known who hears it, and what that side speaks.
-                    self.caller.codecs.clear();
+                    self.caller.set_codecs(Vec::new());
                 }
                 self.next_attempt(now, Hangup::new(Cause::Unavailable));
             }
@@ -161,7 +161,8 @@ impl Call {
         }
         let offered = self.caller.offered_codecs();
         let taken = negotiate::for_gateway(offered, self.caller.spec);
-        self.caller.codecs = negotiate::for_caller(offered, &taken, false);
+        let codecs = negotiate::for_caller(offered, &taken, false);
+        self.caller.set_codecs(codecs);
         if self.caller.codecs.is_empty() {
             return Err(negotiate::mismatch(self.caller.offered_codecs(), &negotiate::translatable()));
         }

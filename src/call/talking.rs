@@ -23,9 +23,14 @@ impl Call {
             Signal::Hold(on) => self.hear_hold(leg, on),
             Signal::Record(on) => self.hear_record(now, leg, on),
             Signal::Mute(on) => self.pass_if(leg, Signal::Mute(on), |a| a.mute),
+            Signal::Roster(roster) => self.pass_if(leg, Signal::Roster(roster), |a| a.roster),
             Signal::Dtmf(dtmf) => self.hear_digit(now, leg, dtmf),
             Signal::TakesDigits(takes) => self.learn_word(leg, takes),
             Signal::Refresh => self.hear_refresh(leg),
+            Signal::Connected(party) => self.hear_connected(leg, party),
+            Signal::Named(ids) => self.hear_name(leg, ids),
+            Signal::Transfer(wish) => self.hear_transfer(leg, wish),
+            Signal::Transferring(how) => self.hear_transferring(now, leg, how),
             Signal::AskStats => {
                 let call = self.id;
                 self.stats_asked_by = Some(leg);
@@ -52,6 +57,9 @@ impl Call {
         let Offer { exchange, mut description } = offer;
         let far = self.other(leg).and_then(|other| self.leg_mut(other)).map(|far| far.passing()).unwrap_or_default();
         let Some(known) = self.leg_mut(leg) else { return };
+        if known.is_put_aside(&description) {
+            return self.put_aside(leg, exchange, &description);
+        }
         known.fit_events(&mut description);
         let acceptable = negotiate::spec_of(&description, &known.abilities);
         let goes_on = |s: &LegSpec| negotiate::goes_on(known.spec.seal, known.is_sealed(), &description, s.seal);
@@ -69,7 +77,7 @@ impl Call {
         }
         let was_holding = known.holds();
         let restarts = known.take_offer(exchange, description);
-        known.codecs = ours;
+        known.set_codecs(ours);
         if restarts {
             known.connected = false;
             self.awaiting_ready.push(leg);
@@ -112,6 +120,7 @@ impl Call {
             let why = negotiate::mismatch(&known.codecs, theirs);
             return self.refuse_media(now, why);
         }
+        self.met_no_more(leg);
         self.pictures_answered(now, leg, &answer.description);
         self.apply();
         self.hold_changed(leg, was_holding);
@@ -137,6 +146,9 @@ impl Call {
         {
             known.exchange = super::leg::Exchange::Stable;
         }
+        if cause == Cause::Glare && self.repeats_later(now, leg) {
+            return;
+        }
         self.owed.retain(|l| *l != leg);
         self.pictures_refused(now, leg);
     }
@@ -151,7 +163,7 @@ impl Call {
 
     /// The party on this leg put the other on hold or took it off: the other is told, in words or by a
     /// re-offer.
-    fn hold_changed(&mut self, leg: LegId, was_holding: bool) {
+    pub(super) fn hold_changed(&mut self, leg: LegId, was_holding: bool) {
         let Some(holds) = self.leg_mut(leg).map(|l| l.holds()) else { return };
         if holds == was_holding || !matches!(self.state, State::Talking) {
             return;
@@ -191,7 +203,8 @@ impl Call {
             // It does not listen, so there is nothing to send to it.
             wish = Direction::of(false, wish.receives());
         }
-        if known.said_direction == wish && !known.owes_pictures() && known.exchange == super::leg::Exchange::Stable {
+        let is_said = known.said_direction == wish && !known.is_unsaid && !known.owes_pictures();
+        if is_said && known.exchange == super::leg::Exchange::Stable {
             self.owed.retain(|l| *l != leg);
             return;
         }
@@ -231,15 +244,20 @@ impl Call {
         }
         warn!(call = %self.id, %leg, why, "silent");
         self.ledger.why(why.clone());
-        for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {
+        for told in self.both() {
             self.notice(told, why.clone());
         }
+    }
+
+    /// Both parties, as far as there are two.
+    pub(super) fn both(&self) -> impl Iterator<Item = LegId> + use<> {
+        [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten()
     }
 
     /// A silence that was told is over.
     pub(super) fn audible(&mut self, leg: LegId) {
         info!(call = %self.id, %leg, "media come in again");
-        for told in [Some(self.caller.id), self.other(self.caller.id)].into_iter().flatten() {
+        for told in self.both() {
             let whom = if told == leg { "You are" } else { "The other side is" };
             self.notice(told, format!("{whom} heard again."));
         }

@@ -12,7 +12,8 @@
 //!    ▼ │ Offer
 //!  Soliciting (the caller offers when asked)
 //!
-//!  an attempt whose media go directly: Direct, until it ends or the next attempt is due
+//!  an attempt whose media go directly: Direct, until it ends or the next attempt is due; Talking, where a transfer has
+//!  brought the media to the relay
 //! ```
 
 use std::collections::VecDeque;
@@ -23,17 +24,21 @@ use tracing::{debug, info};
 use super::candidates::Kept;
 use super::dialling::Dialling;
 use super::direct::Direct;
+use super::diverted::Diverted;
 use super::ears::Ears;
+use super::glare::Met;
 use super::leg::Leg;
 use super::opening::Soliciting;
 use super::pictures::Asking;
 use super::plan::Attempt;
+use super::pressing::Pressing;
 use super::record::Ledger;
 use super::sounds::Playing;
+use super::transfer::Move;
 use crate::base::{CallId, LegId};
 use crate::model::{
-    Answer, Cause, Detail, Direction, Dtmf, GraphLeg, Hangup, MediaPath, Progress, Record, RelayCommand, RelayEvent,
-    Services, Signal, Sound, Tap,
+    Along, Answer, Cause, Detail, Direction, Dtmf, Entry, GraphLeg, Hangup, Identity, MediaPath, Progress, Record,
+    RelayCommand, RelayEvent, Services, Signal, Sound, Start, Tap, TapWord,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
@@ -48,6 +53,14 @@ pub enum Output {
     Say(LegId, Signal),
     /// Order this of the relay.
     Order(RelayCommand),
+    /// The party of this leg wishes the other to be connected with somebody: ask the dialplan as if it called so, and tell
+    /// [`Call::decided`] what it says.
+    Decide {
+        /// The party's leg.
+        leg: LegId,
+        /// What it would say.
+        start: Box<Start>,
+    },
     /// The call is over; its record. Nothing follows.
     Done(Box<Record>),
 }
@@ -84,6 +97,16 @@ pub struct Call {
     /// Attempts not made yet.
     pub(super) attempts: VecDeque<Attempt>,
     pub(super) hops_left: u8,
+    /// By which door the call came in.
+    pub(super) entry: Entry,
+    /// What is known of whether the caller's number is the caller's own.
+    pub(super) identity: Option<Identity>,
+    /// Who sent it on.
+    pub(super) diverted: Diverted,
+    /// The proofs of it that may go on.
+    pub(super) passports: Vec<String>,
+    /// What the caller sends along.
+    pub(super) along: Along,
     /// The caller's leg has had its hang-up.
     pub(super) caller_gone: bool,
     pub(super) echo: bool,
@@ -98,7 +121,13 @@ pub struct Call {
     pub(super) awaiting_ready: Vec<LegId>,
     /// An offer with pictures that waits for the other side's word on them.
     pub(super) asking: Option<Asking>,
+    /// Offers of ours that met one of the peer's.
+    pub(super) met: Vec<Met>,
+    /// A transfer under way.
+    pub(super) transfer: Option<Box<Move>>,
     pub(super) told: Option<Progress>,
+    /// Keys that were dialled behind the number.
+    pub(super) pressing: Pressing,
     /// The party that asked for figures, until the relay says them.
     pub(super) stats_asked_by: Option<LegId>,
     /// What the dialplan adds to it.
@@ -145,11 +174,16 @@ impl Call {
             self.hear_caller(now, signal);
         } else if self.callees.iter().any(|c| c.id == leg) {
             self.hear_callee(now, leg, signal);
+        } else if self.is_newcomer(leg) {
+            self.hear_newcomer(now, leg, signal);
+        } else if matches!(signal, Signal::Hangup(_)) {
+            self.comes_no_more(now, leg);
         }
     }
 
     fn hear_caller(&mut self, now: Instant, signal: Signal) {
         match signal {
+            Signal::Hangup(_) if self.leaves_transfer(now, self.caller.id) => {}
             Signal::Hangup(hangup) => {
                 self.caller_gone = true;
                 let cause = match hangup.cause {
@@ -172,6 +206,7 @@ impl Call {
             State::Dialling(_) => self.hear_branch(now, leg, signal),
             State::Direct(_) if !self.answered => self.hear_direct_branch(now, leg, signal),
             State::Answering { .. } | State::Talking | State::Direct(_) => match signal {
+                Signal::Hangup(_) if self.leaves_transfer(now, leg) => {}
                 Signal::Hangup(hangup) => {
                     self.callees.retain(|c| c.id != leg);
                     self.ledger.ended_by("the callee");
@@ -186,7 +221,9 @@ impl Call {
 
     /// The relay told something.
     pub fn relay(&mut self, now: Instant, event: RelayEvent) {
-        debug!(call = %self.id, ?event, "relay");
+        if !matches!(event, RelayEvent::Pressed { .. } | RelayEvent::Dtmf { .. }) {
+            debug!(call = %self.id, ?event, "relay");
+        }
         match event {
             RelayEvent::Ready { leg, local, .. } => self.ready(now, leg, *local),
             RelayEvent::Connected { leg, .. } => self.connected(now, leg),
@@ -205,7 +242,10 @@ impl Call {
             RelayEvent::TapEnded { tap, why, .. } => self.tap_ended(tap, why),
             RelayEvent::Silent { leg, why, .. } => self.silent(leg, why),
             RelayEvent::Audible { leg, .. } => self.audible(leg),
-            RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, why),
+            RelayEvent::Unseen { leg, why, .. } => self.unseen(leg, why),
+            RelayEvent::SeenAgain { leg, .. } => self.seen_again(leg),
+            RelayEvent::Failed { leg, why, .. } => self.failed(now, leg, Cause::MediaTimeout, why),
+            RelayEvent::Full { leg, why, .. } => self.failed(now, leg, Cause::Congestion, why),
             RelayEvent::Stats { legs, .. } => self.stats(legs),
             RelayEvent::Removed { legs, .. } => {
                 self.ledger.media(&legs, self.caller.id);
@@ -219,6 +259,9 @@ impl Call {
     fn connected(&mut self, now: Instant, leg: LegId) {
         if let Some(leg) = self.leg_mut(leg) {
             leg.connected = true;
+        }
+        if self.is_newcomer(leg) {
+            return self.newcomer_connected(now, leg);
         }
         if leg == self.caller.id {
             self.connected_while_playing(now);
@@ -239,21 +282,32 @@ impl Call {
             self.awaiting_ready.retain(|l| *l != leg);
             return self.answer_offer(now, leg);
         }
+        if self.is_newcomer(leg) {
+            return self.place_ready(now, leg);
+        }
         match &self.state {
             State::Dialling(_) => self.ready_while_dialling(leg),
             State::Playing(_) => self.ready_while_playing(),
             State::Answering { callee_is_up: true, .. } => self.accept_caller(now),
             State::Talking => self.pay(leg),
+            State::Direct(_) => self.ask_to_come(now),
             _ => {}
         }
     }
 
-    fn failed(&mut self, now: Instant, leg: LegId, why: String) {
+    fn failed(&mut self, now: Instant, leg: LegId, cause: Cause, why: String) {
         let detail = Some(Detail { text: Some(why.clone()), ..Detail::default() });
-        let hangup = Hangup { cause: Cause::MediaTimeout, detail };
+        let hangup = Hangup { cause, detail };
         if matches!(self.state, State::Dialling(_)) && leg != self.caller.id {
             self.say(leg, Signal::Hangup(hangup.clone()));
             return self.branch_ended(now, leg, hangup);
+        }
+        if self.is_newcomer(leg) {
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            return self.newcomer_ended(now, leg, hangup);
+        }
+        if self.has_no_end_yet(leg) {
+            return self.will_not_come(now, leg, cause);
         }
         self.ledger.why(why);
         self.finish(now, hangup);
@@ -262,6 +316,7 @@ impl Call {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.say_digits_due(now);
+        self.press_due(now);
         match &self.state {
             State::Soliciting(soliciting) if soliciting.deadline <= now => self.nothing_was_offered(now),
             State::Dialling(dialling) if dialling.deadline <= now => self.ring_time_is_over(now),
@@ -277,7 +332,10 @@ impl Call {
             State::Talking => {
                 self.notice_timeout(now);
                 self.pictures_timeout(now);
+                self.repeat_due(now);
+                self.transfer_timeout(now);
             }
+            State::Direct(_) => self.transfer_timeout(now),
             _ => {}
         }
     }
@@ -287,23 +345,38 @@ impl Call {
         let state = match &self.state {
             State::Soliciting(soliciting) => Some(soliciting.deadline),
             State::Dialling(dialling) => Some(dialling.deadline),
-            State::Direct(direct) => direct.deadline(),
+            State::Direct(direct) => direct.deadline().into_iter().chain(self.transfer_deadline()).min(),
             State::Playing(playing) => Some(playing.deadline),
             State::Answering { deadline, .. } | State::Ending { deadline } => Some(*deadline),
-            State::Talking => self.pictures_deadline().into_iter().chain(self.ears.deadline()).min(),
+            State::Talking => {
+                let own = [self.pictures_deadline(), self.repeat_deadline()];
+                let others = [self.ears.deadline(), self.transfer_deadline()];
+                own.into_iter().chain(others).flatten().min()
+            }
             State::Gone => None,
         };
-        state.into_iter().chain(self.digits_due_at()).min()
+        state.into_iter().chain(self.digits_due_at()).chain(self.press_deadline()).min()
     }
 
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Most calls have nothing to say for most of their time.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// Ends the call from outside: the gateway goes down, or an operator says so.
     pub fn hang_up(&mut self, now: Instant, cause: Cause) {
         self.finish(now, Hangup::new(cause));
+    }
+
+    /// The same, with the sentence that the record keeps.
+    pub fn hang_up_because(&mut self, now: Instant, cause: Cause, why: String) {
+        self.ledger.why(why);
+        self.hang_up(now, cause);
     }
 
     /// Says a signal on a leg; on one that was never opened there is nobody to say it to.
@@ -319,15 +392,24 @@ impl Call {
     }
 
     pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
+        if self.is_newcomer(leg) {
+            return self.newcomer_leg_mut(leg);
+        }
         if leg == self.caller.id { Some(&mut self.caller) } else { self.callees.iter_mut().find(|c| c.id == leg) }
     }
 
     pub(super) fn leg(&self, leg: LegId) -> Option<&Leg> {
-        if leg == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == leg) }
+        if leg == self.caller.id {
+            return Some(&self.caller);
+        }
+        self.callees.iter().find(|c| c.id == leg).or_else(|| self.newcomer_leg(leg))
     }
 
     /// The leg at the other end, once there is just one.
     pub(super) fn other(&self, leg: LegId) -> Option<LegId> {
+        if self.is_newcomer(leg) {
+            return self.staying();
+        }
         if leg != self.caller.id {
             return Some(self.caller.id);
         }
@@ -362,6 +444,7 @@ impl Call {
         self.ledger.answered(now);
         self.aim_pictures();
         self.say(self.caller.id, Signal::Path(MediaPath::Relayed));
+        self.tell_names();
         if self.late_offer {
             let offer = self.caller.offer(Direction::SendRecv);
             if let Some((exchange, description)) = offer {
@@ -374,6 +457,7 @@ impl Call {
         self.begin_talk(now);
         self.begin_to_listen(now);
         self.apply();
+        self.begin_to_press(now);
         self.level_pictures();
         info!(call = %self.id, leg = %self.caller.id, "answered");
     }
@@ -407,6 +491,7 @@ impl Call {
         if self.is_over() {
             return;
         }
+        self.end_transfer(hangup.cause);
         let towards_callees = if self.answered { hangup.cause } else { Cause::Cancelled };
         for leg in std::mem::take(&mut self.callees).into_iter().filter(|l| l.is_open) {
             let detail = if self.answered { hangup.detail.clone() } else { None };
@@ -416,6 +501,7 @@ impl Call {
             self.caller_gone = true;
             self.say(self.caller.id, Signal::Hangup(hangup.clone()));
         }
+        self.tell_fork(TapWord::Over(hangup.cause));
         self.ledger.ended(now, hangup);
         if self.revision == 0 {
             return self.done(now);

@@ -15,22 +15,39 @@ impl Call {
             State::Dialling(dialling) => dialling.early,
             _ => self.callees.first().map(|c| c.id),
         };
-        let mut legs = vec![self.graph_leg(&self.caller, early, early)];
-        legs.extend(self.callees.iter().map(|c| self.graph_leg(c, Some(self.caller.id), early)));
+        let mut legs = match &self.state {
+            State::Direct(_) => self.coming_legs(),
+            _ => {
+                let callees = self.callees.iter().map(|c| self.graph_leg(c, Some(self.caller.id), early));
+                std::iter::once(self.graph_leg(&self.caller, early, early)).chain(callees).collect()
+            }
+        };
+        self.wire_newcomers(&mut legs);
         let taps = self.taps();
         if legs == self.graph && taps == self.wanted_taps {
             return;
         }
         self.revision += 1;
-        self.graph.clone_from(&legs);
-        self.wanted_taps.clone_from(&taps);
+        // Cloned anew: `clone_from` would leave room for four.
+        self.graph = legs.clone();
+        self.wanted_taps = taps.clone();
         self.order(RelayCommand::Apply(Graph { call: self.id, revision: self.revision, legs, taps }));
         for candidates in self.kept.take() {
             self.order_candidates(self.caller.id, candidates);
         }
     }
 
-    fn graph_leg(&self, leg: &Leg, other: Option<LegId>, early: Option<LegId>) -> GraphLeg {
+    /// Whether the call cannot go on before the relay has told what follows from the orders that it was given.
+    pub fn awaits_relay(&self) -> bool {
+        match &self.state {
+            State::Dialling(dialling) => dialling.awaits_relay() || self.caller.local.is_none(),
+            State::Talking => !self.awaiting_ready.is_empty() || self.transfer.is_some() || self.asking.is_some(),
+            State::Ending { .. } | State::Gone => false,
+            State::Soliciting(_) | State::Direct(_) | State::Answering { .. } | State::Playing(_) => true,
+        }
+    }
+
+    pub(super) fn graph_leg(&self, leg: &Leg, other: Option<LegId>, early: Option<LegId>) -> GraphLeg {
         let far = other.and_then(|o| {
             if o == self.caller.id { Some(&self.caller) } else { self.callees.iter().find(|c| c.id == o) }
         });
@@ -50,6 +67,10 @@ impl Call {
         let own = self.notice_on(leg.id).map(Source::Play).or(own);
         let hears = own.unwrap_or(if is_heard { hears } else { Source::Nothing });
         let anybody_holds = leg.holds() || far.is_some_and(Leg::holds);
+        let mut video = Call::graph_video(leg, seen);
+        if let Some(video) = &mut video {
+            video.expected &= self.answered && !anybody_holds;
+        }
         GraphLeg {
             leg: leg.id,
             spec: leg.spec,
@@ -61,7 +82,8 @@ impl Call {
             answered: self.answered && (!anybody_holds || self.wants_music_of(leg, far)),
             keeps_sending: self.answered && leg.abilities.keeps_sending,
             keys: super::keys::in_graph(leg, far),
-            video: Call::graph_video(leg, seen),
+            video,
+            transport_cc: leg.transport_cc(),
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum Command {
 /// Does it.
 pub fn dialplan(file: Option<&Path>, command: &Command) -> Result<(), String> {
     match command {
-        Command::Test => super::print(&test(&super::load(file)?)?),
+        Command::Test => super::print(&test(&super::load_without_sounds(file)?)?),
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Who is dialled, as the caller would type it
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
+    /// Whom the call was meant for, where a trunk says that others have sent it on
+    #[arg(long, value_name = "ADDRESS")]
+    meant_for: Option<Address>,
     /// When: 2026-11-22T10:00 in the dialplan's time zone, or "Mo 10:00"; otherwise now
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     at: Option<Minute>,
@@ -59,7 +62,7 @@ fn minute(day: Weekday, hour: i8, minute: i8) -> Minute {
 
 /// Prints the decision and its reasons. A call that is rejected is an answer like any other.
 pub fn explain(file: Option<&Path>, call: &Arguments) -> Result<(), String> {
-    let config = super::load(file)?;
+    let config = super::load_without_sounds(file)?;
     let now = Zoned::now().with_time_zone(config.routing.time_zone.clone());
     let now = minute(now.weekday(), now.hour(), now.minute());
     super::print(&explained(&config, call, now));
@@ -76,7 +79,7 @@ fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
         Some(Door::Entry(entry)) => (entry.clone(), usual_adapter(entry)),
         None => suggested(config, &call.from),
     };
-    let request = Request::gather(
+    let mut request = Request::gather(
         &routing.numbering,
         &config.directory,
         entry,
@@ -84,14 +87,14 @@ fn explained(config: &Config, call: &Arguments, now: Minute) -> String {
         (&call.from, &routing.dialled(&call.to)),
         call.at.unwrap_or(now),
     );
+    request.meant_for = call.meant_for.as_ref().map(|address| routing.numbering.read(address));
     route::explain(&routing.dialplan, &request, &route::decide(&routing.dialplan, &request))
 }
 
 /// The user whose XMPP account it is.
 fn owner(config: &Config, from: &Address) -> Option<String> {
-    let jid = from.bare().to_string();
-    let owns = |own: &String| from.domain.is_some() && own.eq_ignore_ascii_case(&jid);
-    config.directory.users.iter().find(|(_, user)| user.jid.as_ref().is_some_and(owns)).map(|(name, _)| name.clone())
+    from.domain.as_ref()?;
+    config.directory.users.by_account(&from.bare().to_string()).map(str::to_owned)
 }
 
 /// A user comes by the page, or by the XMPP account, if that is said to call; a number by the first trunk; somebody of
@@ -123,7 +126,7 @@ mod tests {
     fn ask(from: &str, to: &str, entry: Option<&str>) -> String {
         let config = Config::embedded(&mut Dice::for_test(1)).unwrap();
         let entry = entry.map(|e| read_door(e).unwrap());
-        let call = Arguments { from: from.parse().unwrap(), to: to.parse().unwrap(), at: None, entry };
+        let call = Arguments { from: from.parse().unwrap(), to: to.parse().unwrap(), meant_for: None, at: None, entry };
         explained(&config, &call, read_time("2026-11-22T10:00").unwrap())
     }
 
@@ -170,7 +173,13 @@ dial trunk:demo +15550100, for 1m each
                     component = \"phone.example.org\"\nsecret = \"x\"\n";
         let config = Config::read("gateway.toml", text, Path::new("")).unwrap();
         let ask = |from: &str, to: &str| {
-            let call = Arguments { from: from.parse().unwrap(), to: to.parse().unwrap(), at: None, entry: None };
+            let call = Arguments {
+                from: from.parse().unwrap(),
+                to: to.parse().unwrap(),
+                meant_for: None,
+                at: None,
+                entry: None,
+            };
             explained(&config, &call, read_time("Mo 10:00").unwrap())
         };
         let expected = "\

@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! Floor 5. May import: base, model, route, switch, http, demo, sip, web, jingle, media, call.
+//! Floor 5. May import: base, model, route, switch, http, demo, sip, sdp, rtp, web, jingle, media, call.
 
 mod check;
 mod dialplan;
@@ -9,6 +9,7 @@ mod log;
 mod parts;
 mod relay;
 mod run;
+mod trunk;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,8 @@ use clap::{Parser, Subcommand};
 use crate::base::Dice;
 use crate::switch::config::Config;
 
-/// Threads of the signalling plane: its tasks are few, and wake each other less across few threads.
+/// Threads of the signalling plane, as far as there are processors: its tasks are few, and wake each other less across few
+/// threads.
 const SIGNALLING_THREADS: usize = 2;
 
 /// Web browsers and telephones call each other.
@@ -44,6 +46,9 @@ enum Command {
     /// The dialplan.
     #[command(subcommand)]
     Dialplan(dialplan::Command),
+    /// Trunks.
+    #[command(subcommand)]
+    Trunk(trunk::Command),
     /// Runs as a border controller: sends every call on to one target and relays its media.
     Relay(relay::Arguments),
 }
@@ -57,6 +62,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check) => check::check(file),
         Some(Command::Explain(call)) => explain::explain(file, call),
         Some(Command::Dialplan(command)) => dialplan::dialplan(file, command),
+        Some(Command::Trunk(command)) => trunk::trunk(file, command),
         Some(Command::Relay(relay)) => relay::relay(relay),
     };
     match done {
@@ -77,9 +83,16 @@ fn load(file: Option<&Path>) -> Result<Config, String> {
     config.map_err(|problems| problems.to_string())
 }
 
+/// The same for a command that plays nothing: no sound is read.
+fn load_without_sounds(file: Option<&Path>) -> Result<Config, String> {
+    file.map_or_else(|| load(None), |file| Config::load_without_sounds(file).map_err(|problems| problems.to_string()))
+}
+
 /// The signalling plane's tasks; the media plane has threads of its own.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(SIGNALLING_THREADS).enable_all().build();
+    let processors = std::thread::available_parallelism().map_or(SIGNALLING_THREADS, usize::from);
+    let threads = SIGNALLING_THREADS.min(processors);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     runtime.map_err(|e| format!("no threads can be had: {e}"))
 }
 

@@ -40,6 +40,7 @@ pub fn http(config: &Config) -> HttpConfig {
             }
         },
         origins: config.page.origins.clone(),
+        proxies: config.page.proxies.clone(),
         guest: config.web.guest.clone(),
         dial_hints: if config.demo { hints() } else { Vec::new() },
     }

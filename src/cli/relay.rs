@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::media::config::RelayConfig;
+use crate::media::codec::opus::{BITRATES, COMPLEXITY, Effort};
+use crate::media::config::{Driver, RelayConfig};
 use crate::model::Directory;
-use crate::route::{Dialplan, Names, Numbering};
+use crate::route::{Dialplan, Names, Numbering, guard};
 use crate::sip::config::{HostPort, Listen, Trunk};
 use crate::switch::config::{Log, LogFormat, Routing};
 use crate::switch::supervisor::{Gateway, Parts};
@@ -41,6 +42,18 @@ pub struct Arguments {
     /// Where every call goes: a host or an address, with a port if it is not 5060
     #[arg(long, value_name = "ADDRESS")]
     pub to: HostPort,
+    /// Lets SRTP keys stand in descriptions though the signalling is not protected by TLS: for networks of one's own
+    #[arg(long)]
+    pub srtp_over_plain: bool,
+    /// How media reach the network: auto, epoll or io_uring
+    #[arg(long, value_name = "WAY", default_value = "auto", value_parser = read_driver)]
+    pub driver: Driver,
+    /// How hard Opus is encoded where speech is translated, 0 to 10
+    #[arg(long, value_name = "NUMBER", default_value_t = COMPLEXITY, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub opus_complexity: u8,
+    /// The bits a second of such Opus, 6000 to 64000, unless a peer wants fewer
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(i64::from(*BITRATES.start())..=i64::from(*BITRATES.end())))]
+    pub opus_bitrate: Option<i32>,
 }
 
 /// The sockets of one `--listen`.
@@ -54,6 +67,10 @@ fn read_listen(text: &str) -> Result<Sockets, String> {
     one.or_else(both).map(Sockets).ok_or_else(|| "write ADDRESS:PORT, such as 127.0.0.1:5060".to_owned())
 }
 
+fn read_driver(text: &str) -> Result<Driver, String> {
+    Driver::parse(text).ok_or_else(|| "write auto, epoll or io_uring".to_owned())
+}
+
 /// Runs the relay.
 ///
 /// # Errors
@@ -65,7 +82,7 @@ pub fn relay(arguments: &Arguments) -> Result<(), String> {
         let run = async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
-            let gateway = Gateway::start(parts(listen, &arguments.to)?).await?;
+            let gateway = Gateway::start(parts(listen, arguments)?).await?;
             let listens: Vec<String> = gateway.sip_listens.iter().map(|l| String::from(*l)).collect();
             super::print(&format!("Patchcord relays SIP from {} to {}.\n", listens.join(" "), arguments.to));
             tokio::select! {
@@ -79,7 +96,7 @@ pub fn relay(arguments: &Arguments) -> Result<(), String> {
     })
 }
 
-fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
+fn parts(listen: Vec<Listen>, arguments: &Arguments) -> io::Result<Parts> {
     let names = Names { trunks: vec![TARGET.into()], ..Names::default() };
     let dialplan = Dialplan::read([("relay", PLAN)], &names).map_err(|e| io::Error::other(e.to_string()))?;
     let address = |ipv6: bool| listen.iter().map(|l| l.address.ip()).find(|ip| ip.is_ipv6() == ipv6);
@@ -87,12 +104,16 @@ fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
         bind_v4: address(false).and_then(|ip| if let IpAddr::V4(v4) = ip { Some(v4) } else { None }),
         bind_v6: address(true).and_then(|ip| if let IpAddr::V6(v6) = ip { Some(v6) } else { None }),
         ports: MEDIA_PORTS,
+        driver: arguments.driver,
+        effort: Effort { complexity: arguments.opus_complexity, bitrate: arguments.opus_bitrate },
         ..RelayConfig::loopback()
     };
+    let target = Trunk { srtp_over_plain: arguments.srtp_over_plain, ..Trunk::at(arguments.to.clone()) };
     let sip = sip::config::Config {
         listen,
         open: true,
-        trunks: [(TARGET.to_owned(), Trunk::at(to.clone()))].into(),
+        srtp_over_plain: arguments.srtp_over_plain,
+        trunks: [(TARGET.to_owned(), target)].into(),
         ..sip::config::Config::default()
     };
     let routing = Routing {
@@ -101,6 +122,8 @@ fn parts(listen: Vec<Listen>, to: &HostPort) -> io::Result<Parts> {
         time_zone: jiff::tz::TimeZone::UTC,
         domains: Vec::new(),
         hold_music: None,
+        // Whoever sends the calls knows who is calling: here all of them are strangers.
+        limits: guard::Limits::none(),
     };
     Ok(Parts {
         sounds: Arc::default(),

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::{log, parts};
 use crate::demo;
-use crate::http::{self, HttpHandle};
+use crate::http::{self, HttpHandle, MetricsHandle};
 use crate::switch::config::Config;
 use crate::switch::supervisor::Gateway;
 
@@ -60,6 +60,7 @@ impl Signals {
 struct Running {
     gateway: Gateway,
     http: HttpHandle,
+    metrics: Option<MetricsHandle>,
     /// Kept alive for as long as the gateway.
     demo: Option<demo::driver::DemoTrunk>,
     config: Config,
@@ -99,7 +100,11 @@ async fn start(mut config: Config) -> io::Result<Running> {
         }
         tries += 1;
     };
-    Ok(Running { gateway, http, demo, config })
+    let metrics = match config.metrics {
+        Some(listen) => Some(http::start_metrics(listen, gateway.watch()).await?),
+        None => None,
+    };
+    Ok(Running { gateway, http, metrics, demo, config })
 }
 
 impl Running {
@@ -111,6 +116,9 @@ impl Running {
         text += &format!("  SIP         {}\n", sip.join("  "));
         for connection in &self.config.xmpp.connections {
             text += &format!("  XMPP        {connection}\n");
+        }
+        if let Some(metrics) = &self.metrics {
+            text += &format!("  Metrics     http://{}/metrics\n", metrics.address);
         }
         if self.config.file.is_none() {
             self.greet_phone(&mut text);
@@ -148,19 +156,25 @@ impl Running {
         self.stop(signals).await;
     }
 
-    /// Reads the dialplan, the users and the sounds again. Calls that are up notice nothing; a mistake changes nothing.
+    /// Reads the dialplan, the users, the sounds and the certificates of SIP again. Calls that are up notice nothing; a mistake changes nothing.
     async fn reload(&self) {
         let Some(file) = &self.config.file else {
             return warn!("there is no file to be read again");
         };
         match Config::load(file) {
             Ok(config) => {
-                if config.sip != self.config.sip || config.media != self.config.media || config.page != self.config.page
+                if config.sip != self.config.sip
+                    || config.media != self.config.media
+                    || config.page != self.config.page
+                    || config.metrics != self.config.metrics
                 {
                     warn!("sockets and trunks stay as they are until the gateway is started anew");
                 }
                 if config.xmpp != self.config.xmpp {
                     warn!("XMPP connections stay as they are until the gateway is started anew");
+                }
+                if let Err(error) = self.gateway.reload_certificates() {
+                    error!("the certificates of SIP stay as they were: {error}");
                 }
                 self.gateway.replan(config.routing, config.directory, config.sounds.library).await;
             }

@@ -1,5 +1,8 @@
 //! G.711: the two laws by which telephone networks make eight bits of a sample.
 
+/// Samples a second of a telephone call.
+pub const SAMPLE_RATE: u32 = 8000;
+
 /// The law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Law {

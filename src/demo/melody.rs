@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use super::sound::SAMPLE_RATE;
+use super::g711::SAMPLE_RATE;
 
 /// One note.
 #[derive(Debug, Clone, Copy)]

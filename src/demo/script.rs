@@ -7,9 +7,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::g711::SAMPLE_RATE;
 use super::melody::Melody;
 use super::number::Plot;
-use super::sound::{SAMPLE_RATE, Sound};
+use super::sound::Sound;
 
 /// How long the phone rings before the ring-back is audible.
 pub const SILENT_RING: Duration = Duration::from_millis(300);

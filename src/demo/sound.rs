@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::f32::consts::TAU;
 use std::time::Duration;
 
+use super::g711::SAMPLE_RATE;
 use super::melody::Melody;
 
-/// Samples a second of a telephone call.
-pub const SAMPLE_RATE: u32 = 8000;
 /// Samples of one packet of 20 ms.
 pub const FRAME: usize = 160;
 /// The steady tone of [`Sound::Tone`], in hertz.

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::server::{Shared, value};
+use super::shared::{Shared, value};
 use crate::web::softphone::{ASSETS, Asset};
 
 /// Adds a route for each file.

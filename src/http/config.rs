@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::base::Proxies;
+
 /// The settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
@@ -15,6 +17,8 @@ pub struct HttpConfig {
     /// Pages of these origins (`https://example.org`) may sign in and open the WebSocket, besides the
     /// gateway's own.
     pub origins: Vec<String>,
+    /// The proxies that are believed when they say whose request they pass on.
+    pub proxies: Proxies,
     /// The name under which anybody may sign in without a password; `None`: nobody may.
     pub guest: Option<String>,
     /// What the page proposes to dial.

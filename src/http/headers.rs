@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::origin;
-use super::server::{Shared, value};
+use super::shared::{Shared, value};
 
 /// Nothing but the page's own files; none of it inline, nowhere in a frame.
 const POLICY: HeaderValue = value(

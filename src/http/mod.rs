@@ -1,13 +1,16 @@
-//! HTTP: the page, its assets, sign-in and the WebSocket upgrade.
+//! HTTP: the page, its assets, sign-in, the WebSocket upgrade, and figures for whoever watches.
 //!
 //! Floor 5. May import: base, model, web, jingle, switch.
 
 mod assets;
 mod attempts;
 pub mod config;
+mod crowd;
 mod headers;
+mod metrics;
 mod origin;
 mod server;
+mod shared;
 mod sign_in;
 mod socket;
 mod tls;
@@ -22,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use config::{DialHint, HttpConfig, Tls};
+pub use metrics::{MetricsHandle, start as start_metrics};
 
 use crate::jingle::driver::XmppHandle;
 use crate::model::Directory;
@@ -81,7 +85,7 @@ pub async fn start(
     let url = url(address, tls.is_some());
     let (draining, is_draining) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
-    let shared = server::Shared::new(config, web, xmpp, directory, is_draining, stopped.clone());
+    let shared = shared::Shared::new(config, web, xmpp, directory, is_draining, stopped.clone());
     tokio::spawn(server::run(listener, tls, server::router(shared), stopped));
     Ok(HttpHandle { address, url, draining, stop })
 }

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderValue, Request, StatusCode};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -22,12 +21,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
-use super::attempts::Attempts;
-use super::config::HttpConfig;
+use super::shared::{MAX_BODY, Peer, Shared, stopped};
 use super::{assets, headers, sign_in, socket};
-use crate::jingle::driver::XmppHandle;
-use crate::model::Directory;
-use crate::web::WebHandle;
 
 /// The most connections at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 8192;
@@ -35,43 +30,6 @@ const MAX_CONNECTIONS: usize = 8192;
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a peer may take for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
-/// The longest body, in bytes: a name and a password.
-const MAX_BODY: usize = 4 * 1024;
-
-/// From where a request came.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
-/// What the handlers share.
-#[derive(Clone)]
-pub struct Shared {
-    pub config: Arc<HttpConfig>,
-    pub web: WebHandle,
-    pub xmpp: Option<XmppHandle>,
-    pub directory: Arc<ArcSwap<Directory>>,
-    pub draining: watch::Receiver<bool>,
-    pub stop: watch::Receiver<bool>,
-    attempts: Arc<Mutex<Attempts>>,
-}
-
-impl Shared {
-    /// What is shared, with no attempts yet.
-    pub fn new(
-        config: HttpConfig,
-        web: WebHandle,
-        xmpp: Option<XmppHandle>,
-        directory: Arc<ArcSwap<Directory>>,
-        draining: watch::Receiver<bool>,
-        stop: watch::Receiver<bool>,
-    ) -> Shared {
-        Shared { config: Arc::new(config), web, xmpp, directory, draining, stop, attempts: Arc::default() }
-    }
-
-    /// The attempts to sign in. Counting cannot fail half-way, so a poisoned lock is as good as another.
-    pub fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The routes.
 pub fn router(shared: Shared) -> Router {
@@ -160,14 +118,4 @@ where
         .with_upgrades()
         .await
         .map_err(io::Error::other)
-}
-
-/// Waits until the server is told to stop, or is dropped.
-pub async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stopped| *stopped).await;
-}
-
-/// A header's value that is known to be one.
-pub const fn value(text: &'static str) -> HeaderValue {
-    HeaderValue::from_static(text)
 }

@@ -10,10 +10,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::origin;
-use super::server::{Peer, Shared};
+use super::shared::{MAX_BODY, Peer, Shared};
 use crate::base::{Pii, Secret};
 use crate::model::Directory;
 use crate::web::Endpoint;
@@ -63,11 +62,12 @@ impl IntoResponse for Refusal {
 /// Signs in.
 pub async fn sign_in(
     State(shared): State<Shared>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match decide(&shared, peer.ip(), &headers, &body) {
+    let client = shared.client(peer, &headers);
+    match decide(&shared, client, &headers, &body) {
         Ok(user) => match shared.web.mint_token(&user).await {
             Ok(token) => {
                 let expires_in = Endpoint::TOKEN_LIFETIME.as_secs();
@@ -76,7 +76,7 @@ pub async fn sign_in(
             Err(_) => Refusal::Congestion.into_response(),
         },
         Err(refusal) => {
-            tracing::info!(peer = %Pii(peer.ip()), ?refusal, "a sign-in is refused");
+            tracing::info!(peer = %Pii(client), ?refusal, "a sign-in is refused");
             if matches!(refusal, Refusal::BadPassword | Refusal::NoGuests) {
                 tokio::time::sleep(PAUSE).await;
             }
@@ -86,7 +86,7 @@ pub async fn sign_in(
 }
 
 /// The user that the request proves to come from.
-fn decide(shared: &Shared, peer: IpAddr, headers: &HeaderMap, body: &[u8]) -> Result<String, Refusal> {
+fn decide(shared: &Shared, client: IpAddr, headers: &HeaderMap, body: &[u8]) -> Result<String, Refusal> {
     let config = &shared.config;
     if origin::of(headers, &config.origins) == origin::From::Stranger {
         return Err(Refusal::ForbiddenOrigin);
@@ -102,26 +102,34 @@ fn decide(shared: &Shared, peer: IpAddr, headers: &HeaderMap, body: &[u8]) -> Re
             Ok(guest.clone())
         }
         (Some(user), Some(password)) => {
-            if !shared.attempts().begin(Instant::now(), peer) {
+            if !shared.attempts().begin(Instant::now(), client) {
                 return Err(Refusal::TooManyAttempts);
             }
             if !is_password(&shared.directory.load(), &user, &password) {
                 return Err(Refusal::BadPassword);
             }
-            shared.attempts().was_right(peer);
+            shared.attempts().was_right(client);
             Ok(user)
         }
         _ => Err(Refusal::BadJson),
     }
 }
 
-/// Takes as long for a user that there is not, and for a password that is nearly right.
+/// Compares as many octets for a user that there is not, and for a password that is nearly right: each password as long as
+/// the longest that a request has room for.
 fn is_password(directory: &Directory, user: &str, password: &Secret) -> bool {
     let known = directory.users.get(user);
-    let expected = Sha256::digest(known.map_or("", |u| u.password.expose()));
-    let given = Sha256::digest(password.expose());
+    let (expected, expected_len) = filled_up(known.map_or("", |u| u.password.expose()));
+    let (given, given_len) = filled_up(password.expose());
     let same = aws_lc_rs::constant_time::verify_slices_are_equal(&expected, &given).is_ok();
-    known.is_some_and(|u| !u.password.expose().is_empty()) && same
+    same & (expected_len == given_len) & (expected_len > 0) & known.is_some()
+}
+
+/// A password with nothing behind it up to [`MAX_BODY`], and how long it is.
+fn filled_up(password: &str) -> ([u8; MAX_BODY], usize) {
+    let mut octets = [0; MAX_BODY];
+    octets.iter_mut().zip(password.bytes()).for_each(|(octet, said)| *octet = said);
+    (octets, password.len())
 }
 
 #[cfg(test)]
@@ -129,10 +137,14 @@ mod tests {
     use super::*;
     use crate::model::User;
 
+    const LONG: &str = "a password of more than one block of any hash, as somebody has pasted it with a blank behind ";
+
     #[test]
     fn only_the_users_own_password_is_right_and_an_empty_one_never() {
         let user = |password: &str| User { password: Secret::new(password), display: None, number: None, jid: None };
-        let users = [("alice".to_owned(), user("pencil")), ("nobody".to_owned(), user(""))].into();
+        let endless = "d".repeat(MAX_BODY + 1);
+        let users = [("alice", "pencil"), ("nobody", ""), ("clara", LONG), ("dora", endless.as_str())];
+        let users = users.into_iter().map(|(name, password)| (name.to_owned(), user(password))).collect();
         let directory = Directory { users };
         for (name, password, right) in [
             ("alice", "pencil", true),
@@ -141,6 +153,9 @@ mod tests {
             ("bob", "pencil", false),
             ("bob", "", false),
             ("nobody", "", false),
+            ("clara", LONG, true),
+            ("clara", LONG.trim_end(), false),
+            ("dora", &"d".repeat(MAX_BODY), false),
         ] {
             assert_eq!(is_password(&directory, name, &Secret::new(password)), right, "{name} {password:?}");
         }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::origin;
-use super::server::{Peer, Shared, stopped};
+use super::shared::{Peer, Shared, stopped};
 use crate::web::{FRAME_LIMIT, SUBPROTOCOL, Socket, ToClient};
 
 /// A frame up to here is read, so that one over the protocol's limit can be answered in words.
@@ -25,7 +25,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// Opens the WebSocket.
 pub async fn open(
     State(shared): State<Shared>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -36,15 +36,20 @@ pub async fn open(
     if !upgrade.requested_protocols().any(|p| p == SUBPROTOCOL) {
         return (StatusCode::BAD_REQUEST, "the subprotocol is patchcord.1\n").into_response();
     }
-    let Ok(socket) = shared.web.accept(peer.ip()) else {
+    let client = shared.client(peer, &headers);
+    let Some(place) = shared.crowd.enter(client) else {
+        return (StatusCode::TOO_MANY_REQUESTS, "too many connections from one address\n").into_response();
+    };
+    let Ok(socket) = shared.web.accept(client) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too busy\n").into_response();
     };
     let stop = shared.stop.clone();
-    upgrade
-        .protocols([SUBPROTOCOL])
-        .max_message_size(READ_LIMIT)
-        .max_frame_size(READ_LIMIT)
-        .on_upgrade(move |wire| carry(wire, socket, stop))
+    upgrade.protocols([SUBPROTOCOL]).max_message_size(READ_LIMIT).max_frame_size(READ_LIMIT).on_upgrade(
+        move |wire| async move {
+            carry(wire, socket, stop).await;
+            drop(place);
+        },
+    )
 }
 
 /// Carries frames both ways until one side has enough.

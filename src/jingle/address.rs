@@ -13,7 +13,7 @@
 use xmpp_parsers::jid::{BareJid, DomainPart, DomainRef, Jid, NodePart, NodeRef, ResourcePart};
 
 use super::config::Login;
-use crate::model::{Address, Directory, Entry, User};
+use crate::model::{Address, Directory, Entry};
 
 /// The resource of all our JIDs on a component.
 pub const RESOURCE: &str = "patchcord";
@@ -213,9 +213,9 @@ pub fn spelled(address: Address, directory: &Directory) -> Address {
     if address.domain.is_some() || address.is_number() || directory.users.contains_key(&address.user) {
         return address;
     }
-    let mut same = directory.users.keys().filter(|name| name.eq_ignore_ascii_case(&address.user));
+    let mut same = directory.users.spelled_like(&address.user);
     match (same.next(), same.next()) {
-        (Some(name), None) => Address::here(name.clone()),
+        (Some(name), None) => Address::here(name),
         _ => address,
     }
 }
@@ -223,9 +223,10 @@ pub fn spelled(address: Address, directory: &Directory) -> Address {
 /// By which door somebody comes in whose account was vouched for by the peer's own server: as the user of the directory
 /// that has it, or as the account.
 pub fn entry(account: &BareJid, directory: &Directory) -> Entry {
-    let is_theirs = |user: &User| user.jid.as_deref() == Some(account.as_str());
-    match directory.users.iter().find(|(_, user)| is_theirs(user)) {
-        Some((name, _)) => Entry::User(name.clone()),
+    let has_it =
+        |name: &&str| directory.users.get(*name).and_then(|user| user.jid.as_deref()) == Some(account.as_str());
+    match directory.users.by_account(account.as_str()).filter(has_it) {
+        Some(name) => Entry::User(name.to_owned()),
         None => Entry::Account(account.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the XMPP connections of a gateway are told.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct ConnectionId(pub u16);
 pub struct Config {
     /// The connections, best first.
     pub connections: Vec<Connection>,
+    /// Who is asked where servers are; the system's own name servers if there are none.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 impl Config {

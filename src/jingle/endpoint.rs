@@ -168,6 +168,11 @@ impl Endpoint {
         self.texts.handle_timeout(now, &mut self.outputs);
     }
 
+    /// How many accounts are known to be online.
+    pub fn online(&self) -> usize {
+        self.contacts.online()
+    }
+
     /// When [`Endpoint::handle_timeout`] is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let others = [self.contacts.poll_timeout(), self.texts.poll_timeout()];

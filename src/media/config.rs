@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::codec::Effort;
 use crate::base::Secret;
 
 /// Most shards that a relay may have.
@@ -28,10 +29,42 @@ pub struct RelayConfig {
     pub ice_port: u16,
     /// Threads, at most [`MAX_SHARDS`]. Both legs of a call live on one shard.
     pub shards: usize,
+    /// How the threads reach the network.
+    pub driver: Driver,
+    /// What encoding Opus may take where speech is translated.
+    pub effort: Effort,
     /// What is recorded, and where to.
     pub recording: RecordingConfig,
     /// What a WebSocket that listens along is shown as proof of who we are (RFC 6750).
     pub fork_token: Option<Secret>,
+}
+
+/// How a relay's threads reach the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// io_uring where the kernel has it (Linux 6.1) and lets us, else epoll.
+    #[default]
+    Auto,
+    /// epoll, on any kernel.
+    Epoll,
+    /// io_uring, or nothing.
+    IoUring,
+}
+
+impl Driver {
+    /// As it is written: `auto`, `epoll`, `io_uring`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::Auto => "auto",
+            Driver::Epoll => "epoll",
+            Driver::IoUring => "io_uring",
+        }
+    }
+
+    /// The one of this name.
+    pub fn parse(name: &str) -> Option<Driver> {
+        [Driver::Auto, Driver::Epoll, Driver::IoUring].into_iter().find(|driver| driver.name() == name)
+    }
 }
 
 /// Where recordings go, and how many.
@@ -64,6 +97,8 @@ impl RelayConfig {
             ports: 20_000..=29_999,
             ice_port: 0,
             shards: 1,
+            driver: Driver::Auto,
+            effort: Effort::default(),
             recording: RecordingConfig::default(),
             fork_token: None,
         }

@@ -12,6 +12,7 @@ pub mod codec;
 pub mod config;
 pub mod driver;
 pub mod dtmf;
+pub mod figures;
 pub mod leg;
 pub mod outbox;
 mod reconcile;

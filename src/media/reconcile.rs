@@ -14,6 +14,19 @@ pub const MAX_LEGS_OF_CALL: usize = 64;
 /// Calls whose end is remembered, so that an order that was overtaken by it does not bring them back.
 pub const MAX_REMOVED: usize = 512;
 
+/// Why a leg has no way to the network; the family of addresses that it would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoWires {
+    #[error("the relay has no free {0} port for a leg")]
+    NoPort(&'static str),
+    #[error("the relay has no {0} address")]
+    NoAddress(&'static str),
+    #[error("the relay has no {0} socket for ICE")]
+    NoIce(&'static str),
+    #[error("a call may have {MAX_LEGS_OF_CALL} legs")]
+    TooManyLegs,
+}
+
 /// A call, as far as the relay knows it.
 pub(super) struct Call {
     revision: u32,
@@ -40,6 +53,7 @@ impl Shard {
                 }
             }
             RelayCommand::Refresh { call, leg } => self.refresh(now, call, leg),
+            RelayCommand::Tell { call, tap, word } => self.ears.tell(call, tap, word),
             RelayCommand::Stats(call) => {
                 let legs = self.stats(call);
                 self.events.push_back(RelayEvent::Stats { call, legs });
@@ -92,10 +106,7 @@ impl Shard {
             leg.ears.clear();
             leg.ears.extend(self.ears.hearing(graph.call, *id));
             for (ear, channel) in &leg.ears {
-                let hears_other = match leg.hears() {
-                    Source::Fork(_) => None,
-                    hears => Some(matches!(hears, Source::Leg(_))),
-                };
+                let hears_other = matches!(leg.hears(), Source::Leg(_));
                 self.ears.expect(*ear, *channel, leg.codecs(), hears_other);
             }
         }
@@ -104,9 +115,9 @@ impl Shard {
 
     /// Lets legs hear forks that speak, and no more those that are silent.
     pub(super) fn take_turns(&mut self, now: Instant) {
-        while let Some((call, leg, tap, turn)) = self.ears.poll_turn() {
+        while let Some((call, leg, turn)) = self.ears.poll_turn() {
             let Some(place) = self.place(call, leg) else { continue };
-            self.with_leg(now, place, |leg, cx| leg.speak_over(cx, tap, &turn));
+            self.with_leg(now, place, |leg, cx| leg.speak_over(cx, &turn));
             self.after(now, place);
         }
     }
@@ -115,14 +126,21 @@ impl Shard {
     fn lay(&mut self, now: Instant, graph: &Graph, wanted: &GraphLeg, ports: &mut dyn Ports) -> Option<usize> {
         let wires = match self.wires(now, graph.call, wanted, ports) {
             Ok(wires) => wires,
-            Err(why) => {
-                self.events.push_back(RelayEvent::Failed { call: graph.call, leg: wanted.leg, why });
+            Err(error) => {
+                let (call, leg, why) = (graph.call, wanted.leg, error.to_string());
+                self.events.push_back(match error {
+                    NoWires::NoPort(_) => RelayEvent::Full { call, leg, why },
+                    NoWires::NoAddress(_) | NoWires::NoIce(_) | NoWires::TooManyLegs => {
+                        RelayEvent::Failed { call, leg, why }
+                    }
+                });
                 return None;
             }
         };
         let pair = wires.pair;
         let place = self.make_leg(now, |cx| Leg::new(cx, graph.call, wanted, wires));
         self.set_uses(pair, Some(LinkId { place, is_of_pictures: false }));
+        self.tally.opened(wanted.spec);
         self.calls.get_mut(&graph.call)?.legs.push((wanted.leg, place));
         Some(place)
     }
@@ -133,22 +151,22 @@ impl Shard {
         call: CallId,
         wanted: &GraphLeg,
         ports: &mut dyn Ports,
-    ) -> Result<Wires, String> {
+    ) -> Result<Wires, NoWires> {
         let ipv6 = wanted.spec.ipv6;
         let family = if ipv6 { "IPv6" } else { "IPv4" };
         if self.calls.get(&call).is_some_and(|call| call.legs.len() >= MAX_LEGS_OF_CALL) {
-            return Err(format!("a call may have {MAX_LEGS_OF_CALL} legs"));
+            return Err(NoWires::TooManyLegs);
         }
         let advertised = if ipv6 { &self.config.advertised_v6 } else { &self.config.advertised_v4 };
         if advertised.is_empty() {
-            return Err(format!("the relay has no {family} address"));
+            return Err(NoWires::NoAddress(family));
         }
-        let (rtp, port, pair) = if wanted.spec.ice == IceMode::None {
-            let pair = ports.open_pair(now, ipv6).ok_or_else(|| format!("no free {family} port for a leg"))?;
+        let (rtp, port, pair) = if matches!(wanted.spec.ice, IceMode::None | IceMode::LitePair) {
+            let pair = ports.open_pair(now, ipv6).ok_or(NoWires::NoPort(family))?;
             (pair.rtp, pair.port, Some(pair))
         } else {
             let shared = if ipv6 { self.config.ice_v6 } else { self.config.ice_v4 };
-            let (socket, port) = shared.ok_or_else(|| format!("the relay has no {family} socket for ICE"))?;
+            let (socket, port) = shared.ok_or(NoWires::NoIce(family))?;
             (socket, port, None)
         };
         Ok(Wires { rtp, pair, addresses: advertised.iter().map(|ip| (*ip, port).into()).collect() })
@@ -193,26 +211,25 @@ impl Shard {
             }
         }
         for (leg, place) in &legs {
-            let (heard, mouth) = match self.legs.get(*place).map(Leg::hears) {
-                Some(Source::Leg(other)) => (Some(*other), None),
-                Some(Source::Echo) => (Some(*leg), None),
-                Some(Source::Fork(tap)) => self.ears.beside(id, *tap, *leg),
-                Some(Source::Nothing | Source::Play(_)) | None => (None, None),
+            let heard = match self.legs.get(*place).map(Leg::hears) {
+                Some(Source::Leg(other)) => Some(*other),
+                Some(Source::Echo) => Some(*leg),
+                Some(Source::Nothing | Source::Play(_)) | None => None,
             };
             let source = heard.and_then(|heard| legs.iter().find(|(other, _)| *other == heard));
-            let codecs = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {
+            let (codecs, own) = match source.and_then(|(_, source)| self.legs.get_mut(*source)) {
                 Some(source) => {
                     source.listeners.push(*place);
-                    source.codecs().to_vec()
+                    (source.codecs().to_vec(), source.taken().to_vec())
                 }
-                None => Vec::new(),
+                None => Default::default(),
             };
-            self.with_leg(now, *place, |leg, cx| leg.connect_to(cx, &codecs, mouth.as_ref()));
+            self.with_leg(now, *place, |leg, cx| leg.connect_to(cx, &codecs, &own));
             if self.legs.get_mut(*place).is_some_and(Leg::has_begun_to_speak) {
                 self.after(now, *place);
             }
         }
-        self.connect_pictures(&legs);
+        self.connect_pictures(now, &legs);
     }
 
     /// Takes a leg down; its figures stay with the call.
@@ -222,7 +239,8 @@ impl Shard {
         self.drop_picture_link(now, place);
         let Some(leg) = self.legs.try_remove(place) else { return };
         self.forget_link(LinkId { place, is_of_pictures: false }, leg.link());
-        let figures = self.figures(place, &leg);
+        let figures = self.stats_of(place, &leg);
+        self.tally.ended(leg.link().spec(), &figures, self.budgets.refused(place));
         self.budgets.close(place);
         if let Some(call) = self.calls.get_mut(&call) {
             call.gone.push(figures);
@@ -268,11 +286,11 @@ impl Shard {
 
     fn stats(&self, call: CallId) -> Vec<LegStats> {
         let Some(call) = self.calls.get(&call) else { return Vec::new() };
-        call.legs.iter().filter_map(|(_, place)| Some(self.figures(*place, self.legs.get(*place)?))).collect()
+        call.legs.iter().filter_map(|(_, place)| Some(self.stats_of(*place, self.legs.get(*place)?))).collect()
     }
 
     /// The figures of a leg, with what was refused before the leg saw it.
-    fn figures(&self, place: usize, leg: &Leg) -> LegStats {
+    fn stats_of(&self, place: usize, leg: &Leg) -> LegStats {
         let mut figures = leg.stats();
         figures.refused += self.budgets.refused(place);
         figures

@@ -14,6 +14,8 @@ use slab::Slab;
 use tracing::warn;
 
 use super::budget::{Budgets, Verdict};
+use super::codec::Effort;
+use super::figures::Tally;
 use super::leg::{Certificate, Context, Heard, Leg, LinkId, WallClock};
 use super::outbox::Outbox;
 use super::reconcile::Call;
@@ -73,6 +75,8 @@ pub struct ShardConfig {
     pub wall: WallClock,
     /// What can be played.
     pub sounds: Shelf,
+    /// What encoding translated speech may take.
+    pub effort: Effort,
 }
 
 /// A datagram that goes out.
@@ -118,6 +122,7 @@ pub struct Shard {
     pub(super) ears: Ears,
     strangers: u64,
     pub(super) budgets: Budgets,
+    pub(super) tally: Tally,
 }
 
 impl Shard {
@@ -141,6 +146,7 @@ impl Shard {
             ears: Ears::default(),
             strangers: 0,
             budgets: Budgets::default(),
+            tally: Tally::default(),
             config,
         };
         for (socket, _) in [shard.config.ice_v4, shard.config.ice_v6].into_iter().flatten() {
@@ -161,10 +167,11 @@ impl Shard {
     ) -> Option<Outgoing> {
         let datagram = buffer.get(..length)?;
         let what = kind(datagram);
-        let link = match self.uses.get(socket.0 as usize)? {
+        let purpose = *self.uses.get(socket.0 as usize)?;
+        let link = match purpose {
             Use::Nothing => None,
-            Use::Rtp(link) => Some(*link),
-            Use::Rtcp(link) if what == Kind::Rtcp => Some(*link),
+            Use::Rtp(link) => Some(link),
+            Use::Rtcp(link) if matches!(what, Kind::Rtcp | Kind::Dtls | Kind::Stun) => Some(link),
             Use::Rtcp(_) => None,
             Use::Shared if what == Kind::Stun => {
                 self.handle_stun(now, from, buffer.get(..length)?);
@@ -179,17 +186,23 @@ impl Shard {
             self.strangers += 1;
             return None;
         };
-        let place = link.place;
+        let (place, of_pictures) = (link.place, link.is_of_pictures);
+        let for_rtcp = matches!(purpose, Use::Rtcp(_));
         match what {
             Kind::Rtp => return self.handle_rtp(now, link, from, buffer, length),
             Kind::Rtcp => {
                 let packet = buffer.get_mut(..length)?;
-                self.with_leg(now, place, |leg, cx| leg.receive_rtcp(cx, link.is_of_pictures, from, packet));
+                self.with_leg(now, place, |leg, cx| leg.receive_rtcp(cx, of_pictures, for_rtcp, from, packet));
                 self.carry_wish(now, place);
             }
             Kind::Dtls => {
                 let datagram = buffer.get(..length)?;
-                self.with_leg(now, place, |leg, cx| leg.receive_dtls(cx, link.is_of_pictures, from, datagram));
+                self.with_leg(now, place, |leg, cx| leg.receive_dtls(cx, of_pictures, for_rtcp, from, datagram));
+                self.after(now, place);
+            }
+            Kind::Stun if self.has_own_ice(link) => {
+                let datagram = buffer.get(..length)?;
+                self.with_leg(now, place, |leg, cx| leg.receive_stun(cx, of_pictures, for_rtcp, from, datagram));
                 self.after(now, place);
             }
             // A phone that keeps its binding alive, or noise: no leg here answers it.
@@ -308,7 +321,9 @@ impl Shard {
             seen: &mut self.seen,
             place,
             sounds: &self.config.sounds,
+            effort: self.config.effort,
             transactions: &mut self.transactions,
+            tally: &mut self.tally,
         };
         Some(work(leg, &mut cx))
     }
@@ -326,7 +341,9 @@ impl Shard {
             seen: &mut self.seen,
             place,
             sounds: &self.config.sounds,
+            effort: self.config.effort,
             transactions: &mut self.transactions,
+            tally: &mut self.tally,
         };
         let leg = make(&mut cx);
         self.legs.insert(leg)
@@ -342,9 +359,8 @@ impl Shard {
             }
         }
         let Some(leg) = self.legs.get_mut(place) else { return };
-        if let Some(aim) = leg.new_aim() {
-            leg.aim = aim;
-            self.aims.push_back((leg.link().wires().rtp, aim));
+        while let Some(aim) = leg.take_aim() {
+            self.aims.push_back(aim);
         }
         let at = leg.poll_timeout().max(now + LEAST_WAIT);
         if leg.scheduled.is_none_or(|scheduled| at < scheduled) {
@@ -368,6 +384,13 @@ impl Shard {
         }
     }
 
+    /// Whether a link with ports of its own does ICE there.
+    fn has_own_ice(&self, link: LinkId) -> bool {
+        let leg = self.legs.get(link.place);
+        let link = leg.and_then(|leg| if link.is_of_pictures { leg.picture_link() } else { Some(leg.link()) });
+        link.is_some_and(|link| link.ice().is_some())
+    }
+
     fn is_shared(&self, socket: SocketId) -> bool {
         [self.config.ice_v4, self.config.ice_v6].into_iter().flatten().any(|(shared, _)| shared == socket)
     }
@@ -382,11 +405,15 @@ impl Shard {
     ) -> Option<Outgoing> {
         let place = link.place;
         let of_pictures = link.is_of_pictures;
-        let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, of_pictures, from, buffer, length))??;
+        let heard = self.with_leg(now, place, |leg, cx| leg.receive_rtp(cx, of_pictures, from, buffer, length))?;
+        if self.legs.get_mut(place).is_some_and(Leg::has_picture_news) {
+            self.after(now, place);
+        }
+        let heard = heard?;
         if heard.content == Content::Picture {
             return self.show(now, place, &heard, buffer);
         }
-        let has_news = |leg: &Leg| leg.hears_a_tone() || leg.new_aim().is_some();
+        let has_news = |leg: &Leg| leg.hears_a_tone() || leg.has_new_aim();
         if heard.hurries || self.legs.get(place).is_some_and(has_news) {
             self.after(now, place);
         }
@@ -401,7 +428,7 @@ impl Shard {
         }
         let listener = self.legs.get_mut(first)?;
         let out = listener.send_rtp(now, &heard, buffer);
-        if out.is_none() && listener.has_begun_to_speak() {
+        if listener.has_begun_to_speak() {
             self.after(now, first);
         }
         out
@@ -445,7 +472,7 @@ impl Shard {
         if !self.may_take(now, link.place) {
             return;
         }
-        self.with_leg(now, link.place, |leg, cx| leg.receive_stun(cx, link.is_of_pictures, from, datagram));
+        self.with_leg(now, link.place, |leg, cx| leg.receive_stun(cx, link.is_of_pictures, false, from, datagram));
         self.after(now, link.place);
     }
 }

@@ -19,7 +19,7 @@ impl Shard {
         place: usize,
         ports: &mut dyn Ports,
     ) {
-        let apart = wanted.video.as_ref().filter(|video| !video.bundled);
+        let apart = wanted.video.as_deref().filter(|video| !video.bundled);
         let has_link = self.legs.get(place).is_some_and(|leg| leg.picture_link().is_some());
         match apart {
             Some(video) if !has_link => match self.wires(now, graph.call, wanted, ports) {
@@ -28,7 +28,7 @@ impl Shard {
                     self.set_uses(wires.pair, Some(id));
                     self.with_leg(now, place, |leg, cx| leg.lay_pictures(cx, video, wires));
                 }
-                Err(why) => warn!(call = %graph.call, leg = %wanted.leg, why, "the pictures have no port"),
+                Err(why) => warn!(call = %graph.call, leg = %wanted.leg, %why, "the pictures have no port"),
             },
             None if has_link => self.drop_picture_link(now, place),
             _ => {}
@@ -44,18 +44,19 @@ impl Shard {
     }
 
     /// Who sees whom, after each leg is as the graph wants it.
-    pub(super) fn connect_pictures(&mut self, legs: &[(LegId, usize)]) {
+    pub(super) fn connect_pictures(&mut self, now: Instant, legs: &[(LegId, usize)]) {
         for (_, place) in legs {
             if let Some(leg) = self.legs.get_mut(*place) {
                 leg.forget_viewers();
             }
         }
-        for (_, place) in legs {
-            let sees = self.legs.get(*place).and_then(Leg::sees);
+        for (id, place) in legs {
+            let viewer = self.legs.get(*place);
+            let (sees, most) = (viewer.and_then(Leg::sees), viewer.and_then(Leg::takes_at_most));
             let seen = sees.and_then(|sees| legs.iter().find(|(other, _)| *other == sees)).map(|(_, place)| *place);
             let shown = match seen.and_then(|seen| self.legs.get_mut(seen)) {
                 Some(source) => {
-                    source.add_viewer(*place);
+                    source.add_viewer(now, *place, *id, most);
                     source.picture_codecs().to_vec()
                 }
                 None => Vec::new(),
@@ -78,11 +79,8 @@ impl Shard {
         out
     }
 
-    /// After pictures came in at one place: sees to what follows from them there and where they are seen.
+    /// After pictures came in at one place: sees to what follows from them where they are seen.
     fn follow_pictures(&mut self, now: Instant, place: usize) {
-        if self.legs.get_mut(place).is_some_and(Leg::has_picture_news) {
-            self.after(now, place);
-        }
         let mut number = 0;
         while let Some(viewer) = self.legs.get(place).and_then(|leg| leg.viewers().get(number)).copied() {
             number += 1;
@@ -106,7 +104,7 @@ impl Shard {
         let viewer = self.legs.get(place).and_then(|shown| shown.viewers().first()).copied();
         let id = viewer.and_then(|viewer| self.legs.get(viewer)).map_or(leg, Leg::id);
         if let Some(shown) = self.legs.get_mut(place) {
-            shown.grant(now, id, Wish { refresh: true });
+            shown.grant(now, id, Wish { refresh: true, ..Wish::default() });
             self.after(now, place);
         }
     }

@@ -36,12 +36,18 @@ pub struct Abilities {
     /// Speaks ICE and DTLS-SRTP with any other endpoint that does, so that descriptions and candidates may pass
     /// untouched and the media go directly.
     pub direct: bool,
+    /// Takes an offer in the middle of a call that is another party's altogether, with another certificate (RFC 8842 §4),
+    /// so that media that went directly can be brought to the relay.
+    pub moves: bool,
     /// Gets through any NAT by itself, with a TURN server of its own: a direct path to it will be found.
     pub traverses: bool,
     /// Whether its media are to be protected.
     pub srtp: SrtpPolicy,
     /// Can show pictures: it may be offered some.
     pub video: bool,
+    /// Takes pictures that are offered on the transport of the sound always there (RFC 9143), as every browser does, so
+    /// that none need be laid for them.
+    pub bundles: bool,
     /// Has a word for [`Signal::Refresh`](super::Signal::Refresh).
     pub refresh: bool,
     /// Keys may stand in its descriptions (RFC 4568): nobody but the peer reads its signalling, or its owner does not
@@ -49,6 +55,12 @@ pub struct Abilities {
     pub keys_in_words: bool,
     /// May take a line on which nothing comes for a dead one: while the call is up, its media never stop.
     pub keeps_sending: bool,
+    /// Can be asked to go somewhere else by itself, with [`Signal::Transfer`](super::Signal::Transfer).
+    pub transfer: bool,
+    /// Can be told who is in a conference.
+    pub roster: bool,
+    /// Can be told that the other end is somebody else from here on.
+    pub connected: bool,
 }
 
 /// How digits of a keypad reach a party.
@@ -148,12 +160,17 @@ impl Abilities {
         mute: true,
         offers_when_asked: false,
         direct: true,
+        moves: true,
         traverses: false,
         srtp: SrtpPolicy::Required,
         video: true,
+        bundles: true,
         refresh: false,
         keys_in_words: false,
         keeps_sending: false,
+        transfer: false,
+        roster: true,
+        connected: true,
     };
 
     /// An IM client: Jingle with ICE and DTLS-SRTP. It has no word for a digit, and XMPP servers give their
@@ -172,12 +189,17 @@ impl Abilities {
         mute: true,
         offers_when_asked: true,
         direct: true,
+        moves: false,
         traverses: true,
         srtp: SrtpPolicy::Required,
         video: true,
+        bundles: false,
         refresh: false,
         keys_in_words: false,
         keeps_sending: false,
+        transfer: false,
+        roster: false,
+        connected: false,
     };
 
     /// A telephone or trunk that speaks plain SIP and RTP.
@@ -195,11 +217,26 @@ impl Abilities {
         mute: false,
         offers_when_asked: false,
         direct: false,
+        moves: false,
         traverses: false,
         srtp: SrtpPolicy::Optional,
         video: true,
+        bundles: false,
         refresh: true,
         keys_in_words: false,
         keeps_sending: true,
+        transfer: false,
+        roster: false,
+        connected: false,
+    };
+
+    /// A telephone in a browser, by SIP over a WebSocket (RFC 7118): the media of a browser, the words of SIP.
+    pub const WEB_PHONE: Abilities = Abilities {
+        offers: LegSpec::BROWSER,
+        tones: false,
+        srtp: SrtpPolicy::Required,
+        refresh: false,
+        keeps_sending: false,
+        ..Abilities::PHONE
     };
 }

@@ -21,6 +21,10 @@ pub enum Cause {
     NoAnswer,
     /// The callee refused.
     Declined,
+    /// The callee's side takes the caller for a nuisance (RFC 8197).
+    Unwanted,
+    /// Somebody between the two took the caller for a nuisance (RFC 8688).
+    Blocked,
     /// No such number or user.
     NotFound,
     /// The callee exists and cannot be reached now.
@@ -57,13 +61,15 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for tables and tests.
-    pub const ALL: [Cause; 22] = [
+    pub const ALL: [Cause; 24] = [
         Cause::Normal,
         Cause::Cancelled,
         Cause::AnsweredElsewhere,
         Cause::Busy,
         Cause::NoAnswer,
         Cause::Declined,
+        Cause::Unwanted,
+        Cause::Blocked,
         Cause::NotFound,
         Cause::Unavailable,
         Cause::BadNumber,
@@ -91,6 +97,8 @@ impl Cause {
             Cause::Busy => "busy",
             Cause::NoAnswer => "no-answer",
             Cause::Declined => "declined",
+            Cause::Unwanted => "unwanted",
+            Cause::Blocked => "blocked",
             Cause::NotFound => "not-found",
             Cause::Unavailable => "unavailable",
             Cause::BadNumber => "bad-number",
@@ -124,6 +132,8 @@ impl Cause {
             Cause::Busy => "The line is busy.",
             Cause::NoAnswer => "Nobody answered.",
             Cause::Declined => "The call was declined.",
+            Cause::Unwanted => "The call is not wanted.",
+            Cause::Blocked => "The call was blocked on the way.",
             Cause::NotFound => "There is nobody at this number or address.",
             Cause::Unavailable => "They cannot be reached at the moment.",
             Cause::BadNumber => "The number is not complete or not valid.",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Sdes;
 
 /// A whole description: every stream in its slot, in order (RFC 3264 §8: slots never vanish).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Description {
     /// The streams, in the order of their `m=` lines or contents.
     pub streams: Vec<Stream>,
@@ -30,7 +30,7 @@ impl Description {
 pub struct Mid(pub String);
 
 /// Streams that belong together (RFC 5888).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Group {
     /// `BUNDLE`, `LS` …
     pub semantics: String,
@@ -39,7 +39,7 @@ pub struct Group {
 }
 
 /// An attribute nobody here has a word for, kept for legs of the same protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Extra {
     /// The name.
     pub name: String,
@@ -53,7 +53,7 @@ pub struct Extra {
 pub const PROFILE_EXTRA: &str = "m=";
 
 /// One stream of media.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stream {
     /// Its name, if it has one.
     pub mid: Option<Mid>,
@@ -120,7 +120,7 @@ impl Stream {
 }
 
 /// A synchronisation source and what is said of it (RFC 5576, Jingle's `<source/>`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RtpSource {
     /// Its number.
     pub ssrc: u32,
@@ -137,7 +137,7 @@ impl RtpSource {
 }
 
 /// Sources that belong together (RFC 5576 §4.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceGroup {
     /// `FID`, `SIM`, `FEC-FR` …
     pub semantics: String,
@@ -146,7 +146,7 @@ pub struct SourceGroup {
 }
 
 /// An RTP header extension (RFC 8285, Jingle's `<rtp-hdrext/>`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeaderExtension {
     /// The number at which it travels (1 to 255; larger ones, of offers alone, are kept too).
     pub id: u16,
@@ -159,7 +159,7 @@ pub struct HeaderExtension {
 }
 
 /// The kind of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Sound.
@@ -171,7 +171,7 @@ pub enum Kind {
 }
 
 /// Who speaks (RFC 8866 §6.7), seen from the describer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Both.
@@ -221,7 +221,7 @@ pub const TRANSCODABLE: [(&str, u32, u8); 4] =
     [("opus", 48_000, 2), ("G722", 8_000, 1), ("PCMU", 8_000, 1), ("PCMA", 8_000, 1)];
 
 /// One format of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Codec {
     /// The RTP payload type at which the describer wants to receive it (0 to 127).
     pub payload_type: u8,
@@ -295,7 +295,7 @@ impl Codec {
 }
 
 /// Where and how the packets of a stream travel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transport {
     /// How they are protected.
     pub seal: Seal,
@@ -310,7 +310,7 @@ pub struct Transport {
 }
 
 /// How packets are protected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seal {
     /// Not at all.
@@ -350,7 +350,7 @@ impl Seal {
 }
 
 /// A certificate's hash (RFC 8122 §5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The hash function in lower case: `sha-256`.
     pub algorithm: String,
@@ -359,7 +359,7 @@ pub struct Fingerprint {
 }
 
 /// Who opens the DTLS handshake (RFC 4145 §4, RFC 5763 §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Setup {
     /// The describer.
@@ -373,7 +373,7 @@ pub enum Setup {
 }
 
 /// One side's ICE parameters (RFC 8839).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ice {
     /// The user name fragment.
     pub ufrag: String,
@@ -388,7 +388,7 @@ pub struct Ice {
 }
 
 /// A place where a side may be reached (RFC 8839 §5.1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Candidate {
     /// Equal for candidates of the same base and kind.
     pub foundation: String,
@@ -411,7 +411,7 @@ pub struct Candidate {
 }
 
 /// The transport of a candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CandidateProtocol {
     /// UDP.
@@ -423,7 +423,7 @@ pub enum CandidateProtocol {
 }
 
 /// The host part of a candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CandidateHost {
     /// An address.
@@ -433,7 +433,7 @@ pub enum CandidateHost {
 }
 
 /// How a candidate was found (RFC 8445 §5.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CandidateKind {
     /// An interface of the describer.

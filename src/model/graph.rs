@@ -4,11 +4,12 @@
 //! revision; the relay compares and changes what differs. Every type is plain and serialisable, so that a
 //! relay may be a thread or another machine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Codec, Ice, Play, Tap, TapId, Transport};
+use super::{Candidate, Codec, Ice, Play, Tap, TapId, TapWord, Transport};
 use crate::base::{CallId, LegId};
 
 /// The media of one call as it should be.
@@ -32,10 +33,10 @@ pub struct GraphLeg {
     pub leg: LegId,
     /// What sort of leg it is; does not change while the leg lives.
     pub spec: LegSpec,
-    /// What the peer said of itself, once it has.
-    pub remote: Option<RemoteEnd>,
+    /// What the peer said of itself, once it has. The call, its graphs and the relay share it, as they do the formats.
+    pub remote: Option<Arc<RemoteEnd>>,
     /// The formats we told the peer that we receive, with the payload types at which it sends them.
-    pub codecs: Vec<Codec>,
+    pub codecs: Arc<Vec<Codec>>,
     /// Whether we may send to the peer.
     pub sends: bool,
     /// Whether what the peer sends is wanted; if not it is counted and dropped.
@@ -52,7 +53,11 @@ pub struct GraphLeg {
     pub keys: GraphKeys,
     /// The pictures that go with the sound; `None`: there are none on this leg.
     #[serde(default)]
-    pub video: Option<GraphVideo>,
+    pub video: Option<Box<GraphVideo>>,
+    /// The number of the header extension in which the peer counts the packets of the transport of the sound, if it
+    /// wants to be told when each came (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    #[serde(default)]
+    pub transport_cc: Option<u8>,
 }
 
 /// Digits of a keypad in the speech of one leg.
@@ -68,7 +73,7 @@ pub struct GraphKeys {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GraphVideo {
     /// They travel with the sound on one transport (BUNDLE, RFC 9143); otherwise they have ports, and a seal, of their
-    /// own. Does not change while the pictures are there.
+    /// own. What is laid apart may be bundled later, as a peer's answer wishes; nothing else changes while they are there.
     pub bundled: bool,
     /// What the peer said of its end, once it has. Where they are bundled, its transport counts for nothing.
     pub remote: Option<RemoteEnd>,
@@ -82,6 +87,15 @@ pub struct GraphVideo {
     pub sees: Option<LegId>,
     /// What the peer can take of pictures, in kilobits a second (`b=AS`, `b=TIAS`), and so what the sender is told.
     pub limit_kbps: Option<u32>,
+    /// The peer has said that it shows some: that none come is worth a word (see [`RelayEvent::Unseen`]).
+    #[serde(default)]
+    pub expected: bool,
+    /// The same as [`GraphLeg::transport_cc`], where the pictures have a transport of their own.
+    #[serde(default)]
+    pub transport_cc: Option<u8>,
+    /// The number of the header extension in which the peer is told when each packet left (abs-send-time), if it wants that.
+    #[serde(default)]
+    pub send_time: Option<u8>,
 }
 
 /// What sort of leg.
@@ -112,6 +126,8 @@ pub enum IceMode {
     None,
     /// We answer checks and make none (RFC 8445 §2.5): for peers, when our own address is reachable.
     Lite,
+    /// The same on two ports, for peers whose RTP and RTCP are components of their own (RFC 8445 §2, RFC 5761 §5.1.3).
+    LitePair,
     /// We check too: behind a NAT, and where the protocol demands it.
     Full,
 }
@@ -160,8 +176,6 @@ pub enum Source {
     Echo,
     /// A sound. The same one in the next graph goes on; another begins.
     Play(Play),
-    /// What a fork of the same call says, over what comes in on the other leg that it hears.
-    Fork(TapId),
 }
 
 /// An order to the relay.
@@ -205,6 +219,15 @@ pub enum RelayCommand {
         /// The leg that is asked.
         leg: LegId,
     },
+    /// Tell the end of a tap something.
+    Tell {
+        /// The call.
+        call: CallId,
+        /// The tap.
+        tap: TapId,
+        /// What.
+        word: TapWord,
+    },
     /// Tell the figures of a call: a [`RelayEvent::Stats`] follows.
     Stats(CallId),
 }
@@ -218,6 +241,7 @@ impl RelayCommand {
             | RelayCommand::Candidates { call, .. }
             | RelayCommand::Dtmf { call, .. }
             | RelayCommand::Refresh { call, .. }
+            | RelayCommand::Tell { call, .. }
             | RelayCommand::Stats(call) => *call,
         }
     }
@@ -323,8 +347,33 @@ pub enum RelayEvent {
         /// The leg.
         leg: LegId,
     },
-    /// The leg cannot go on: no port, no common profile, wrong fingerprint, consent lost.
+    /// No pictures came in for five seconds on a leg that should show some. Told once for each such time.
+    Unseen {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// One sentence: what was seen and what was not.
+        why: String,
+    },
+    /// Pictures come in again that were told to be missing.
+    SeenAgain {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// The leg cannot go on: no common profile, wrong fingerprint, consent lost.
     Failed {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// One sentence.
+        why: String,
+    },
+    /// The leg cannot be laid because the relay has no port left for it; others may have.
+    Full {
         /// The call.
         call: CallId,
         /// The leg.
@@ -362,7 +411,10 @@ impl RelayEvent {
             | RelayEvent::TapEnded { call, .. }
             | RelayEvent::Silent { call, .. }
             | RelayEvent::Audible { call, .. }
+            | RelayEvent::Unseen { call, .. }
+            | RelayEvent::SeenAgain { call, .. }
             | RelayEvent::Failed { call, .. }
+            | RelayEvent::Full { call, .. }
             | RelayEvent::Stats { call, .. }
             | RelayEvent::Removed { call, .. } => *call,
         }
@@ -461,6 +513,12 @@ pub struct VideoStats {
     pub lost_in: u64,
     /// Packets that we sent and that the peer missed, by its receiver reports.
     pub lost_out: u64,
+    /// Packets that the peer was asked to send again, each counted once.
+    #[serde(default)]
+    pub asked_again: u64,
+    /// Packets that were sent to the peer again, as often as they were.
+    #[serde(default)]
+    pub sent_again: u64,
     /// Whole pictures that the peer was asked for.
     pub refreshes_asked: u64,
     /// Whole pictures that the peer asked for.

@@ -15,9 +15,9 @@ pub trait Adapter: Send + Sync {
     /// What its legs can say.
     fn abilities(&self) -> Abilities;
 
-    /// What a leg can say that came in by this door.
-    fn abilities_from(&self, entry: &Entry) -> Abilities {
-        let _ = entry;
+    /// What a leg can say that came in by this door, from this device if the adapter named one.
+    fn abilities_from(&self, entry: &Entry, contact: Option<&Contact>) -> Abilities {
+        let _ = (entry, contact);
         self.abilities()
     }
 
@@ -73,6 +73,11 @@ pub trait Switchboard: Send + Sync {
 
     /// The device is gone.
     fn unbind(&self, binding: &Binding);
+
+    /// All these devices are gone at once, as with the connection of a proxy.
+    fn unbind_all(&self, bindings: Vec<Binding>) {
+        bindings.iter().for_each(|binding| self.unbind(binding));
+    }
 }
 
 /// The media plane, seen from the calls.
@@ -82,4 +87,16 @@ pub trait Relay: Send + Sync {
     /// # Errors
     /// [`Overflow`] if the relay is too busy; no new call should be taken then.
     fn order(&self, command: RelayCommand) -> Result<(), Overflow>;
+
+    /// Gives an order that is carried out at the next [`Relay::wake`], unless the relay is awake before that, or turns to
+    /// the call's media: to wake it costs more than many an order.
+    ///
+    /// # Errors
+    /// As of [`Relay::order`].
+    fn order_later(&self, command: RelayCommand) -> Result<(), Overflow> {
+        self.order(command)
+    }
+
+    /// Has all that was ordered carried out.
+    fn wake(&self) {}
 }

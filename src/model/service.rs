@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Cause;
 use crate::base::LegId;
 
 /// The longest name of a sound, in characters.
@@ -21,8 +23,24 @@ pub struct Services {
     pub announcement: Option<Sound>,
     /// The talk is recorded from the answer on.
     pub record: Option<Recording>,
-    /// The URL of a WebSocket that hears the talk from the answer on, and may speak.
-    pub fork: Option<String>,
+    /// A WebSocket that hears the talk from the answer on, and may speak.
+    pub fork: Option<Fork>,
+}
+
+/// A WebSocket that listens along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// `ws://` or `wss://`.
+    pub url: String,
+    /// The rate of the samples that it hears and says, in hertz: one of [`Fork::RATES_HZ`].
+    pub rate_hz: u32,
+}
+
+impl Fork {
+    /// The rates that there are.
+    pub const RATES_HZ: [u32; 4] = [8000, 16_000, 24_000, 48_000];
+    /// The usual one.
+    pub const USUAL_HZ: u32 = 16_000;
 }
 
 impl Services {
@@ -137,9 +155,28 @@ pub enum TapEnd {
         /// In which form.
         format: RecordingFormat,
     },
-    /// To a WebSocket, which may speak too: see [`Source::Fork`](super::Source::Fork).
+    /// To a WebSocket, which may speak too: what it says to a party is mixed with what the party hears of the other.
     WebSocket {
         /// `ws://` or `wss://`.
         url: String,
+        /// The rate of its samples, in hertz: one of [`Fork::RATES_HZ`].
+        rate_hz: u32,
     },
+}
+
+/// What the end of a tap is told beside what it hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TapWord {
+    /// The party of a leg pressed a key, by whatever way it came.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// One of `0-9*#A-D`.
+        digit: char,
+        /// How long it was held.
+        duration: Duration,
+    },
+    /// The call is over.
+    Over(Cause),
 }

@@ -1,10 +1,14 @@
 //! What one party says to the other, whatever wire it came by.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Candidate, Cause, Contact, Description, Entry, Hangup, LegStats, MediaPath, Mid, Party};
+use super::{
+    Address, Along, Candidate, Cause, Contact, Description, Diversion, Entry, Hangup, Identity, Keys, LegStats,
+    MediaPath, Mid, Party, Replaces, Roster, SessionIds, SessionUuid, Transfer, Transferring,
+};
 use crate::base::ExchangeId;
 
 /// What one party says. The adapter hears it on the wire, the call decides, and the other leg's adapter says
@@ -57,8 +61,20 @@ pub enum Signal {
     /// media (RFC 5168 `picture_fast_update`).
     Refresh,
 
-    /// Which way the media of the call goes. Said to a leg at most once, before [`Signal::Accept`] on the
-    /// caller's leg and after [`Signal::Start`] on the callee's; never heard.
+    /// Heard: the party wishes that the other be connected with somebody else. Said: the party is asked to go there.
+    Transfer(Transfer),
+    /// How the transfer goes that was asked for. Said to the party that asked; heard from a party that was asked.
+    Transferring(Transferring),
+    /// The other end is somebody else from here on, or has another name (RFC 4916).
+    Connected(Party),
+    /// Heard: the half of the party in the name of the call (RFC 7989). Said: both halves. Said only in a call that has a
+    /// name.
+    Named(SessionIds),
+    /// Who is in the conference that the other end is. Heard from a focus, said to a party.
+    Roster(Box<Roster>),
+
+    /// Which way the media of the call goes. Said to a leg before [`Signal::Accept`] on the caller's leg and after
+    /// [`Signal::Start`] on the callee's, and once more if a transfer brings the media to the relay; never heard.
     Path(MediaPath),
     /// Something worth a word to the person that does not end the call, as one sentence. Only ever said to
     /// a party; a tongue without a word for it keeps silent.
@@ -80,14 +96,15 @@ pub enum Signal {
 /// What opens a leg.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// By which door the call came in, with the identity that the door has proven. Meaningless on legs that
-    /// we open.
+    /// By which door the call came in, with the identity that the door has proven. On legs that we
+    /// open: the door of the caller, by which it is known what we can answer for.
     pub entry: Entry,
     /// Who calls.
     pub from: Party,
     /// Who was dialled.
     pub to: Address,
-    /// On legs that we open: where exactly to deliver it. Absent for a call through a trunk.
+    /// On legs that we open: where exactly to deliver it. Absent for a call through a trunk. On legs that came in: where
+    /// from, for [`Adapter::abilities_from`](super::Adapter::abilities_from), if that matters.
     pub contact: Option<Contact>,
     /// On legs that we open: the trunk that carries it, by its name in the configuration.
     pub trunk: Option<String>,
@@ -96,6 +113,31 @@ pub struct Start {
     /// How many more gateways the call may pass (RFC 3261 §8.1.1.6, Max-Forwards), carried across legs so
     /// that a loop ends.
     pub hops_left: u8,
+    /// What else is known of the call.
+    pub about: About,
+}
+
+/// What most calls do without.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct About {
+    /// What is known of whether the caller's number is the caller's own.
+    pub identity: Option<Identity>,
+    /// The proofs of it that may go on with the call, as they were on the wire (`PASSporT`s, RFC 8225).
+    pub passports: Vec<String>,
+    /// Who sent the call on before it came here, the last one first.
+    pub diversions: Vec<Diversion>,
+    /// The call that this one takes the place of (RFC 3891).
+    pub replaces: Option<Replaces>,
+    /// Who connected the caller with the callee (RFC 3892), in a call that is a transfer.
+    pub referred_by: Option<Party>,
+    /// Keys to be pressed once it is answered: heard behind the number. Never said to an adapter: the call presses them.
+    pub keys: Keys,
+    /// The one device of the callee that is meant, heard and never said.
+    pub device: Option<Contact>,
+    /// The caller's half of the name that the call has on all its legs (RFC 7989).
+    pub session_id: Option<SessionUuid>,
+    /// What the caller sends along.
+    pub along: Along,
 }
 
 /// How far the callee's side got.
@@ -153,13 +195,19 @@ pub struct Candidates {
     pub more: bool,
 }
 
-/// A digit of the keypad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A digit of the keypad. It never prints itself: it may be one of a PIN.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Dtmf {
     /// One of `0-9*#A-D`.
     pub digit: char,
     /// How long it was held.
     pub duration: Duration,
+}
+
+impl fmt::Debug for Dtmf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a key held for {} ms", self.duration.as_millis())
+    }
 }
 
 /// The figures of a call, seen from one of its parties.

@@ -57,7 +57,7 @@ impl Undelivered {
         self.why.as_deref().unwrap_or(match self.cause {
             Cause::Forbidden => "You may not write there.",
             Cause::NotSupported | Cause::MediaIncompatible => "The other side takes no messages of this kind.",
-            Cause::Declined | Cause::Busy => "The message was declined.",
+            Cause::Declined | Cause::Unwanted | Cause::Blocked | Cause::Busy => "The message was declined.",
             Cause::Congestion => "Too many messages at once; try again shortly.",
             Cause::Normal | Cause::Cancelled | Cause::AnsweredElsewhere | Cause::NoAnswer | Cause::Glare => {
                 "The message could not be delivered."

@@ -4,13 +4,15 @@
 //! lookup, no clock and no permit in here.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::group::Group;
 use super::hours::Minute;
 use super::normalise::{Dialled, Numbering};
 use super::pattern::Pattern;
 use super::plan::{Dialplan, Rule, TargetName, Then, When};
-use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, Services, Sound, User};
+use crate::model::{Address, Cause, Directory, Entry, MediaPolicy, Services, Sound};
 
 /// Everything that a rule may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Request {
     pub to: Dialled,
     /// The user of the directory whom `to` names, by name, by number or by XMPP account.
     pub user: Option<String>,
+    /// Whom the call was meant for at first, where others have sent it on.
+    pub meant_for: Option<Dialled>,
     /// The local time of the dialplan.
     pub at: Minute,
 }
@@ -87,6 +91,13 @@ pub enum Target {
         /// The number or name to ask it for, as the rule writes it.
         number: String,
     },
+    /// Somebody behind one of several trunks.
+    Group {
+        /// The trunks.
+        group: Arc<Group>,
+        /// The number or name to ask them for, as the rule writes it.
+        number: String,
+    },
     /// An XMPP account, or with a resource one of its clients. It always has a domain.
     Xmpp(Address),
 }
@@ -111,6 +122,8 @@ pub enum Condition {
     To,
     /// `user`
     User,
+    /// `meant_for`
+    MeantFor,
     /// `hours`
     Hours,
 }
@@ -127,7 +140,7 @@ impl Request {
     ) -> Request {
         let (from, to) = (numbering.read(from), numbering.read(to));
         let user = callee(directory, &to);
-        Request { entry, adapter: adapter.to_owned(), from, to, user, at }
+        Request { entry, adapter: adapter.to_owned(), from, to, user, meant_for: None, at }
     }
 }
 
@@ -137,19 +150,16 @@ fn callee(directory: &Directory, to: &Dialled) -> Option<String> {
         return None;
     }
     if to.typed.domain.is_some() {
-        let jid = to.typed.to_string();
-        let owns = |user: &User| user.jid.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&jid));
-        return directory.users.iter().find(|(_, user)| owns(user)).map(|(name, _)| name.clone());
+        return directory.users.by_account(&to.typed.to_string()).map(str::to_owned);
     }
     let name = &to.typed.user;
     if let Some((name, _)) = directory.users.get_key_value(name) {
         return Some(name.clone());
     }
     // Carriers leave out the `+` of the number they deliver to.
-    let same = |number: &str| to.e164.as_deref() == Some(number) || number.strip_prefix('+') == Some(name);
-    let by_number = directory.users.iter().find(|(_, user)| user.number.as_deref().is_some_and(same));
-    let by_case = || directory.users.keys().find(|own| own.eq_ignore_ascii_case(name));
-    by_number.map(|(name, _)| name).or_else(by_case).cloned()
+    let by_number = to.e164.as_deref().and_then(|number| directory.users.by_number(number));
+    let by_number = by_number.or_else(|| directory.users.by_number(&format!("+{name}")));
+    by_number.or_else(|| directory.users.spelled_like(name).next()).map(str::to_owned)
 }
 
 /// Decides what to do with a call: the first rule whose conditions all hold. If there is none, the call is
@@ -191,6 +201,9 @@ fn act(rule: &Rule, request: &Request) -> Action {
                     TargetName::Trunk(name) => {
                         Some(Target::Trunk { name: name.clone(), number: number.fill(&request.to, rest) })
                     }
+                    TargetName::Group(group) => {
+                        Some(Target::Group { group: Arc::clone(group), number: number.fill(&request.to, rest) })
+                    }
                     TargetName::Xmpp(jid) => account(&jid.fill(&request.to, rest)).map(Target::Xmpp),
                 })
                 .collect();
@@ -230,11 +243,13 @@ impl When {
             by_name || fits(pattern, &request.from).is_some()
         };
         let user = |pattern: &Pattern| request.user.as_deref().is_some_and(|u| pattern.fits(u, None).is_some());
-        let conditions: [(Condition, &dyn Fn() -> bool); 5] = [
+        let meant_for = |pattern: &Pattern| request.meant_for.as_ref().is_some_and(|m| fits(pattern, m).is_some());
+        let conditions: [(Condition, &dyn Fn() -> bool); 6] = [
             (Condition::Entry, &entry),
             (Condition::From, &|| self.from.as_ref().is_none_or(from)),
             (Condition::To, &|| self.to.as_ref().is_none_or(|p| fits(p, &request.to).is_some())),
             (Condition::User, &|| self.user.as_ref().is_none_or(user)),
+            (Condition::MeantFor, &|| self.meant_for.as_ref().is_none_or(meant_for)),
             (Condition::Hours, &|| self.hours.as_ref().is_none_or(|h| h.contain(request.at))),
         ];
         conditions.into_iter().find(|(_, holds)| !holds()).map(|(condition, _)| condition)
@@ -267,6 +282,7 @@ impl fmt::Display for Target {
         match self {
             Target::User(name) => write!(f, "user:{name}"),
             Target::Trunk { name, number } => write!(f, "trunk:{name} {number}"),
+            Target::Group { group, number } => write!(f, "group:{} {number}", group.name),
             Target::Xmpp(jid) => write!(f, "xmpp:{jid}"),
         }
     }

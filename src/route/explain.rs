@@ -106,6 +106,13 @@ fn failure(rule: &Rule, condition: Condition, request: &Request) -> String {
             Some(user) => format!("user is {user}, not \"{}\"", shown(when.user.as_ref().map(ToString::to_string))),
             None => "no user of ours has this name or number".to_owned(),
         },
+        Condition::MeantFor => match &request.meant_for {
+            Some(first) => {
+                let wanted = shown(when.meant_for.as_ref().map(ToString::to_string));
+                format!("the call was meant for {}, not \"{wanted}\"", first.text())
+            }
+            None => "nobody has sent the call on".to_owned(),
+        },
         Condition::Hours => {
             format!("it is {}, not \"{}\"", request.at, shown(when.hours.as_ref().map(ToString::to_string)))
         }

@@ -3,7 +3,7 @@
 //! Floor 3. May import: base, model.
 //!
 //! `plan` reads the files, `normalise` the numbers; `decide` is a pure function of both, and `explain` tells
-//! its steps.
+//! its steps. `guard` keeps what is allowed from being abused.
 
 pub mod decide;
 pub mod defaults;
@@ -11,6 +11,8 @@ pub mod ears;
 pub mod entry;
 pub mod expected;
 pub mod explain;
+pub mod group;
+pub mod guard;
 pub mod hours;
 pub mod normalise;
 pub mod pattern;
@@ -22,6 +24,7 @@ pub mod template;
 pub use decide::{Action, Condition, Decision, Dial, Request, Step, Target, decide};
 pub use expected::Expected;
 pub use explain::explain;
+pub use group::Group;
 pub use hours::Minute;
 pub use normalise::{Dialled, Numbering};
 pub use plan::{Dialplan, Names, Rule};

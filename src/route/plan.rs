@@ -1,10 +1,12 @@
 //! The files of the dialplan, as types.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::MAX_TARGETS;
 use super::entry::EntryPattern;
+use super::group::{Group, Groups};
 use super::hours::Hours;
 use super::pattern::Pattern;
 use super::services::{read_services, read_sound};
@@ -62,6 +64,8 @@ pub struct When {
     pub to: Option<Pattern>,
     /// Which of our users was dialled, by name or by number.
     pub user: Option<Pattern>,
+    /// Whom the call was meant for before others sent it on.
+    pub meant_for: Option<Pattern>,
     /// At what time.
     pub hours: Option<Hours>,
 }
@@ -104,6 +108,8 @@ pub enum TargetName {
     Callee,
     /// `trunk:carrier`
     Trunk(String),
+    /// `group:carriers`
+    Group(Arc<Group>),
     /// `xmpp:romeo@example.org`, `xmpp:{dialled}`
     Xmpp(Template),
 }
@@ -121,6 +127,8 @@ pub struct Names {
     pub xmpp: bool,
     /// The sounds of the configuration.
     pub sounds: BTreeSet<String>,
+    /// The groups of trunks.
+    pub groups: Groups,
 }
 
 impl Dialplan {
@@ -211,6 +219,7 @@ fn read_when(section: &mut Section<'_>) -> When {
         from: pattern(section.text("from", "a pattern, such as \"alice\" or \"+49*\"")),
         to: pattern(section.text("to", "a pattern, such as \"+49*\" or \"600..699\"")),
         user: pattern(section.text("user", "a pattern for names of users, such as \"*\"")),
+        meant_for: pattern(section.text("meant_for", "a pattern, such as \"+49*\"")),
         hours: section
             .value("hours", "hours, such as \"Mo-Fr 08:00-18:00, Sa 09:00-12:00\"", Hours::read)
             .map(|h| h.value),
@@ -248,6 +257,12 @@ fn read_then(section: &mut Section<'_>, when: &When, names: &Names) -> Option<Th
         (Some(targets), None, None, None) => {
             let ring = ring.map_or(DEFAULT_RING, |r| r.value);
             let media = media.map_or(MediaPolicy::default(), |m| m.value);
+            if let Some(parallel) = parallel.as_ref().filter(|p| p.value)
+                && targets.iter().flatten().any(|target| matches!(target, TargetName::Group(_)))
+            {
+                let advice = "the trunks of a group are tried one after the other: leave `parallel` out, or the group";
+                section.sheet().complain(parallel.at, advice);
+            }
             Some(Then::Dial { targets: targets?, number, parallel: parallel.is_some_and(|p| p.value), ring, media })
         }
         (None, Some(Located { value: true, .. }), None, None) => Some(Then::Echo),
@@ -313,7 +328,7 @@ fn read_target(text: &str, when: &When, names: &Names) -> Result<Vec<TargetName>
             let known: Vec<&str> = names.users.iter().map(String::as_str).collect();
             Err(unknown("user", name, &known))
         }
-        ("trunk", _) if when.entry.is_none() => {
+        ("trunk" | "group", _) if when.entry.is_none() => {
             let advice = "write `entry` in `when`, such as entry = \"user\"";
             Err(format!("calls through a trunk cost money, so a rule must say who may: {advice}"))
         }
@@ -326,12 +341,19 @@ fn read_target(text: &str, when: &When, names: &Names) -> Result<Vec<TargetName>
             let known: Vec<&str> = names.trunks.iter().map(String::as_str).collect();
             Err(unknown("trunk", name, &known))
         }
+        ("group", name) => match names.groups.get(name) {
+            Some(group) => Ok(vec![TargetName::Group(Arc::clone(group))]),
+            None => {
+                let known: Vec<&str> = names.groups.keys().map(String::as_str).collect();
+                Err(unknown("group", name, &known))
+            }
+        },
         ("xmpp", _) if !names.xmpp => {
             Err("there is no connection to an XMPP server: write an [[xmpp]] into the configuration".to_owned())
         }
         ("xmpp", jid) => read_account(jid, when).map(|template| vec![TargetName::Xmpp(template)]),
         _ => {
-            let kinds = "\"user:NAME\", \"user:{user}\", \"trunk:NAME\" or \"xmpp:NAME@DOMAIN\"";
+            let kinds = "\"user:NAME\", \"user:{user}\", \"trunk:NAME\", \"group:NAME\" or \"xmpp:NAME@DOMAIN\"";
             Err(format!("no such kind of target: write {kinds}"))
         }
     }

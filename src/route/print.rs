@@ -18,6 +18,7 @@ impl When {
             ("from", pattern(&self.from)),
             ("to", pattern(&self.to)),
             ("user", pattern(&self.user)),
+            ("meant_for", pattern(&self.meant_for)),
             ("hours", hours),
         ];
         all.into_iter().filter_map(|(key, value)| value.map(|v| (key, v)))
@@ -59,6 +60,7 @@ impl fmt::Display for TargetName {
             TargetName::User(name) => write!(f, "user:{name}"),
             TargetName::Callee => f.write_str("user:{user}"),
             TargetName::Trunk(name) => write!(f, "trunk:{name}"),
+            TargetName::Group(group) => write!(f, "group:{}", group.name),
             TargetName::Xmpp(jid) => write!(f, "xmpp:{jid}"),
         }
     }

@@ -21,6 +21,7 @@ fn names(users: &[&str], trunks: &[&str]) -> Names {
         demo: Some("demo".to_owned()),
         xmpp: true,
         sounds: ["music".to_owned(), "closed".to_owned()].into(),
+        ..Names::default()
     }
 }
 
@@ -283,8 +284,8 @@ ring = "2h"
         "a.toml:5: `hours` is \"9-5\": write hours, such as \"Mo-Fr 08:00-18:00, Sa 09:00-12:00\"",
         "a.toml:5: `tel:1` has a scheme: write it without `tel:`",
         "a.toml:5: unknown key `too` in `when`: write `to`",
-        "a.toml:6: `room:1`: no such kind of target: write \"user:NAME\", \"user:{user}\", \"trunk:NAME\" or \
-         \"xmpp:NAME@DOMAIN\"",
+        "a.toml:6: `room:1`: no such kind of target: write \"user:NAME\", \"user:{user}\", \"trunk:NAME\", \
+         \"group:NAME\" or \"xmpp:NAME@DOMAIN\"",
         "a.toml:6: `trunk:c`: calls through a trunk cost money, so a rule must say who may: \
          write `entry` in `when`, such as entry = \"user\"",
         "a.toml:6: `user:alise`: there is no user `alise`: write \"user:alice\"",
@@ -353,4 +354,17 @@ dial trunk:a 030123456, for 1m each
     let denied = ask(Entry::Open, "x", "Mo 10:00");
     let text = explain(&plan, &denied, &decide(&plan, &denied));
     assert!(text.contains("no rule allows it\nreject forbidden: This call is not allowed."), "{text}");
+}
+
+#[test]
+fn a_rule_may_ask_whom_a_call_was_meant_for_before_it_was_sent_on() {
+    let plan = plan("[[rule]]\nname = \"sales\"\nwhen = { meant_for = \"+4930*\" }\ndial = \"user:alice\"\n");
+    let explained = |meant_for: Option<&str>| {
+        let mut request = ask(Entry::Trunk("a".into()), "600", "Mo 10:00");
+        request.meant_for = meant_for.map(|number| Numbering::default().read(&Address::here(number)));
+        explain(&plan, &request, &decide(&plan, &request))
+    };
+    assert!(explained(Some("+4930111111")).ends_with("dial user:alice, for 1m each\n"));
+    assert!(explained(Some("+4989111111")).contains("the call was meant for +4989111111, not \"+4930*\""));
+    assert!(explained(None).contains("nobody has sent the call on"));
 }

@@ -10,6 +10,7 @@ pub mod quality;
 pub mod rtcp;
 pub mod srtp;
 pub mod stats;
+pub mod window;
 
 pub use packet::{Fields, Kind, Packet, is_rtcp, kind};
 pub use srtp::{Profile, Srtp, SrtpError};

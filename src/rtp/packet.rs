@@ -1,6 +1,10 @@
 //! The RTP header (RFC 3550 §5.1), read and edited in place, and the first byte of a datagram (RFC 7983).
 
+mod extension;
+
 use std::ops::Range;
+
+pub use extension::ONE_BYTE;
 
 /// Bytes of the header without sources and extension.
 pub const FIXED_HEADER: usize = 12;

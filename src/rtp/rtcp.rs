@@ -1,11 +1,17 @@
 //! RTCP (RFC 3550 §6, RFC 4585): compounds read tolerantly and written strictly.
 
+pub mod arrivals;
+pub mod bounds;
 mod feedback;
 mod write;
 
-pub use feedback::{Arrivals, asked_for, entries_for};
+pub use arrivals::Arrivals;
+pub use bounds::{Bound, Bounds};
+pub use feedback::{asked_for, entries_for};
 pub use write::Writer;
 
+use arrivals::TRANSPORT;
+use bounds::{TMMBN, TMMBR};
 use feedback::{APPLICATION, FIR, NACK, PLI, REMB};
 
 use std::time::Duration;
@@ -144,6 +150,20 @@ pub enum Rtcp<'a> {
         /// Bits a second.
         bits_per_second: u64,
     },
+    /// Asks senders to send no more than so much, until it is asked for something else (RFC 5104 §4.2.1).
+    BoundRequest {
+        /// Who asks.
+        sender: u32,
+        /// Whom, and how much.
+        bounds: Bounds<'a>,
+    },
+    /// Says by what a sender is bound, which answers each such request (RFC 5104 §4.2.2).
+    BoundNotice {
+        /// The sender.
+        sender: u32,
+        /// Whose bounds, and how much.
+        bounds: Bounds<'a>,
+    },
     /// When each packet came (draft-holmer-rmcat-transport-wide-cc-extensions).
     TransportFeedback {
         /// When.
@@ -238,7 +258,9 @@ fn packet_of(count: u8, packet_type: u8, body: &[u8]) -> Option<Rtcp<'_>> {
         (SDES, _) => Some(Rtcp::Description { first: Some((word(body, 0)?, canonical_name(body.get(4..)?))) }),
         (BYE, _) => Some(Rtcp::Bye { sources: Words(body.get(..4 * usize::from(count))?) }),
         (RTPFB, NACK) => Some(Rtcp::Nack { media: word(body, 1)?, lost: Words(body.get(8..)?) }),
-        (RTPFB, 15) => Some(Rtcp::TransportFeedback { arrivals: Arrivals::read(body.get(8..)?)? }),
+        (RTPFB, TMMBR) => Some(Rtcp::BoundRequest { sender: word(body, 0)?, bounds: Bounds(body.get(8..)?) }),
+        (RTPFB, TMMBN) => Some(Rtcp::BoundNotice { sender: word(body, 0)?, bounds: Bounds(body.get(8..)?) }),
+        (RTPFB, TRANSPORT) => Some(Rtcp::TransportFeedback { arrivals: Arrivals::read(body.get(8..)?)? }),
         (PSFB, PLI) => Some(Rtcp::PictureLoss { media: word(body, 1)? }),
         // The media source of the header is 0; the list names whom it is for.
         (PSFB, FIR) => Some(Rtcp::FullIntra { media: word(body, 2)? }),

@@ -13,6 +13,7 @@ const MAX_MISORDER: u16 = 100;
 #[derive(Debug, Clone)]
 pub struct Reception {
     ssrc: u32,
+    most_late: u16,
     started: Instant,
     base: u64,
     highest: u64,
@@ -41,6 +42,7 @@ impl Reception {
         let base = u64::from(sequence);
         Reception {
             ssrc,
+            most_late: MAX_MISORDER,
             started: now,
             base,
             highest: base,
@@ -53,6 +55,11 @@ impl Reception {
             jitter: 0,
             last_sender_report: None,
         }
+    }
+
+    /// The same for a source that sends packets again: so many numbers late they still belong to its numbering.
+    pub fn sent_again(self, most_late: u16) -> Reception {
+        Reception { most_late, ..self }
     }
 
     /// The source.
@@ -76,7 +83,7 @@ impl Reception {
         let ahead = sequence.wrapping_sub(self.highest as u16);
         if ahead < MAX_DROPOUT {
             self.highest = self.highest.saturating_add(u64::from(ahead));
-        } else if ahead.wrapping_neg() > MAX_MISORDER {
+        } else if ahead.wrapping_neg() > self.most_late {
             if self.expected_after_jump != Some(sequence) {
                 self.expected_after_jump = Some(sequence.wrapping_add(1));
                 return false;

@@ -252,10 +252,10 @@ fn source(value: &str) -> Option<Said> {
     is_token(name).then(|| Said::Ssrc { ssrc, attribute: Extra { name: name.to_owned(), value } })
 }
 
-/// `webrtc-sdp` knows the registered semantics only.
+/// `webrtc-sdp` knows the registered semantics only; what is no token means nothing (RFC 5576 §10.2).
 fn source_group(value: &str) -> Option<SourceGroup> {
     let mut words = value.split_ascii_whitespace();
-    let semantics = words.next()?.to_owned();
+    let semantics = words.next().filter(|word| is_token(word))?.to_owned();
     let ssrcs = words.map(|n| n.parse().ok()).collect::<Option<Vec<u32>>>()?;
     (!ssrcs.is_empty()).then_some(SourceGroup { semantics, ssrcs })
 }

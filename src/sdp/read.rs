@@ -21,6 +21,7 @@ pub fn read(text: &str) -> Result<Description, SdpError> {
     let sections = split(&text)?;
     let mut description = Description::default();
     let session = session(&sections.session, &mut description)?;
+    description.streams.reserve_exact(sections.streams.len());
     for section in &sections.streams {
         let stream = stream(section, &session)?;
         if let Some(mid) = &stream.mid

@@ -407,3 +407,11 @@ fn what_a_stream_may_take_is_read_in_either_unit() {
         assert_eq!(description.streams[0].bandwidth_kbps, kbps, "{line}");
     }
 }
+
+#[test]
+fn a_group_of_sources_whose_meaning_is_no_word_stays_an_extra() {
+    let offer = parsed("m=audio 4000 RTP/AVP 0\na=ssrc-group:FIp::D 50498894 2\na=ssrc-group:FID 7 8");
+    assert_eq!(offer.streams[0].source_groups, [SourceGroup { semantics: "FID".into(), ssrcs: vec![7, 8] }]);
+    assert_eq!(offer.streams[0].extras[0].value.as_deref(), Some("FIp::D 50498894 2"));
+    assert_eq!(again(&offer), offer);
+}

@@ -129,7 +129,11 @@ fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<Ip
     if !default || (stream.accepted && !stream.codecs.is_empty()) {
         write!(text, "a={}\r\n", direction(stream.direction))?;
     }
-    stream.codecs.iter().try_for_each(|c| codec(text, c))?;
+    let feedback = shared_feedback(stream);
+    stream.codecs.iter().try_for_each(|c| codec(text, c, feedback.is_none()))?;
+    for feedback in feedback.into_iter().flatten() {
+        write!(text, "a=rtcp-fb:* {}\r\n", clean(feedback))?;
+    }
     if let Some(ptime) = stream.ptime {
         let micros = ptime.as_micros();
         let fraction = format!("{:03}", micros % 1000);
@@ -195,14 +199,22 @@ fn media_line(text: &mut String, stream: &Stream, bundle_only: bool) -> fmt::Res
     text.write_str("\r\n")
 }
 
-fn codec(text: &mut String, codec: &Codec) -> fmt::Result {
+/// What a telephone is told once of all formats, where several have the same feedback (RFC 4585 §4.2): its INVITE is to
+/// stay small.
+fn shared_feedback(stream: &Stream) -> Option<&[String]> {
+    let (first, rest) = stream.codecs.split_first()?;
+    let is_shared = !rest.is_empty() && rest.iter().all(|c| c.feedback == first.feedback);
+    (is_shared && stream.transport.ice.is_none()).then_some(&first.feedback)
+}
+
+fn codec(text: &mut String, codec: &Codec, says_feedback: bool) -> fmt::Result {
     let number = codec.payload_type;
     write!(text, "a=rtpmap:{number} {}/{}", clean(&codec.name), codec.clock_hz)?;
     if codec.channels > 1 {
         write!(text, "/{}", codec.channels)?;
     }
     text.write_str("\r\n")?;
-    for feedback in &codec.feedback {
+    for feedback in codec.feedback.iter().filter(|_| says_feedback) {
         write!(text, "a=rtcp-fb:{number} {}\r\n", clean(feedback))?;
     }
     if let Some(parameters) = &codec.parameters {

@@ -14,6 +14,7 @@ pub fn of_status(status: u16, q850: Option<u8>) -> Cause {
         // "Call rejected" is what RFC 3398 makes of every 401, 403, 407 and 603: the status is the finer word.
         Some(21) => match by_status {
             Cause::AuthFailed | Cause::Forbidden | Cause::Declined | Cause::IdentityRejected => by_status,
+            Cause::Unwanted | Cause::Blocked => by_status,
             _ => Cause::Declined,
         },
         // "Normal clearing" of a call that never was says nothing.
@@ -40,7 +41,9 @@ fn of_bare_status(status: u16) -> Cause {
         487 => Cause::Cancelled,
         491 => Cause::Glare,
         502 | 503 => Cause::Network,
-        603 | 607 | 608 => Cause::Declined,
+        603 => Cause::Declined,
+        607 => Cause::Unwanted,
+        608 => Cause::Blocked,
         // A redirection that led nowhere.
         300..=399 => Cause::Unavailable,
         400..=599 => Cause::ServerError,
@@ -60,7 +63,7 @@ pub fn of_q850(value: u8) -> Option<Cause> {
         25 => Cause::Loop,
         26 => Cause::AnsweredElsewhere,
         28 => Cause::BadNumber,
-        29 | 69 | 79 => Cause::NotSupported,
+        29 | 63 | 69 | 79 => Cause::NotSupported,
         27 | 38 | 41 => Cause::Network,
         34 | 42 | 44 | 47 | 58 => Cause::Congestion,
         50 | 55 | 57 | 87 => Cause::Forbidden,
@@ -107,6 +110,8 @@ pub fn row(cause: Cause) -> Row {
         Cause::Busy => (486, 17),
         Cause::NoAnswer => (480, 19),
         Cause::Declined => (603, 21),
+        Cause::Unwanted => (607, 21),
+        Cause::Blocked => (608, 21),
         Cause::NotFound => (404, 1),
         Cause::Unavailable => (480, 20),
         Cause::BadNumber => (484, 28),
@@ -130,23 +135,89 @@ pub fn row(cause: Cause) -> Row {
 /// Statuses that may be said again on another leg: what the far side thinks of the call. All others speak of
 /// one hop's message and would be untrue on the next.
 fn is_about_the_call(status: u16) -> bool {
-    matches!(status, 402..=404 | 410 | 428 | 429 | 433 | 436..=438 | 480 | 484..=486 | 488 | 500..=502 | 504)
+    matches!(status, 402..=404 | 410 | 424 | 428 | 429 | 433 | 436..=438 | 480 | 484..=486 | 488 | 500..=502 | 504)
         || matches!(status, 600 | 603 | 604 | 606..=608)
 }
 
 /// The final response for a hang-up before the answer: the peer's own status where it holds here too, the
 /// cause's otherwise.
 pub fn final_status(hangup: &Hangup) -> u16 {
-    match hangup.detail.as_ref().and_then(|d| d.sip_status) {
-        Some(status) if is_about_the_call(status) => status,
-        _ => row(hangup.cause).status,
+    let detail = hangup.detail.as_ref();
+    match (detail.and_then(|d| d.sip_status), detail.and_then(|d| d.q850)) {
+        (Some(status), _) if is_about_the_call(status) => status,
+        (Some(_), _) => row(hangup.cause).status,
+        (None, Some(value)) => status_of_q850(value).unwrap_or_else(|| row(hangup.cause).status),
+        // Nobody further on said so: it is the gateway itself that is full (RFC 3398 §8.2.6.1).
+        (None, None) if hangup.cause == Cause::Congestion => 503,
+        (None, None) => row(hangup.cause).status,
     }
 }
 
-/// The value in `Reason` (RFC 3326) that belongs to a hang-up: the wire's own, else the cause's.
+/// The Q.850 value that a final response stands for where no `Reason` says more (RFC 3398 §8.2.6.1); `None` for those
+/// that the table leaves to other words of the message, and that our cause tells better.
+fn q850_of_status(status: u16) -> Option<u8> {
+    Some(match status {
+        400 | 481 | 500 | 503 => 41,
+        401..=403 | 407 | 603 => 21,
+        // Later than that table (RFC 8224, RFC 8197, RFC 8688): the network or the callee refuses the caller.
+        428 | 429 | 433 | 436..=438 | 607 | 608 => 21,
+        404 | 485 | 604 => 1,
+        405 => 63,
+        406 | 415 | 501 => 79,
+        408 | 504 => 102,
+        410 => 22,
+        413 | 414 | 416 | 420 | 421 | 423 | 505 | 513 => 127,
+        // The table's 18 would say that it rang: a telephone that is switched off is a subscriber absent.
+        480 => 20,
+        482 | 483 => 25,
+        484 => 28,
+        486 | 600 => 17,
+        502 => 38,
+        // 487 ends what a CANCEL or BYE has ended; 488 and 606 say why in a `Warning`.
+        487 | 488 | 606 => return None,
+        300..=699 => 31,
+        _ => return None,
+    })
+}
+
+/// The final response that a Q.850 value stands for where no status came with it (RFC 3398 §7.2.4.1); `None` where our
+/// cause tells better.
+fn status_of_q850(value: u8) -> Option<u16> {
+    Some(match value {
+        1..=3 => 404,
+        17 => 486,
+        18 => 408,
+        19 | 20 | 31 => 480,
+        22 | 23 => 410,
+        27 => 502,
+        28 => 484,
+        29 | 79 => 501,
+        55 | 57 | 87 => 403,
+        65 | 70 => 488,
+        102 => 504,
+        111 | 127 => 500,
+        // 21 is the callee's or the network's word. 26 has the call answered elsewhere. 34, 38, 41, 42, 47, 58 and 88 are
+        // 503 in the table, by which a carrier takes the whole gateway for gone (RFC 3261 §21.5.4).
+        _ => return None,
+    })
+}
+
+/// After how many seconds a caller may try again, where a refusal says so (RFC 3261 §21.5.4).
+pub fn retry_after(cause: Cause) -> Option<u32> {
+    match cause {
+        Cause::Maintenance => Some(30),
+        Cause::Congestion => Some(5),
+        _ => None,
+    }
+}
+
+/// The value in `Reason` (RFC 3326, RFC 6432) that belongs to a hang-up: the wire's own, else that of the wire's status,
+/// else the cause's.
 pub fn q850(hangup: &Hangup) -> u8 {
-    let said = hangup.detail.as_ref().and_then(|d| d.q850).filter(|v| (1..=127).contains(v));
-    said.unwrap_or_else(|| row(hangup.cause).q850)
+    let detail = hangup.detail.as_ref();
+    let said = detail.and_then(|d| d.q850).filter(|v| (1..=127).contains(v));
+    let by_status = || detail.and_then(|d| d.sip_status).and_then(q850_of_status);
+    said.or_else(by_status).unwrap_or_else(|| row(hangup.cause).q850)
 }
 
 /// A hang-up of ours with its sentence.
@@ -197,8 +268,8 @@ mod tests {
             (603, Cause::Declined),
             (604, Cause::NotFound),
             (606, Cause::MediaIncompatible),
-            (607, Cause::Declined),
-            (608, Cause::Declined),
+            (607, Cause::Unwanted),
+            (608, Cause::Blocked),
         ];
         for (status, cause) in named {
             assert_eq!(of_status(*status, None), *cause, "{status}");
@@ -261,6 +332,105 @@ mod tests {
             assert_eq!(final_status(&heard(status)), said, "{status}");
         }
         assert_eq!(final_status(&heard(487)), 480);
+    }
+
+    /// RFC 3398 §8.2.6.1: status, the table's value, ours.
+    const STATUS_TO_Q850: &[(u16, u8, u8)] = &[
+        (400, 41, 41),
+        (401, 21, 21),
+        (402, 21, 21),
+        (403, 21, 21),
+        (404, 1, 1),
+        (405, 63, 63),
+        (406, 79, 79),
+        (407, 21, 21),
+        (408, 102, 102),
+        (410, 22, 22),
+        (413, 127, 127),
+        (414, 127, 127),
+        (415, 79, 79),
+        (416, 127, 127),
+        (420, 127, 127),
+        (421, 127, 127),
+        (423, 127, 127),
+        (480, 18, 20),
+        (481, 41, 41),
+        (482, 25, 25),
+        (483, 25, 25),
+        (484, 28, 28),
+        (485, 1, 1),
+        (486, 17, 17),
+        (500, 41, 41),
+        (501, 79, 79),
+        (502, 38, 38),
+        (503, 41, 41),
+        (504, 102, 102),
+        (505, 127, 127),
+        (513, 127, 127),
+        (600, 17, 17),
+        (603, 21, 21),
+        (604, 1, 1),
+        // Those without a row.
+        (422, 31, 31),
+        (580, 31, 31),
+    ];
+
+    /// RFC 3398 §7.2.4.1: value, the table's status, ours.
+    const Q850_TO_STATUS: &[(u8, u16, u16)] = &[
+        (1, 404, 404),
+        (2, 404, 404),
+        (3, 404, 404),
+        (17, 486, 486),
+        (18, 408, 408),
+        (19, 480, 480),
+        (20, 480, 480),
+        // 603 if the callee's side said it: there is nobody else here who would.
+        (21, 403, 603),
+        (22, 410, 410),
+        (23, 410, 410),
+        (26, 404, 480),
+        (27, 502, 502),
+        (28, 484, 484),
+        (29, 501, 501),
+        (31, 480, 480),
+        (34, 503, 480),
+        (38, 503, 502),
+        (41, 503, 502),
+        (42, 503, 480),
+        (47, 503, 480),
+        (55, 403, 403),
+        (57, 403, 403),
+        (58, 503, 480),
+        (65, 488, 488),
+        (70, 488, 488),
+        (79, 501, 501),
+        (87, 403, 403),
+        (88, 503, 488),
+        (102, 504, 504),
+        (111, 500, 500),
+        (127, 500, 500),
+    ];
+
+    #[test]
+    fn statuses_and_q850_values_stand_for_each_other_as_in_the_tables_of_rfc_3398() {
+        for (status, table, ours) in STATUS_TO_Q850 {
+            let detail = Detail { sip_status: Some(*status), ..Detail::default() };
+            assert_eq!(q850(&Hangup { cause: of_status(*status, None), detail: Some(detail) }), *ours, "{status}");
+            assert!(table == ours || *status == 480, "{status}");
+        }
+        for (value, table, ours) in Q850_TO_STATUS {
+            let detail = Detail { q850: Some(*value), ..Detail::default() };
+            let heard = Hangup { cause: of_bye(None, Some(*value)), detail: Some(detail) };
+            assert_eq!(final_status(&heard), *ours, "{value}");
+            assert_eq!(q850(&heard), *value, "the value itself goes on in Reason (RFC 6432)");
+            assert!(table == ours || [21, 26].contains(value) || *table == 503, "{value}");
+            assert_ne!(*ours, 503, "{value}: a trunk would take the gateway for gone");
+        }
+        for value in 1..=127 {
+            let detail = Detail { q850: Some(value), ..Detail::default() };
+            let status = final_status(&Hangup { cause: of_bye(None, Some(value)), detail: Some(detail) });
+            assert!((400..=699).contains(&status) && status != 503, "{value}: {status}");
+        }
     }
 
     #[test]

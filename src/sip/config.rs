@@ -1,5 +1,13 @@
 //! What a SIP endpoint is told once: where it listens, its trunks, its limits.
 
+mod profile;
+mod stir;
+mod tls;
+
+pub use profile::{DiversionForm, IdentityForm, NumberFormat, Profile};
+pub use stir::{Fetch, IdentityCheck, Signing, StirFiles, TrunkStir};
+pub use tls::{Own, Tls, TrunkTls};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,9 +17,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::flow::Transport;
+use super::session::timer::TimerPolicy;
 use super::transaction::Timers;
-use crate::base::Secret;
-use crate::model::{KeyPolicy, SrtpPolicy};
+use crate::base::{Proxies, Secret};
+use crate::model::{IceMode, KeyPolicy, SrtpPolicy};
 
 /// The port of SIP over UDP and TCP (RFC 3261 §19.1.2).
 pub const DEFAULT_PORT: u16 = 5060;
@@ -40,10 +49,24 @@ pub struct Config {
     pub dtmf: KeyPolicy,
     /// While the other side is silent, the noise of a room is sent, so that none takes the line for a dead one.
     pub keep_sending: bool,
+    /// Certificates: our own, and whose we trust.
+    pub tls: Tls,
+    /// Whose word on callers' numbers counts, and how we give ours.
+    pub stir: StirFiles,
+    /// Pages of these origins may open a WebSocket, and programs that are no page.
+    pub origins: Vec<String>,
+    /// The proxies that are believed when they say whose WebSocket they pass on.
+    pub proxies: Proxies,
+    /// How ICE is done with SIP clients in browsers.
+    pub ice: IceMode,
+    /// Whether sessions with telephones, and with whoever calls without being known, have to be refreshed.
+    pub session_timer: TimerPolicy,
     /// The trunks, by name.
     pub trunks: BTreeMap<String, Trunk>,
     /// What the registrar grants.
     pub registrar: RegistrarLimits,
+    /// The name servers that are asked where trunks are; empty: those of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// What we call ourselves in `User-Agent` and `Server`.
     pub agent: String,
     /// The timers of the transactions.
@@ -63,8 +86,15 @@ impl Default for Config {
             srtp_over_plain: false,
             dtmf: KeyPolicy::default(),
             keep_sending: true,
+            tls: Tls::default(),
+            stir: StirFiles::default(),
+            origins: Vec::new(),
+            proxies: Proxies::default(),
+            ice: IceMode::Lite,
+            session_timer: TimerPolicy::default(),
             trunks: BTreeMap::new(),
             registrar: RegistrarLimits::default(),
+            name_servers: Vec::new(),
             agent: "Patchcord".into(),
             timers: Timers::default(),
         }
@@ -75,7 +105,7 @@ impl Default for Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Listen {
-    /// UDP or TCP.
+    /// By which transport.
     pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
@@ -83,7 +113,7 @@ pub struct Listen {
 
 /// The text names no socket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a socket to listen on: write udp:ADDRESS:PORT or tcp:ADDRESS:PORT")]
+#[error("not a socket to listen on: write udp:ADDRESS:PORT, or one of tcp, tls, ws and wss")]
 pub struct NoListen;
 
 impl FromStr for Listen {
@@ -118,9 +148,18 @@ impl From<Listen> for String {
 pub struct Trunk {
     /// `host`, `host:port`, `10.0.0.1`, `[2001:db8::1]:5060`.
     pub address: HostPort,
-    /// UDP unless said otherwise.
+    /// UDP unless said otherwise; never a WebSocket.
     #[serde(default = "udp")]
     pub transport: Transport,
+    /// It listens by TCP too, at the port of its UDP: requests that are too long for a datagram go there (RFC 3261 §18.1.1).
+    #[serde(default)]
+    pub tcp_for_large: bool,
+    /// Certificates towards the trunk, where it is reached by TLS.
+    #[serde(default)]
+    pub tls: TrunkTls,
+    /// Whether its callers' numbers are verified, and ours signed.
+    #[serde(default)]
+    pub stir: TrunkStir,
     /// The user name for digest authentication.
     #[serde(default)]
     pub user: Option<String>,
@@ -168,6 +207,12 @@ pub struct Trunk {
     /// While the other side is silent, the noise of a room is sent, so that none takes the line for a dead one.
     #[serde(default = "yes")]
     pub keep_sending: bool,
+    /// Whether sessions with it have to be refreshed.
+    #[serde(default)]
+    pub session_timer: TimerPolicy,
+    /// What differs from carrier to carrier.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 fn yes() -> bool {
@@ -184,6 +229,9 @@ impl Trunk {
         Trunk {
             address,
             transport: Transport::Udp,
+            tcp_for_large: false,
+            tls: TrunkTls::default(),
+            stir: TrunkStir::default(),
             user: None,
             password: None,
             realm: None,
@@ -199,6 +247,8 @@ impl Trunk {
             srtp_over_plain: false,
             dtmf: KeyPolicy::default(),
             keep_sending: true,
+            session_timer: TimerPolicy::default(),
+            profile: Profile::default(),
         }
     }
 }
@@ -230,9 +280,9 @@ impl HostPort {
         self.host.parse().ok()
     }
 
-    /// The address and port, if the host is no name.
-    pub fn socket(&self) -> Option<SocketAddr> {
-        self.ip().map(|ip| SocketAddr::new(ip, self.port.unwrap_or(DEFAULT_PORT)))
+    /// The address and port, if the host is no name; without a port that of the transport.
+    pub fn socket(&self, transport: Transport) -> Option<SocketAddr> {
+        self.ip().map(|ip| SocketAddr::new(ip, self.port.unwrap_or(transport.default_port())))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Dialog {
     /// Requests go back the way by which the peer's came, whatever its `Contact` says: for telephones, which
     /// register from behind NATs that they know nothing of.
     pub symmetric: bool,
+    /// The peer is the focus of a conference: its `Contact` says `isfocus` (RFC 3840 §9, RFC 4579 §5.1).
+    pub is_focus: bool,
 }
 
 /// What is wrong with a request's place in its dialog.
@@ -62,9 +64,9 @@ impl Dialog {
             return Err(too_many_routes(Name::RecordRoute));
         }
         Ok(Dialog {
-            call_id: invite.headers.call_id()?.clone(),
+            call_id: invite.headers.call_id()?.apart(),
             local: to.to_string().into(),
-            remote: invite.headers.get(&Name::From).cloned().unwrap_or_default(),
+            remote: invite.headers.get(&Name::From).map(Text::apart).unwrap_or_default(),
             remote_tag: from.tag().map(str::to_owned),
             target: contact.uri.clone(),
             routes,
@@ -72,6 +74,7 @@ impl Dialog {
             remote_seq: Some(invite.headers.cseq()?.number),
             owns_call_id: false,
             symmetric: false,
+            is_focus: is_focus(contact),
         })
     }
 
@@ -87,14 +90,13 @@ impl Dialog {
         }
         routes.reverse();
         // RFC 3261 §12.1.1 asks for a Contact; without one the address that was asked for has to do.
-        let target = match response.headers.contacts()?.list().first() {
-            Some(contact) => contact.uri.clone(),
-            None => invite.uri.clone(),
-        };
+        let contacts = response.headers.contacts()?;
+        let contact = contacts.list().first();
+        let target = contact.map_or_else(|| invite.uri.clone(), |contact| contact.uri.clone());
         Ok(Dialog {
             call_id: invite.headers.call_id()?.clone(),
             local: invite.headers.get(&Name::From).cloned().unwrap_or_default(),
-            remote: response.headers.get(&Name::To).cloned().unwrap_or_default(),
+            remote: response.headers.get(&Name::To).map(Text::apart).unwrap_or_default(),
             remote_tag: to.tag().map(str::to_owned),
             target,
             routes,
@@ -102,6 +104,7 @@ impl Dialog {
             remote_seq: None,
             owns_call_id: true,
             symmetric: false,
+            is_focus: contact.is_some_and(is_focus),
         })
     }
 
@@ -131,6 +134,7 @@ impl Dialog {
             && let Some(contact) = contacts.list().first()
         {
             self.target = contact.uri.clone();
+            self.is_focus = is_focus(contact);
         }
     }
 
@@ -179,7 +183,7 @@ impl Dialog {
     /// Names are not looked up: the peer that we talk to answers for them. A private address in the
     /// `Contact` of a peer with a public one is its side of a NAT.
     pub fn next_hop(&self, came_by: Flow) -> Flow {
-        if came_by.transport == Transport::Tcp || (self.symmetric && self.routes.is_empty()) {
+        if came_by.transport.is_reliable() || (self.symmetric && self.routes.is_empty()) {
             return came_by;
         }
         let hop = self.routes.first().map_or(&self.target, |r| &r.uri);
@@ -194,6 +198,10 @@ impl Dialog {
         let port = uri.port.unwrap_or(super::config::DEFAULT_PORT);
         Flow { remote: std::net::SocketAddr::new(ip, port), ..came_by }
     }
+}
+
+fn is_focus(contact: &NameAddr) -> bool {
+    contact.params.has("isfocus")
 }
 
 fn is_loose(route: &NameAddr) -> bool {

@@ -12,14 +12,19 @@
 //! After each of the `handle_…` and [`Endpoint::say`] the outputs are to be drained.
 
 mod admission;
+mod clients;
 mod deliver;
+pub mod held;
+mod identity;
 mod receive;
+mod refer;
 mod register;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod trunks;
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,15 +33,18 @@ use tracing::debug;
 
 use super::config::Config;
 use super::digest::Authority;
-use super::flow::{Flow, Transport};
+use super::flow::Flow;
+use super::locate::{Located, Wish};
 use super::message::{Header, Method, Name, Request, Response, Text};
 use super::registrar::{Change, Registrar};
 use super::session::Leg;
 use super::transaction::{Tell, TransactionId};
-use super::wire::{ALLOW, Owner, Wire};
+use super::wire::{ALLOW, Owner, SUPPORTED, Wire};
 use crate::base::{AdapterId, Dice, LegId, LegMint};
-use crate::model::{self, Address, Binding, Directory, Entry, Party, Signal, TextId, Undelivered};
+use crate::model::{self, About, Address, Binding, Directory, Entry, Party, Signal, TextId, Undelivered};
 use admission::Guard;
+use clients::Clients;
+use held::Waiting;
 use texts::Texts;
 use trunks::Trunks;
 
@@ -84,12 +92,13 @@ pub enum Output {
     Resolve {
         /// Names the question.
         id: ResolveId,
-        /// The name.
-        host: String,
-        /// The port, if the configuration or the URI has one; without it SRV records may say (RFC 3263).
-        port: Option<u16>,
-        /// For which transport.
-        transport: Transport,
+        /// What is looked for.
+        wish: Wish,
+    },
+    /// Fetch the certificate that lies at an address of https, then call [`Endpoint::handle_fetched`].
+    Fetch {
+        /// The address.
+        address: String,
     },
 }
 
@@ -108,6 +117,8 @@ pub struct Admitted {
     pub from: Party,
     /// Who is dialled.
     pub to: Address,
+    /// What else is known of it.
+    pub about: About,
     /// How many more hops the call may take.
     pub hops_left: u8,
 }
@@ -119,14 +130,16 @@ pub struct Endpoint {
     wire: Wire,
     directory: Arc<Directory>,
     mint: LegMint,
-    legs: HashMap<LegId, Leg>,
+    legs: HashMap<LegId, Box<Leg>>,
     /// Legs by our tag.
     tags: HashMap<String, LegId>,
     registrar: Registrar,
     authority: Authority,
     guard: Guard,
+    clients: Clients,
     trunks: Trunks,
     texts: Texts,
+    held: Waiting,
 }
 
 impl Endpoint {
@@ -140,13 +153,15 @@ impl Endpoint {
         mut dice: Dice,
     ) -> Endpoint {
         let config = Arc::new(config);
-        let authority = Authority::new(config.realm.clone(), now, &mut dice);
-        let registrar = Registrar::new(adapter, config.registrar.clone());
-        let trunks = Trunks::new(now, &config);
+        let mut authority = Authority::new(config.realm.clone(), now, &mut dice);
+        authority.follow(&Directory::default(), &directory);
+        let registrar = Registrar::new(adapter, config.registrar.clone(), &mut dice);
         let mint = LegMint::heard(adapter);
+        let mut wire = Wire::new(config, dice);
+        let trunks = Trunks::new(now, &mut wire);
         let mut endpoint = Endpoint {
             adapter,
-            wire: Wire::new(config, dice),
+            wire,
             directory,
             mint,
             legs: HashMap::new(),
@@ -154,9 +169,12 @@ impl Endpoint {
             registrar,
             authority,
             guard: Guard::default(),
+            clients: Clients::default(),
             trunks,
             texts: Texts::default(),
+            held: Waiting::default(),
         };
+        endpoint.wire.takes_tcp = endpoint.trunks.take_tcp(&endpoint.wire.config);
         endpoint.trunks.handle_timeout(now, &mut endpoint.wire);
         endpoint
     }
@@ -170,6 +188,7 @@ impl Endpoint {
     pub fn set_directory(&mut self, directory: Arc<Directory>) {
         let users: HashSet<&str> = directory.users.keys().map(String::as_str).collect();
         let changes = self.registrar.keep_users(&users);
+        self.authority.follow(&self.directory, &directory);
         self.directory = directory;
         self.tell_changes(changes);
     }
@@ -178,6 +197,8 @@ impl Endpoint {
     pub fn say(&mut self, now: Instant, leg: LegId, signal: Signal) {
         if let Signal::Start(start) = signal {
             self.deliver(now, leg, start);
+        } else if let Signal::Transfer(wish) = signal {
+            self.send_somewhere(now, leg, wish);
         } else if let Some(known) = self.legs.get_mut(&leg) {
             known.say(now, &mut self.wire, signal);
         } else {
@@ -185,27 +206,44 @@ impl Endpoint {
         }
     }
 
-    /// The answer to [`Output::Resolve`]: the addresses in the order of preference, none if there are none.
-    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
+    /// The answer to [`Output::Resolve`].
+    pub fn handle_resolved(&mut self, now: Instant, id: ResolveId, located: Located) {
         match id {
-            ResolveId::Trunk(at) => self.trunks.handle_resolved(at, addresses),
-            ResolveId::Text(number) => self.handle_text_resolved(now, number, &addresses),
+            ResolveId::Trunk(at) => {
+                self.trunks.handle_resolved(at, located);
+                self.wire.takes_tcp = self.trunks.take_tcp(&self.wire.config);
+            }
+            ResolveId::Text(number) => self.handle_text_resolved(now, number, &located),
             ResolveId::Leg(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.handle_resolved(now, &mut self.wire, addresses);
+                    leg.handle_resolved(now, &mut self.wire, &located);
                 }
             }
         }
     }
 
-    /// A flow failed: a datagram could not be sent, a connection could not be opened or was closed.
-    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
-        for (owner, tell) in self.wire.transactions.handle_transport_error(&flow) {
+    /// A flow failed: a datagram could not be sent, a connection could not be opened or was closed; `why`, in words that
+    /// say what is wrong with the peer, if that is known.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow, why: Option<&'static str>) {
+        let hit = self.wire.transactions.handle_transport_error(&flow);
+        self.wire.broken_because = why;
+        for (owner, tell) in hit {
             self.tell(now, owner, tell);
         }
-        if flow.transport == Transport::Tcp {
+        self.wire.broken_because = None;
+        if flow.transport.is_reliable() {
+            self.clients.forget(&flow);
+            self.trunks.handle_closed(now, &flow);
             let changes = self.registrar.drop_flow(&flow);
             self.tell_changes(changes);
+        }
+    }
+
+    /// ICMP says that nobody is at the end of that flow. Requests to which nothing was heard yet fail (RFC 3261 §18.4);
+    /// what was answered goes on, for anybody can forge ICMP.
+    pub fn handle_unreachable(&mut self, now: Instant, flow: Flow) {
+        for (owner, tell) in self.wire.transactions.handle_unreachable(&flow) {
+            self.tell(now, owner, tell);
         }
     }
 
@@ -217,6 +255,7 @@ impl Endpoint {
             self.registrar.poll_timeout(),
             self.trunks.poll_timeout(),
             self.texts.poll_timeout(),
+            self.held.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -241,6 +280,7 @@ impl Endpoint {
         self.tell_changes(changes);
         self.trunks.handle_timeout(now, &mut self.wire);
         self.handle_texts_timeout(now);
+        self.handle_held_timeout(now);
     }
 
     /// What is to be done next.
@@ -255,12 +295,12 @@ impl Endpoint {
 
     /// Whether nothing at all is remembered of any call or message: no leg and no transaction.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && self.texts.is_empty() && self.wire.transactions.is_empty()
+        self.legs.is_empty() && self.texts.is_empty() && self.held.is_empty() && self.wire.transactions.is_empty()
     }
 
     /// The dialogs of all legs that have one.
     pub fn dialogs(&self) -> impl Iterator<Item = &super::dialog::Dialog> {
-        self.legs.values().filter_map(Leg::dialog)
+        self.legs.values().filter_map(|leg| leg.dialog())
     }
 
     fn tell(&mut self, now: Instant, owner: Owner, tell: Tell) {
@@ -271,6 +311,7 @@ impl Endpoint {
                 }
             }
             Owner::Text(number) => self.handle_text_failure(now, number, tell),
+            Owner::Trunk(at, errand) => self.trunks.handle_failure(now, at, errand, tell, &mut self.wire),
             Owner::Nobody => {}
         }
     }
@@ -284,10 +325,11 @@ impl Endpoint {
 
     fn keep(&mut self, leg: Leg) {
         self.tags.insert(leg.tag.clone(), leg.id);
-        self.legs.insert(leg.id, leg);
+        self.legs.insert(leg.id, Box::new(leg));
     }
 
     fn forget(&mut self, id: LegId) {
+        self.wire.names.remove(&id);
         if let Some(leg) = self.legs.remove(&id) {
             self.tags.remove(&leg.tag);
         }
@@ -302,7 +344,13 @@ pub fn options(request: &Request) -> Response {
             Name::Accept,
             Text::fixed("application/sdp, text/plain, application/dtmf-relay, application/dtmf"),
         ))
-        .with(Header::new(Name::Supported, Text::fixed("")))
+        .with(Header::new(Name::Supported, Text::fixed(SUPPORTED)))
+}
+
+/// To a SUBSCRIBE: of whoever is in a call we tell in transfers alone, and there are no messages that could wait
+/// (RFC 6665 §4.2.1.1; message-summary, dialog, presence).
+pub fn no_such_event(request: &Request) -> Response {
+    Response::to(request, 489).with(Header::new(Name::AllowEvents, Text::fixed("refer")))
 }
 
 /// To a method that we do not do: 405 if we know it, 501 if not (RFC 3261 §8.2.1).

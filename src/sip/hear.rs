@@ -3,6 +3,7 @@
 use super::cause;
 use super::flow::Flow;
 use super::message::{Headers, NameAddr, Response, Uri};
+use super::multipart;
 use super::wire::Wire;
 use crate::model::{Address, Description, Detail, Hangup, Party};
 use crate::sdp::{self, SdpError};
@@ -34,8 +35,9 @@ pub fn body(headers: &Headers, body: &[u8]) -> Body {
         // RFC 3261 §20.15: the type has to be there; peers that forget it mean a description.
         Ok(None) => description(body),
         Ok(Some(t)) if t.media_type.starts_with("multipart/") => {
-            let boundary = t.params.text("boundary").unwrap_or_default();
-            part(body, boundary.as_bytes()).map_or(Body::Foreign, description)
+            let parts = multipart::parts(body, &t.params.text("boundary").unwrap_or_default());
+            let part = parts.iter().find(|part| part.media_type() == SDP);
+            part.map_or(Body::Foreign, |part| description(part.content))
         }
         _ => Body::Foreign,
     }
@@ -48,22 +50,11 @@ fn description(body: &[u8]) -> Body {
     }
 }
 
-/// The description among the parts of a body (RFC 2046 §5.1).
-fn part<'a>(body: &'a [u8], boundary: &[u8]) -> Option<&'a [u8]> {
-    let text = std::str::from_utf8(body).ok()?;
-    let delimiter = format!("--{}", std::str::from_utf8(boundary).ok().filter(|b| !b.is_empty())?);
-    text.split(delimiter.as_str()).skip(1).find_map(|part| {
-        let part = part.trim_start_matches(['\r', '\n']);
-        let (head, rest) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
-        head.to_ascii_lowercase().contains(SDP).then(|| rest.trim_end_matches(['\r', '\n', '-']).as_bytes())
-    })
-}
-
 /// Whom a Request-URI dials, in our words: our own domain is left out. An `@` within the user part, escaped on the
 /// wire, tells of another domain that we speak for, as in the addresses that we give out ourselves. `None` for an
 /// address without a user.
 pub fn dialled(uri: &Uri, flow: &Flow, wire: &Wire) -> Option<Address> {
-    let user = uri.user().filter(|u| !u.is_empty())?.into_owned();
+    let user = without_params(uri.user().filter(|u| !u.is_empty())?.into_owned());
     let domain = match uri {
         Uri::Sip(sip) if !wire.is_ours(&sip.host, flow) => Some(sip.host.to_string()),
         _ => None,
@@ -74,10 +65,19 @@ pub fn dialled(uri: &Uri, flow: &Flow, wire: &Wire) -> Option<Address> {
     }
 }
 
-/// Who a `From` or `P-Asserted-Identity` names. A number is a number whatever host stands behind it.
+/// The user part of an address without the parameters of a number, if it is one.
+fn without_params(user: String) -> String {
+    match user.split_once(';') {
+        Some((number, _)) if Address::here(number).is_number() => number.to_owned(),
+        _ => user,
+    }
+}
+
+/// Who a `From` or `P-Asserted-Identity` names. A number is a number whatever host stands behind it, and whatever
+/// parameters a telephone network gives it (RFC 3261 §19.1.6): `+12155550121;verstat=…`.
 pub fn party(name: &NameAddr, flow: &Flow, wire: &Wire) -> Party {
     let user = name.uri.user().map_or_else(|| "anonymous".to_owned(), |u| u.into_owned());
-    let bare = Address::here(user);
+    let bare = Address::here(without_params(user));
     let address = match &name.uri {
         Uri::Sip(sip) if !bare.is_number() && !wire.is_ours(&sip.host, flow) => {
             Address { domain: Some(sip.host.to_string()), ..bare }
@@ -91,7 +91,12 @@ pub fn party(name: &NameAddr, flow: &Flow, wire: &Wire) -> Party {
 /// Whether the sender asks not to be named (RFC 3323 §4.2), or names nobody.
 pub fn is_private(headers: &Headers, from: &NameAddr) -> bool {
     let asks = headers.privacy().any(|p| ["id", "user", "header"].iter().any(|w| p.eq_ignore_ascii_case(w)));
-    let anonymous = from.uri.sip().is_some_and(|u| u.host.to_string() == "anonymous.invalid");
+    // RFC 3323 §4.1.1.3 has the one host; telephone networks write their own behind the same name.
+    let is_nobody = |user: &str| user.eq_ignore_ascii_case("anonymous");
+    let anonymous = from
+        .uri
+        .sip()
+        .is_some_and(|u| u.host.to_string() == "anonymous.invalid" || u.user().is_some_and(|u| is_nobody(&u)));
     asks || anonymous
 }
 

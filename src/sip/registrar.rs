@@ -1,19 +1,31 @@
 //! Who can be reached where (RFC 3261 §10.3): the bindings, in virtual time. Who may register is decided
 //! before, in admission; what goes over the wire is written after.
 
-use std::collections::{BTreeMap, HashSet};
+mod device;
+mod gruu;
+mod location;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::RegistrarLimits;
 use super::flow::Flow;
 use super::message::{NameAddr, Uri};
-use crate::base::AdapterId;
+use crate::base::{AdapterId, Dice};
 use crate::model::{Binding, Contact};
+pub use device::{Outbound, gr_of, read_contact, read_path, write_contact};
+use device::{Registered, devices, instance_of};
+pub use gruu::Aliases;
+use location::Location;
 
 /// The most contacts in one REGISTER.
 pub const CONTACTS_PER_REQUEST: usize = 20;
-/// The most bindings of all users together.
-pub const BINDINGS_LIMIT: usize = 100_000;
+/// The most bindings of all users together: two devices for each of as many users as may be.
+pub const BINDINGS_LIMIT: usize = 200_000;
+/// The most users whose time has ended that are seen to in one go. Where many end at once, as after the outage of a
+/// network, whoever else is waiting has a turn in between.
+const ENDS_AT_ONCE: usize = 256;
 
 /// A REGISTER of somebody who may.
 #[derive(Debug)]
@@ -30,6 +42,8 @@ pub struct Register<'a> {
     pub wish: Wish,
     /// Where it came from; calls go back that way.
     pub flow: Flow,
+    /// The proxies that calls are to pass on their way back (RFC 3327), nearest first.
+    pub path: Vec<Uri>,
 }
 
 /// What a REGISTER asks for.
@@ -70,6 +84,10 @@ pub struct Granted<'a> {
     pub expires_s: u64,
     /// The preference as registered.
     pub q: Option<&'a str>,
+    /// The device and its flow as registered.
+    pub outbound: Option<&'a Outbound>,
+    /// The device alone, in its quotes.
+    pub instance: Option<&'a str>,
 }
 
 /// What changed.
@@ -81,31 +99,23 @@ pub enum Change {
     Unbind(Binding),
 }
 
-#[derive(Debug)]
-struct Registered {
-    uri: Uri,
-    flow: Flow,
-    q: Option<String>,
-    call_id: String,
-    cseq: u32,
-    expires_at: Instant,
-}
-
 /// All bindings.
 #[derive(Debug)]
 pub struct Registrar {
     adapter: AdapterId,
     limits: RegistrarLimits,
-    users: BTreeMap<String, Vec<Registered>>,
-    count: usize,
-    /// No binding ends before this.
-    earliest: Option<Instant>,
+    location: Location,
+    aliases: Aliases,
+    /// Whose registration each number in a temporary GRUU is.
+    by_alias: HashMap<u64, String>,
+    last_alias: u64,
 }
 
 impl Registrar {
     /// Without bindings.
-    pub fn new(adapter: AdapterId, limits: RegistrarLimits) -> Registrar {
-        Registrar { adapter, limits, users: BTreeMap::new(), count: 0, earliest: None }
+    pub fn new(adapter: AdapterId, limits: RegistrarLimits, dice: &mut Dice) -> Registrar {
+        let (location, aliases) = (Location::default(), Aliases::new(dice));
+        Registrar { adapter, limits, location, aliases, by_alias: HashMap::new(), last_alias: 0 }
     }
 
     /// Does what a REGISTER asks, whole or not at all.
@@ -116,11 +126,10 @@ impl Registrar {
         match &request.wish {
             Wish::RemoveAll if request.expires_s != Some(0) => Err(Refused::BadStar),
             Wish::RemoveAll => {
-                let gone = self.users.get(request.user).map(Vec::as_slice).unwrap_or_default();
-                if gone.iter().any(|r| r.is_newer_than(&request)) {
+                if self.location.of(request.user).iter().any(|r| r.is_newer_than(&request)) {
                     return Err(Refused::Stale);
                 }
-                Ok(self.drop_where(|user, _| user == request.user))
+                Ok(self.drop_of(request.user, |_| true))
             }
             Wish::Contacts(_) => self.register_contacts(now, request),
         }
@@ -132,24 +141,42 @@ impl Registrar {
         for contact in contacts {
             wanted.push((contact, self.granted(contact, request.expires_s)?));
         }
-        let known = self.users.get(request.user).map(Vec::as_slice).unwrap_or_default();
+        let known = self.location.of(request.user);
         let mut adds = 0;
         for (contact, validity) in &wanted {
-            match known.iter().find(|r| r.uri == contact.uri) {
+            match known.iter().find(|r| r.is_of(contact)) {
                 Some(registered) if registered.is_newer_than(&request) => return Err(Refused::Stale),
                 Some(_) => {}
                 None => adds += usize::from(!validity.is_zero()),
             }
         }
         let room = self.limits.contacts_per_user.saturating_sub(known.len());
-        if adds > room || self.count + adds > BINDINGS_LIMIT {
+        if adds > room || self.location.count() + adds > BINDINGS_LIMIT {
             return Err(Refused::TooMany);
         }
-        let mut changes = Vec::new();
-        for (contact, validity) in wanted {
-            self.put(now, &request, contact, validity, &mut changes);
-        }
-        Ok(changes)
+        let before = self.devices_of(request.user);
+        let by_alias = &mut self.by_alias;
+        self.location.change(request.user, |of_user| {
+            for (contact, validity) in wanted {
+                put(now, of_user, &request, contact, validity, by_alias);
+            }
+        });
+        Ok(self.changes(&request, before))
+    }
+
+    fn devices_of(&self, user: &str) -> Vec<Binding> {
+        devices(self.location.of(user)).map(|device| device.binding(user, self.adapter)).collect()
+    }
+
+    /// What a REGISTER has changed. What it has said again is told again: a binding said twice changes nothing.
+    fn changes(&self, request: &Register<'_>, before: Vec<Binding>) -> Vec<Change> {
+        let after: Vec<(Binding, bool)> = devices(self.location.of(request.user))
+            .map(|device| (device.binding(request.user, self.adapter), device.is_by(request)))
+            .collect();
+        let gone = before.iter().filter(|old| !after.iter().any(|(new, _)| new.is_of_device(old)));
+        let told = after.iter().filter(|(new, is_said)| *is_said || !before.contains(new));
+        let told = told.map(|(new, _)| Change::Bind(new.clone()));
+        gone.map(|old| Change::Unbind(old.clone())).chain(told).collect()
     }
 
     /// The validity that a contact is granted; zero removes it.
@@ -164,101 +191,150 @@ impl Registrar {
         }
     }
 
-    fn put(
-        &mut self,
-        now: Instant,
-        request: &Register<'_>,
-        contact: &NameAddr,
-        validity: Duration,
-        changes: &mut Vec<Change>,
-    ) {
-        let adapter = self.adapter;
-        let of_user = self.users.entry(request.user.to_owned()).or_default();
-        let at = of_user.iter().position(|r| r.uri == contact.uri);
-        if let Some(at) = at {
-            let moved = of_user[at].flow != request.flow;
-            if moved || validity.is_zero() {
-                let gone = of_user.remove(at);
-                self.count -= 1;
-                changes.push(Change::Unbind(gone.binding(request.user, adapter)));
-            } else {
-                of_user.remove(at);
-                self.count -= 1;
-            }
+    /// The user part of a temporary GRUU for an instance that is registered (RFC 5627 §3.2); another one each time.
+    pub fn alias(&mut self, user: &str, instance: &str, dice: &mut Dice) -> Option<String> {
+        let is_own = |r: &Registered| r.instance.as_deref() == Some(instance);
+        if !self.location.of(user).iter().any(is_own) {
+            return None;
         }
-        if !validity.is_zero() {
-            let registered = Registered {
-                uri: contact.uri.clone(),
-                flow: request.flow,
-                q: contact.params.get("q").map(str::to_owned),
-                call_id: request.call_id.to_owned(),
-                cseq: request.cseq,
-                expires_at: now + validity,
-            };
-            // Said again on each refresh: a binding said twice changes nothing.
-            changes.push(Change::Bind(registered.binding(request.user, adapter)));
-            self.earliest = Some(self.earliest.map_or(registered.expires_at, |e| e.min(registered.expires_at)));
-            of_user.push(registered);
-            self.count += 1;
+        let next = self.last_alias + 1;
+        let number = self.location.change(user, |of_user| {
+            let own = of_user.iter_mut().filter(|r| is_own(r));
+            own.fold(next, |number, registered| *registered.alias.get_or_insert(number))
+        });
+        if number == next {
+            self.last_alias = next;
+            self.by_alias.insert(next, user.to_owned());
         }
-        if of_user.is_empty() {
-            self.users.remove(request.user);
-        }
+        Some(self.aliases.write(number, dice))
+    }
+
+    /// Who and which device is meant by the user part of a temporary GRUU; `None` if it leads nowhere any more.
+    pub fn behind(&self, alias: &str) -> Option<(&str, Contact)> {
+        let number = self.aliases.read(alias)?;
+        let user = self.by_alias.get(&number)?;
+        let device = self.location.of(user).iter().rev().find(|r| r.alias == Some(number))?;
+        Some((user, device.contact()))
     }
 
     /// The contacts of a user, for the answer.
     pub fn contacts(&self, now: Instant, user: &str) -> Vec<Granted<'_>> {
-        let registered = self.users.get(user).map(Vec::as_slice).unwrap_or_default();
+        let registered = self.location.of(user).iter();
         registered
-            .iter()
             .map(|r| Granted {
                 uri: &r.uri,
                 expires_s: r.expires_at.saturating_duration_since(now).as_secs(),
                 q: r.q.as_deref(),
+                outbound: r.outbound.as_ref(),
+                instance: r.instance.as_deref(),
             })
             .collect()
     }
 
-    /// When the first binding may end.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.earliest
+    /// The device of a user that a GRUU means (RFC 5627 §5.1): of several of its flows the one that it registered last.
+    pub fn device(&self, user: &str, gr: &str) -> Option<Contact> {
+        let means = |r: &&Registered| r.instance.as_deref().and_then(gr_of) == Some(gr);
+        Some(self.location.of(user).iter().rev().find(means)?.contact())
     }
 
-    /// Takes out what has expired.
+    /// The other flows of the device that has this one, the latest first (RFC 5626 §7).
+    pub fn other_flows(&self, user: &str, contact: &Contact) -> Vec<Contact> {
+        let of_user = self.location.of(user);
+        let Some(meant) = of_user.iter().find(|r| r.contact() == *contact) else { return Vec::new() };
+        let others = of_user.iter().rev().filter(|r| !std::ptr::eq(*r, meant) && r.is_same_device(meant));
+        others.map(Registered::contact).collect()
+    }
+
+    /// Whoever keeps the flow says that it is gone (RFC 5626 §5.3.1, 430).
+    pub fn drop_contact(&mut self, user: &str, contact: &Contact) -> Vec<Change> {
+        self.drop_of(user, |r| r.contact() == *contact)
+    }
+
+    /// When the first binding ends.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.location.next_end()
+    }
+
+    /// Takes out what has expired; where that is much, only a part of it, and [`Registrar::poll_timeout`] is due still.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Change> {
-        if self.earliest.is_none_or(|e| e > now) {
-            return Vec::new();
-        }
-        let changes = self.drop_where(|_, r| r.expires_at <= now);
-        self.earliest = self.users.values().flatten().map(|r| r.expires_at).min();
-        changes
+        let ended = self.location.ended(now, ENDS_AT_ONCE);
+        ended.iter().flat_map(|user| self.drop_of(user, |r| r.expires_at <= now)).collect()
     }
 
     /// A connection is gone, and with it the devices that were reached by it.
     pub fn drop_flow(&mut self, flow: &Flow) -> Vec<Change> {
-        self.drop_where(|_, r| r.flow == *flow)
+        let connected = self.location.connected_by(flow);
+        connected.iter().flat_map(|user| self.drop_of(user, |r| r.flow == *flow)).collect()
     }
 
     /// Somebody may not sign in any more.
     pub fn keep_users(&mut self, users: &HashSet<&str>) -> Vec<Change> {
-        self.drop_where(|user, _| !users.contains(user))
+        let gone: Vec<Arc<str>> = self.location.users().filter(|user| !users.contains(&***user)).cloned().collect();
+        gone.iter().flat_map(|user| self.drop_of(user, |_| true)).collect()
     }
 
-    fn drop_where(&mut self, gone: impl Fn(&str, &Registered) -> bool) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let adapter = self.adapter;
-        self.users.retain(|user, of_user| {
-            of_user.retain(|r| {
-                let goes = gone(user, r);
-                if goes {
-                    changes.push(Change::Unbind(r.binding(user, adapter)));
-                }
-                !goes
-            });
-            !of_user.is_empty()
+    fn drop_of(&mut self, user: &str, is_gone: impl Fn(&Registered) -> bool) -> Vec<Change> {
+        if !self.location.of(user).iter().any(&is_gone) {
+            return Vec::new();
+        }
+        let before = self.devices_of(user);
+        let by_alias = &mut self.by_alias;
+        self.location.change(user, |of_user| {
+            let dropped: Vec<u64> = of_user.iter().filter(|r| is_gone(r)).filter_map(|r| r.alias).collect();
+            of_user.retain(|r| !is_gone(r));
+            forget(by_alias, of_user, dropped);
         });
-        self.count -= changes.len();
-        changes
+        let after = self.devices_of(user);
+        let gone = before.iter().filter(|old| !after.contains(old)).cloned().map(Change::Unbind);
+        gone.chain(after.iter().filter(|new| !before.contains(new)).cloned().map(Change::Bind)).collect()
+    }
+}
+
+/// Puts a contact in the place of what it was before, or takes it out if its validity is zero.
+fn put(
+    now: Instant,
+    of_user: &mut Vec<Registered>,
+    request: &Register<'_>,
+    contact: &NameAddr,
+    validity: Duration,
+    by_alias: &mut HashMap<u64, String>,
+) {
+    let known = of_user.iter().position(|r| r.is_of(contact)).map(|at| of_user.remove(at));
+    let instance = instance_of(contact).map(str::to_owned);
+    // RFC 5627 §5.1: the temporary GRUUs of an instance are good for as long as it registers by the same `Call-ID`.
+    let is_own = |r: &&mut Registered| instance.is_some() && r.instance == instance;
+    let mut dropped = Vec::from_iter(known.as_ref().and_then(|k| k.alias));
+    for other in of_user.iter_mut().filter(is_own).filter(|other| other.call_id != request.call_id) {
+        dropped.extend(other.alias.take());
+    }
+    let beside = of_user.iter_mut().filter(is_own).find_map(|other| other.alias);
+    let alias = known.as_ref().filter(|k| k.call_id == request.call_id && k.instance == instance);
+    let alias = alias.and_then(|k| k.alias).or(beside);
+    if !validity.is_zero() {
+        // Most users have one device, and with a hundred thousand of them room for three more each counts.
+        of_user.reserve_exact(1);
+        of_user.push(Registered {
+            uri: contact.uri.clone(),
+            flow: request.flow,
+            q: contact.params.get("q").map(str::to_owned),
+            outbound: Outbound::of(contact),
+            instance,
+            path: request.path.clone(),
+            call_id: request.call_id.to_owned(),
+            cseq: request.cseq,
+            expires_at: now + validity,
+            alias,
+        });
+    }
+    forget(by_alias, of_user, dropped);
+}
+
+/// Forgets the numbers of temporary GRUUs that no contact has any more.
+fn forget(by_alias: &mut HashMap<u64, String>, of_user: &[Registered], dropped: Vec<u64>) {
+    for number in dropped {
+        if !of_user.iter().any(|r| r.alias == Some(number)) {
+            by_alias.remove(&number);
+        }
     }
 }
 
@@ -268,18 +344,10 @@ impl Registered {
         self.call_id == request.call_id && self.cseq >= request.cseq
     }
 
-    fn binding(&self, user: &str, adapter: AdapterId) -> Binding {
-        Binding { user: user.to_owned(), adapter, contact: write_contact(&self.flow, &self.uri) }
+    fn is_by(&self, request: &Register<'_>) -> bool {
+        self.call_id == request.call_id && self.cseq == request.cseq
     }
 }
 
-/// A binding's contact: the way back to the device, then the address to ask for.
-fn write_contact(flow: &Flow, uri: &Uri) -> Contact {
-    Contact(format!("{flow} {uri}"))
-}
-
-/// Reads a contact that the registrar wrote.
-pub fn read_contact(contact: &Contact) -> Option<(Flow, Uri)> {
-    let (flow, uri) = contact.0.split_once(' ')?;
-    Some((flow.parse().ok()?, uri.parse().ok()?))
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What all sessions share towards the wire: who we are, the transactions, what is to go out.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,16 +12,24 @@ use super::config::Config;
 use super::deadlines::Deadlines;
 use super::endpoint::Output;
 use super::flow::{Flow, Transport};
-use super::message::{Header, Host, Name, NameAddr, Params, Request, Response, SipUri, Text, Via, ViaTransport};
+use super::locate::{Located, Shun};
+use super::message::{Header, Host, Name, NameAddr, Params, Request, Response, SipUri, Text, Uri, Via, ViaTransport};
+use super::naming::Naming;
+use super::stir::Stir;
 use super::transaction::{Table, TransactionId, key::COOKIE};
+use super::trunk::Errand;
 use crate::base::{Dice, LegId};
-use crate::model::Signal;
+use crate::model::{Contact, Signal};
 
 /// The methods that we answer otherwise than with 405 or 501.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE, PRACK, UPDATE, REFER";
+/// The extensions that we know, by their option tags.
+pub const SUPPORTED: &str = "100rel, timer, replaces, from-change, norefersub, tdialog";
 /// What a longer datagram may not survive: RFC 3261 §18.1.1 wants a stream then, which most telephones and
 /// trunks do not listen on.
 pub const SAFE_DATAGRAM: usize = 1300;
+/// What a `Via` of ours adds to a request.
+pub const VIA_ROOM: usize = 120;
 
 /// Who waits for a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,8 @@ pub enum Owner {
     Leg(LegId, Purpose),
     /// A message of ours between people, by its number.
     Text(u64),
+    /// What we do at a trunk besides calling; the trunk by its place in the order of names.
+    Trunk(usize, Errand),
     /// Nobody.
     Nobody,
 }
@@ -45,6 +55,28 @@ pub enum Purpose {
     Bye,
     /// The end of what is not yet a session.
     Cancel,
+    /// A subscription beside it.
+    Subscribe,
+    /// The INVITE at a server that said nothing in time (RFC 3263 §4.3).
+    Left {
+        /// It has spoken since, and is cancelled.
+        cancelled: bool,
+    },
+    /// An INFO within it.
+    Info(About),
+    /// An UPDATE within it that refreshes it.
+    Update,
+    /// A NOTIFY of how a transfer goes.
+    Notify,
+    /// A REFER: the peer is asked to go somewhere else.
+    Refer,
+    /// The word that a provisional response has come.
+    Prack,
+}
+
+/// What an INFO of ours tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
     /// A key of a keypad.
     Key,
     /// A wish for a whole picture.
@@ -62,6 +94,18 @@ pub struct Wire {
     pub transactions: Table<Owner>,
     /// The deadline of each leg.
     pub legs_due: Deadlines<LegId>,
+    /// Places that did not answer.
+    pub shun: Shun,
+    /// What is wrong with the peer whose flow has just failed, while that is told.
+    pub broken_because: Option<&'static str>,
+    /// Peers by UDP that are known to listen by TCP too, at the same port.
+    pub takes_tcp: HashSet<SocketAddr>,
+    /// What proves callers' numbers.
+    pub stir: Stir,
+    /// Registrations of users whose flow was said to be gone.
+    pub gone: Vec<(String, Contact)>,
+    /// How the calls of the legs are called.
+    pub names: HashMap<LegId, Naming>,
     /// What is to be done, oldest first.
     pub outputs: VecDeque<Output>,
 }
@@ -74,6 +118,12 @@ impl Wire {
             config,
             dice,
             legs_due: Deadlines::default(),
+            shun: Shun::default(),
+            broken_because: None,
+            takes_tcp: HashSet::new(),
+            stir: Stir::default(),
+            gone: Vec::new(),
+            names: HashMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -103,6 +153,12 @@ impl Wire {
         Some(Flow { transport, local, remote })
     }
 
+    /// The ways to what was found, in the order in which they are to be tried, from our sockets that fit.
+    pub fn flows_to(&mut self, located: &Located) -> VecDeque<Flow> {
+        let targets = located.targets(&mut self.dice);
+        targets.iter().filter_map(|target| self.flow_to(target.transport, target.address)).collect()
+    }
+
     /// The host that peers on this flow reach us at.
     pub fn host(&self, flow: &Flow) -> Host {
         match &self.config.advertise {
@@ -126,10 +182,13 @@ impl Wire {
     }
 
     /// Our own address for requests within dialogs.
-    pub fn contact(&self, flow: &Flow) -> Header {
+    ///
+    /// A peer that is asked for by `sips:` is told one of that kind (RFC 3261 §8.1.1.8).
+    pub fn contact(&self, flow: &Flow, peer: &Uri) -> Header {
         let mut uri = SipUri::new(self.host(flow)).with_user("patchcord").with_port(flow.local.port());
-        if flow.transport == Transport::Tcp {
-            uri = uri.with_param("transport", "tcp");
+        uri.secure = flow.transport.is_secure() && peer.scheme() == "sips";
+        if let Some(word) = flow.transport.uri_word().filter(|_| !(uri.secure && flow.transport == Transport::Tls)) {
+            uri = uri.with_param("transport", word);
         }
         Header::of(Name::Contact, NameAddr::new(uri))
     }
@@ -137,10 +196,7 @@ impl Wire {
     /// A new `Via` of ours, and its branch.
     fn via(&mut self, flow: &Flow) -> (Header, String) {
         let branch = format!("{COOKIE}{}", self.dice.token(16));
-        let transport = match flow.transport {
-            Transport::Udp => ViaTransport::UDP,
-            Transport::Tcp => ViaTransport::TCP,
-        };
+        let transport = ViaTransport::read(flow.transport.via_word());
         let mut params = Params::default();
         params.set("branch", &branch);
         params.flag("rport");
@@ -150,9 +206,24 @@ impl Wire {
 
     /// Sends a request of ours in a transaction of its own.
     pub fn request(&mut self, now: Instant, mut request: Request, flow: Flow, owner: Owner) -> TransactionId {
+        let flow = self.way_of(&request, flow);
         let (via, branch) = self.via(&flow);
         request.headers.prepend(via);
+        if let Owner::Leg(leg, _) = owner
+            && let Some(name) = self.name_of(leg)
+        {
+            request.headers.push(name);
+        }
         self.start(now, request, &branch, flow, owner)
+    }
+
+    /// The way of a request, which is TCP if it is too long for a datagram and the next hop takes it so (RFC 3261 §18.1.1).
+    pub fn way_of(&self, request: &Request, flow: Flow) -> Flow {
+        let may = flow.transport == Transport::Udp && self.takes_tcp.contains(&flow.remote);
+        if !may || request.to_bytes().len() + VIA_ROOM <= SAFE_DATAGRAM {
+            return flow;
+        }
+        self.flow_to(Transport::Tcp, flow.remote).unwrap_or(flow)
     }
 
     fn start(&mut self, now: Instant, request: Request, branch: &str, flow: Flow, owner: Owner) -> TransactionId {
@@ -199,6 +270,11 @@ impl Wire {
         self.transmit(flow, bytes);
     }
 
+    /// The header that names the call of a leg, if it has a name.
+    pub fn name_of(&self, leg: LegId) -> Option<Header> {
+        self.names.get(&leg)?.header()
+    }
+
     /// A new tag of ours.
     pub fn tag(&mut self) -> String {
         self.dice.token(12)
@@ -223,6 +299,7 @@ fn word(signal: &Signal) -> &'static str {
         Signal::Solicit(_) => "solicit",
         Signal::Dtmf(_) => "dtmf",
         Signal::Refresh => "refresh",
+        Signal::Roster(_) => "roster",
         Signal::Hangup(_) => "hangup",
         _ => "other",
     }

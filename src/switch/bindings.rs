@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::base::AdapterId;
 use crate::model::Binding;
 
 /// The most devices of one user that ring at once; those that signed in last come first.
@@ -14,10 +15,12 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// A device can be rung; the latest known is the first to go to.
+    /// A device can be rung; of those of the same preference the latest known is the first to go to.
     pub fn bind(&mut self, binding: Binding) {
         let devices = self.by_user.entry(binding.user.clone()).or_default();
-        devices.retain(|known| *known != binding);
+        devices.retain(|known| !known.is_of_device(&binding));
+        // Most users have one device.
+        devices.reserve_exact(1);
         devices.insert(0, binding);
         devices.truncate(MOST_DEVICES);
     }
@@ -25,11 +28,16 @@ impl Bindings {
     /// A device is gone.
     pub fn unbind(&mut self, binding: &Binding) {
         if let Some(devices) = self.by_user.get_mut(&binding.user) {
-            devices.retain(|known| known != binding);
+            devices.retain(|known| !known.is_of_device(binding));
             if devices.is_empty() {
                 self.by_user.remove(&binding.user);
             }
         }
+    }
+
+    /// How many devices there are of an adapter.
+    pub fn of_adapter(&self, adapter: AdapterId) -> usize {
+        self.by_user.values().flatten().filter(|device| device.adapter == adapter).count()
     }
 
     /// The devices of a user.
@@ -42,10 +50,11 @@ impl Bindings {
 mod tests {
     use super::*;
     use crate::base::AdapterId;
-    use crate::model::Contact;
+    use crate::model::{Contact, PREFERRED};
 
     fn device(contact: &str) -> Binding {
-        Binding { user: "alice".into(), adapter: AdapterId(1), contact: Contact(contact.into()) }
+        let contact = Contact(contact.into());
+        Binding { user: "alice".into(), adapter: AdapterId(1), contact, preference: PREFERRED }
     }
 
     #[test]
@@ -55,6 +64,9 @@ mod tests {
             bindings.bind(device(contact));
         }
         assert_eq!(bindings.of("alice"), [device("a"), device("b")]);
+        let later = Binding { preference: 500, ..device("a") };
+        bindings.bind(later.clone());
+        assert_eq!(bindings.of("alice"), [later, device("b")], "the same device, with another preference");
         bindings.unbind(&device("a"));
         bindings.unbind(&device("b"));
         assert!(bindings.of("alice").is_empty() && bindings.by_user.is_empty());

@@ -23,8 +23,8 @@ pub enum Letter {
     Relay(RelayEvent),
     /// A device can be rung.
     Bind(Binding),
-    /// A device is gone.
-    Unbind(Binding),
+    /// Devices are gone.
+    Unbind(Vec<Binding>),
 }
 
 /// The calls, for those who talk to their task.
@@ -77,8 +77,13 @@ impl Switchboard for Board {
     }
 
     fn unbind(&self, binding: &Binding) {
-        if self.letters.try_send(Letter::Unbind(binding.clone())).is_err() {
-            tracing::warn!("the calls are too busy: a device that signed out will be rung in vain");
+        self.unbind_all(vec![binding.clone()]);
+    }
+
+    fn unbind_all(&self, bindings: Vec<Binding>) {
+        let devices = bindings.len();
+        if self.letters.try_send(Letter::Unbind(bindings)).is_err() {
+            tracing::warn!(devices, "the calls are too busy: devices that signed out will be rung in vain");
         }
     }
 }

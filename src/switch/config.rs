@@ -3,27 +3,35 @@
 //! `docs/configuration.md` lists every key. What is read here is all there is: a [`Config`] holds the checked
 //! configurations of the rooms, and nothing in it can fail later but the world.
 
+mod guarding;
+mod identity;
+mod metrics;
 mod people;
 mod print;
+mod profile;
 mod read;
 mod recording;
 mod routing;
 mod sounds;
 #[cfg(test)]
 mod tests;
+mod transports;
+mod users;
 mod xmpp;
 
+use sounds::SoundFiles;
 pub use sounds::Sounds;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::Dice;
 use crate::base::settings::{MAX_FILE_BYTES, Problem, Problems};
+use crate::base::{Dice, Proxies};
 use crate::media::config::RelayConfig;
 use crate::model::{Address, Directory, Sound};
-use crate::route::{Dialplan, Numbering};
+use crate::route::group::Groups;
+use crate::route::{Dialplan, Numbering, guard};
 use crate::{jingle, sip, web};
 
 /// The name that rules use for the trunk inside the process.
@@ -53,6 +61,8 @@ pub struct Config {
     pub directory: Directory,
     /// Who may call what.
     pub routing: Routing,
+    /// The groups of trunks.
+    pub groups: Groups,
     /// Where the dialplan's files are; `None` for those inside the binary.
     pub dialplan_directory: Option<PathBuf>,
     /// How many rules stand before those of the configuration file itself.
@@ -63,6 +73,8 @@ pub struct Config {
     pub demo: bool,
     /// Where call records are appended, one JSON object a line; `None`: nowhere.
     pub records: Option<PathBuf>,
+    /// Where figures are shown to whoever watches the gateway; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// What is logged.
     pub log: Log,
     /// How much is taken.
@@ -80,6 +92,8 @@ pub struct Page {
     pub tls: Tls,
     /// The origins that may connect, beside the page's own.
     pub origins: Vec<String>,
+    /// The proxies that are believed when they say whose request they pass on.
+    pub proxies: Proxies,
 }
 
 /// What protects the page.
@@ -111,6 +125,8 @@ pub struct Routing {
     pub domains: Vec<String>,
     /// What whoever is put on hold hears if the rule does not say.
     pub hold_music: Option<Sound>,
+    /// What may be used of trunks, against toll fraud.
+    pub limits: guard::Limits,
 }
 
 impl Routing {
@@ -156,11 +172,23 @@ impl Config {
     /// # Errors
     /// Every mistake that was found.
     pub fn load(path: &Path) -> Result<Config, Problems> {
+        Config::load_with(path, SoundFiles::Read)
+    }
+
+    /// The same without the files of sounds, of which only the names are known: for whoever asks what is decided.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn load_without_sounds(path: &Path) -> Result<Config, Problems> {
+        Config::load_with(path, SoundFiles::LeftAlone)
+    }
+
+    fn load_with(path: &Path, sounds: SoundFiles) -> Result<Config, Problems> {
         let file = path.display().to_string();
         let text = read_file(path).map_err(|text| Problems(vec![Problem { file: file.clone(), line: 1, text }]))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        read::read(&file, &text, &folder).map(|config| Config { file: Some(path.to_owned()), ..config })
+        read::read(&file, &text, &folder, sounds).map(|config| Config { file: Some(path.to_owned()), ..config })
     }
 
     /// Checks the text of a file; relative paths in it are taken from `folder`.
@@ -168,7 +196,7 @@ impl Config {
     /// # Errors
     /// Every mistake that was found.
     pub fn read(file: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
-        read::read(file, text, folder)
+        read::read(file, text, folder, SoundFiles::Read)
     }
 
     /// The configuration for whoever brings none: everything on loopback, the users `web` (the guest of the
@@ -184,7 +212,7 @@ impl Config {
              [[user]]\nname = \"web\"\npassword = \"{web}\"\ndisplay = \"Web\"\n\
              [[user]]\nname = \"phone\"\npassword = \"{phone}\"\ndisplay = \"Phone\"\n"
         );
-        read::read("(embedded)", &text, Path::new(""))
+        read::read("(embedded)", &text, Path::new(""), SoundFiles::Read)
     }
 
     /// The trunks that rules may name.
@@ -201,12 +229,16 @@ impl Config {
 
 /// Reads a text file of at most [`MAX_FILE_BYTES`]; the error is for a person.
 fn read_file(path: &Path) -> Result<String, String> {
+    read_long_file(path, MAX_FILE_BYTES)
+}
+
+/// The same of at most so many octets.
+fn read_long_file(path: &Path, most: usize) -> Result<String, String> {
     use std::io::Read;
     let mut text = String::new();
-    let most = MAX_FILE_BYTES as u64 + 1;
-    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    let read = std::fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_string(&mut text));
     match read {
-        Ok(_) if text.len() > MAX_FILE_BYTES => Err(format!("too large: write at most {MAX_FILE_BYTES} bytes")),
+        Ok(_) if text.len() > most => Err(format!("too large: write at most {most} bytes")),
         Ok(_) => Ok(text),
         Err(error) => Err(format!("cannot be read: {error}")),
     }

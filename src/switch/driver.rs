@@ -10,6 +10,7 @@ use tracing::info;
 use super::board::Letter;
 use super::calls::Calls;
 use super::config::Routing;
+use super::figures::CallFigures;
 use crate::model::Directory;
 
 /// Letters taken in one go before the clock is looked at again.
@@ -21,6 +22,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 enum Order {
     Replan(Arc<Routing>, Arc<Directory>),
+    Figures(oneshot::Sender<CallFigures>),
     Drain { limit: Duration, done: oneshot::Sender<()> },
 }
 
@@ -40,6 +42,13 @@ impl CallsHandle {
     /// Decides new calls by another dialplan and for other users.
     pub async fn replan(&self, routing: Arc<Routing>, directory: Arc<Directory>) {
         let _ = self.orders.send(Order::Replan(routing, directory)).await;
+    }
+
+    /// What has been counted up to here; `None` if the task has ended.
+    pub async fn figures(&self) -> Option<CallFigures> {
+        let (tell, told) = oneshot::channel();
+        self.orders.send(Order::Figures(tell)).await.ok()?;
+        told.await.ok()
     }
 
     /// Takes no new calls, and returns once those that are up have ended, or were hung up after `limit`.
@@ -107,6 +116,8 @@ impl Task {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Replan(routing, directory) => self.calls.replan(routing, directory),
+            // Whoever asked may have gone.
+            Order::Figures(tell) => _ = tell.send(self.calls.figures()),
             Order::Drain { limit, done } => {
                 info!(calls = self.calls.len(), "no new calls are taken; those that are up may finish");
                 self.calls.drain();

@@ -8,10 +8,16 @@ pub mod bindings;
 pub mod board;
 pub mod calls;
 pub mod driver;
+pub mod figures;
+mod guarding;
+mod joints;
+mod journal;
 pub mod places;
 pub mod records;
 pub mod resolve;
+mod rouse;
 #[cfg(test)]
 mod stub;
 pub mod supervisor;
 pub mod texts;
+mod transfers;

@@ -5,7 +5,7 @@ use super::bindings::Bindings;
 use super::calls::Adapters;
 use super::resolve::{SIP, XMPP};
 use crate::base::AdapterId;
-use crate::model::{Address, Binding, Contact, Directory, Entry, Party};
+use crate::model::{Address, Binding, Contact, Directory, Entry, PREFERRED, Party};
 use crate::route::Target;
 
 /// What comes in: a call or a message.
@@ -19,6 +19,8 @@ pub struct Asking<'a> {
     pub from: &'a Party,
     /// To whom.
     pub to: &'a Address,
+    /// The one device that is meant, if only one is.
+    pub device: Option<&'a Contact>,
 }
 
 /// One place to deliver it.
@@ -34,6 +36,8 @@ pub struct Place {
     pub contact: Option<Contact>,
     /// By which trunk.
     pub trunk: Option<String>,
+    /// How much its user prefers it to be rung, in thousandths.
+    pub preference: u16,
 }
 
 /// Where everybody is.
@@ -51,12 +55,19 @@ impl Places<'_> {
     pub fn of(&self, target: &Target, asking: Asking<'_>) -> Vec<Place> {
         match target {
             Target::User(user) => self.devices(user, asking),
+            // A group is opened into its trunks before.
+            Target::Group { group, number } => {
+                let trunks = group.in_order().into_iter().map(|name| (name.to_owned(), number.clone()));
+                let trunks = trunks.map(|(name, number)| Target::Trunk { name, number });
+                trunks.take(1).flat_map(|trunk| self.of(&trunk, asking)).collect()
+            }
             Target::Trunk { name, number } => vec![Place {
                 adapter: SIP,
                 from: self.sender_for_trunks(asking),
                 to: Address::here(number.clone()),
                 contact: None,
                 trunk: Some(name.clone()),
+                preference: PREFERRED,
             }],
             Target::Xmpp(jid) => self.account(jid.clone(), asking).into_iter().collect(),
         }
@@ -82,13 +93,16 @@ impl Places<'_> {
         let from = self.sender_for_users(asking);
         let is_own_account = asking.adapter == XMPP && matches!(asking.entry, Entry::User(name) if name == user);
         let jid = self.directory.users.get(user).and_then(|u| u.jid.as_ref()).and_then(|j| j.parse::<Address>().ok());
-        let reachable = |device: &&Binding| !(is_own_account && device.adapter == XMPP);
+        let reachable = |device: &&Binding| {
+            let is_meant = asking.device.is_none_or(|meant| *meant == device.contact);
+            is_meant && !(is_own_account && device.adapter == XMPP)
+        };
         let devices: Vec<&Binding> = self.bindings.of(user).iter().filter(reachable).collect();
         let is_signed_in = |jid: &Address| {
             let same = |c: &Contact| c.0.parse::<Address>().is_ok_and(|contact| contact.bare() == *jid);
             devices.iter().any(|device| device.adapter == XMPP && same(&device.contact))
         };
-        let account = jid.filter(|jid| !is_own_account && !is_signed_in(jid));
+        let account = jid.filter(|jid| asking.device.is_none() && !is_own_account && !is_signed_in(jid));
         let mut places: Vec<Place> = devices
             .iter()
             .map(|device| Place {
@@ -97,6 +111,7 @@ impl Places<'_> {
                 to: Address::here(user),
                 contact: Some(device.contact.clone()),
                 trunk: None,
+                preference: device.preference,
             })
             .collect();
         places.extend(account.and_then(|jid| self.account(jid, asking)));
@@ -110,6 +125,7 @@ impl Places<'_> {
             contact: Some(Contact(jid.to_string())),
             to: jid,
             trunk: None,
+            preference: PREFERRED,
         })
     }
 
@@ -143,6 +159,27 @@ impl Places<'_> {
             Entry::Trunk(_) | Entry::Open => asking.from.clone(),
         }
     }
+}
+
+/// In how many steps the devices of a user are rung at most; those of the least preference share the last one.
+const MOST_STEPS: usize = 3;
+
+/// The places of a target in the order in which they are rung: those of the same preference at once, and those of a
+/// lower one after them (RFC 3261 §16.6). Nobody there is one step without places.
+pub fn steps(mut places: Vec<Place>) -> Vec<Vec<Place>> {
+    places.sort_by_key(|place| std::cmp::Reverse(place.preference));
+    let mut steps: Vec<Vec<Place>> = vec![Vec::new()];
+    for place in places {
+        let count = steps.len();
+        let Some(step) = steps.last_mut() else { continue };
+        let is_same = step.last().is_none_or(|last| last.preference == place.preference);
+        if is_same || count >= MOST_STEPS {
+            step.push(place);
+        } else {
+            steps.push(vec![place]);
+        }
+    }
+    steps
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use super::board::Letter;
 use super::calls::{Adapters, Calls, Ledger};
 use super::config::Routing;
 use super::resolve::{Resolver, SIP, WEB, XMPP};
-use crate::base::{AdapterId, LegId, Secret};
+use crate::base::{AdapterId, Dice, LegId, Secret};
 use crate::call;
 use crate::model::{
-    Abilities, Adapter, Address, Binding, Contact, Directory, Entry, Overflow, Party, Record, Relay, RelayCommand,
-    Signal, Start, Text, TextId, Undelivered, User,
+    Abilities, Adapter, Address, Binding, Contact, Directory, Entry, Overflow, PREFERRED, Party, Record, Relay,
+    RelayCommand, Signal, Start, Text, TextId, Undelivered, User,
 };
+use crate::route::group::{Group, Member};
 use crate::route::{Dialplan, Names, Numbering, defaults};
 
 /// What an adapter was told.
@@ -57,11 +58,19 @@ impl Relay for Nothing {
 }
 
 impl Ledger for Nothing {
+    fn up(&mut self, _: Record) {}
     fn append(&mut self, _: Record) {}
 }
 
+/// Two trunks that share the calls, and one for when both fail.
+fn group() -> Group {
+    let member = |(trunk, priority): (&str, u16)| Member { trunk: trunk.into(), priority, weight: 1 };
+    let members = [("backup", 2), ("carrier", 1), ("other", 1)].map(member).into();
+    Group { name: "out".into(), members }
+}
+
 /// Users of whom alice has a number and bob an XMPP account, and who may call what beside what the binary says.
-fn config(rules: &str) -> (Routing, Directory) {
+pub fn config(rules: &str) -> (Routing, Directory) {
     let user = |display: &str, number: Option<&str>, jid: Option<&str>| User {
         password: Secret::new("x"),
         display: Some(display.to_owned()),
@@ -79,12 +88,23 @@ fn config(rules: &str) -> (Routing, Directory) {
         demo: None,
         xmpp: true,
         sounds: ["music".to_owned()].into(),
+        groups: [("out".to_owned(), Arc::new(group()))].into(),
     };
     let files = defaults::FILES.into_iter().chain([defaults::IM_FILE, ("rules.toml", rules)]);
     let dialplan = Dialplan::read(files, &names).unwrap_or_else(|p| panic!("{p}"));
     let domains = vec!["phone.montague.lit".to_owned()];
     let (numbering, time_zone) = (Numbering::default(), jiff::tz::TimeZone::UTC);
-    (Routing { dialplan, numbering, time_zone, domains, hold_music: None }, directory)
+    (
+        Routing {
+            dialplan,
+            numbering,
+            time_zone,
+            domains,
+            hold_music: None,
+            limits: crate::route::guard::Limits::default(),
+        },
+        directory,
+    )
 }
 
 /// A switch with all three adapters, or without XMPP.
@@ -115,7 +135,7 @@ impl Switch {
             adapters.insert(XMPP, xmpp.clone());
         }
         let (routing, directory) = (Arc::new(routing), Arc::new(directory));
-        let resolver = || Resolver::new(Arc::clone(&routing), Arc::clone(&directory));
+        let resolver = || Resolver::new(Arc::clone(&routing), Arc::clone(&directory), Dice::for_test(1));
         let calls = Calls::new(adapters.clone(), Arc::new(Nothing), Box::new(Nothing), resolver(), 10, 0);
         let (resolver, bindings) = (resolver(), Bindings::default());
         Switch { calls, sip, web, xmpp, now: Instant::now(), numbers: 0, resolver, bindings, adapters }
@@ -123,13 +143,30 @@ impl Switch {
 
     /// A device signs in.
     pub fn bind(&mut self, user: &str, adapter: AdapterId, contact: &str) {
-        let binding = Binding { user: user.into(), adapter, contact: Contact(contact.into()) };
+        self.bind_with(user, adapter, contact, PREFERRED);
+    }
+
+    /// A device signs in that the user prefers so much.
+    pub fn bind_with(&mut self, user: &str, adapter: AdapterId, contact: &str, preference: u16) {
+        let binding = Binding { user: user.into(), adapter, contact: Contact(contact.into()), preference };
         self.bindings.bind(binding.clone());
         self.calls.handle(self.now, 0, Letter::Bind(binding));
     }
 
     /// What a call would do.
     pub fn plan(&mut self, adapter: AdapterId, entry: Entry, from: &str, to: &str) -> call::Action {
+        self.plan_to(adapter, entry, from, to, None)
+    }
+
+    /// What a call would do that means one device.
+    pub fn plan_to(
+        &mut self,
+        adapter: AdapterId,
+        entry: Entry,
+        from: &str,
+        to: &str,
+        device: Option<Contact>,
+    ) -> call::Action {
         let start = Start {
             entry,
             from: Party::new(from.parse().unwrap()),
@@ -138,6 +175,7 @@ impl Switch {
             trunk: None,
             offer: None,
             hops_left: 70,
+            about: crate::model::About { device, ..Default::default() },
         };
         self.resolver.resolve(adapter, &start, &self.bindings, &self.adapters, 0).plan.action
     }

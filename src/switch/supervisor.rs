@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::board::Board;
 use super::calls::Calls;
 use super::config::Routing;
 use super::driver::{self, CallsHandle, wall_ms};
+use super::figures::Watch;
 use super::records;
 use super::resolve::{Resolver, SIP, WEB, XMPP};
 use crate::base::Dice;
@@ -28,6 +31,8 @@ use crate::{jingle, media, sip, web};
 
 /// How long the last words of SIP may take to leave once all calls have ended: a BYE and its answer.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long carriers may take to say yes to our going, and connections to take what is still to be sent.
+const SIGNING_OFF: Duration = Duration::from_secs(3);
 
 /// What each room is told at its start.
 pub struct Parts {
@@ -62,6 +67,7 @@ pub struct Gateway {
     /// Where SIP listens, with the ports that the system chose.
     pub sip_listens: Vec<Listen>,
     sip: SipHandle,
+    sip_task: JoinHandle<()>,
     /// XMPP, if there is a connection.
     pub xmpp: Option<XmppHandle>,
     /// The users, shared with the adapters.
@@ -80,14 +86,15 @@ impl Gateway {
         let directory = Arc::new(ArcSwap::from_pointee(parts.directory));
         let (board, letters) = Board::new();
         let events = board.clone();
+        let bound = parts.relay.bind_v4.map(IpAddr::V4).or(parts.relay.bind_v6.map(IpAddr::V6));
         let relay = media::driver::start(parts.relay, Arc::new(move |event| events.relay(event)))?;
         relay.set_sounds(parts.sounds);
         let switchboard = Arc::new(board);
         let limits = sip::driver::Limits::default();
         let users = Arc::clone(&directory);
         let running = sip::driver::start(SIP, parts.sip, limits, users, switchboard.clone(), dice.split())
-            .map_err(|e| io::Error::new(e.error.kind(), e.to_string()))?;
-        let (sip, sip_listens) = (running.handle, running.listen);
+            .map_err(|e| io::Error::new(e.kind(), e.to_string()))?;
+        let (sip, sip_listens, sip_task) = (running.handle, running.listen, running.task);
         let web = web::driver::start(WEB, parts.web, Arc::clone(&directory), switchboard.clone(), dice.split());
         let xmpp = match parts.xmpp.connections.is_empty() {
             true => None,
@@ -96,19 +103,34 @@ impl Gateway {
                 Some(jingle::driver::start(XMPP, parts.xmpp, parts.state, users, switchboard, dice.split())?)
             }
         };
+        let chance = dice.split();
         let (writer, written) = records::start(parts.records).await?;
         let mut adapters: HashMap<_, Arc<dyn Adapter>> =
             HashMap::from([(SIP, Arc::new(sip.clone()) as Arc<dyn Adapter>), (WEB, Arc::new(web.clone()) as _)]);
         if let Some(xmpp) = &xmpp {
             adapters.insert(XMPP, Arc::new(xmpp.clone()));
         }
-        let resolver = Resolver::new(Arc::new(parts.routing), directory.load_full());
+        let resolver = Resolver::new(Arc::new(parts.routing), directory.load_full(), chance);
         // Calls of another run are told apart by when the run began.
         let first_call = wall_ms() << 20;
         let calls =
             Calls::new(adapters, Arc::new(relay.clone()), Box::new(writer), resolver, parts.most_calls, first_call);
+        let calls = bound.into_iter().fold(calls, Calls::joined_at);
         let calls = driver::start(calls, letters);
-        Ok(Gateway { calls, web, sip_listens, sip, xmpp, directory, relay, records: written })
+        Ok(Gateway { calls, web, sip_listens, sip, sip_task, xmpp, directory, relay, records: written })
+    }
+
+    /// For whoever watches the gateway.
+    pub fn watch(&self) -> Watch {
+        Watch { calls: self.calls.clone(), relay: self.relay.clone(), web: self.web.clone(), xmpp: self.xmpp.clone() }
+    }
+
+    /// Reads the certificates of SIP again, which it does by itself too, soon after a file has changed.
+    ///
+    /// # Errors
+    /// A file cannot be read or used; the text names it, and all stays as it was.
+    pub fn reload_certificates(&self) -> io::Result<()> {
+        self.sip.reload_certificates()
     }
 
     /// Goes by another dialplan, for other users and with other sounds; calls that are up notice nothing.
@@ -133,6 +155,9 @@ impl Gateway {
             xmpp.stop().await;
         }
         self.relay.stop();
+        if tokio::time::timeout(SIGNING_OFF, self.sip_task).await.is_err() {
+            warn!("not every carrier has said yes to our going");
+        }
         if let Some(records) = self.records
             && tokio::time::timeout(LAST_WORDS, records).await.is_err()
         {

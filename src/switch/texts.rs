@@ -188,7 +188,7 @@ impl UnderWay {
 }
 
 fn copy(text: &Text, id: TextId, place: Place) -> (AdapterId, Text) {
-    let Place { adapter, from, to, contact, trunk } = place;
+    let Place { adapter, from, to, contact, trunk, .. } = place;
     (adapter, Text { id, entry: text.entry.clone(), from, to, contact, trunk, body: text.body.clone() })
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -55,6 +55,7 @@ pub struct WebHandle {
     signals: mpsc::Sender<Said>,
     abilities: Abilities,
     next_conn: Arc<AtomicU64>,
+    sessions: Arc<AtomicUsize>,
 }
 
 impl WebHandle {
@@ -66,6 +67,11 @@ impl WebHandle {
         let (reply, answer) = oneshot::channel();
         self.inputs.try_send(Input::Mint { user: user.to_owned(), reply }).map_err(|_| Overflow)?;
         answer.await.ok().flatten().ok_or(Overflow)
+    }
+
+    /// How many pages are signed in, those too that are waited for.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
     }
 
     /// Takes a socket in that has been opened from that address.
@@ -154,9 +160,10 @@ pub fn start(
     let (signals, said) = mpsc::channel(SIGNALS);
     let abilities = Abilities { offers: config.offers, ..Abilities::BROWSER };
     let endpoint = Endpoint::new(adapter, config, directory.load_full(), dice);
-    let task = Task { endpoint, directory, switchboard, sockets: HashMap::new() };
+    let sessions = Arc::new(AtomicUsize::new(0));
+    let task = Task { endpoint, directory, switchboard, sockets: HashMap::new(), sessions: Arc::clone(&sessions) };
     tokio::spawn(task.run(heard, said));
-    WebHandle { inputs, signals, abilities, next_conn: Arc::new(AtomicU64::new(1)) }
+    WebHandle { inputs, signals, abilities, next_conn: Arc::new(AtomicU64::new(1)), sessions }
 }
 
 struct Task {
@@ -164,6 +171,7 @@ struct Task {
     directory: Arc<ArcSwap<Directory>>,
     switchboard: Arc<dyn Switchboard>,
     sockets: HashMap<ConnId, mpsc::Sender<ToClient>>,
+    sessions: Arc<AtomicUsize>,
 }
 
 impl Task {
@@ -185,6 +193,7 @@ impl Task {
                 },
             }
             self.drain();
+            self.sessions.store(self.endpoint.sessions(), Ordering::Relaxed);
         }
     }
 }

@@ -21,7 +21,7 @@ use super::session::{RESUME_WITHIN, Session, SessionId, Wants};
 use super::to_page::{ToPage, Welcome};
 use super::wakes::Wakes;
 use crate::base::{AdapterId, Dice, LegId, LegMint, Pii, Secret};
-use crate::model::{Address, Binding, Cause, Directory, Hangup, Party, Signal, Text, TextId, Undelivered};
+use crate::model::{Address, Binding, Cause, Directory, Hangup, PREFERRED, Party, Signal, Text, TextId, Undelivered};
 
 /// One WebSocket, by a number that is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +130,11 @@ impl Endpoint {
             wakes: Wakes::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Takes the users as they are from now on. Who is not among them any more keeps the calls that are up,
@@ -393,7 +398,7 @@ impl Endpoint {
     }
 
     fn binding(&self, id: SessionId, user: String) -> Binding {
-        Binding { user, adapter: self.adapter, contact: id.contact() }
+        Binding { user, adapter: self.adapter, contact: id.contact(), preference: PREFERRED }
     }
 
     fn lose(&mut self, now: Instant, id: SessionId) {

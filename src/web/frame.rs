@@ -144,6 +144,8 @@ pub enum Verb {
     Mute(Switch),
     /// Asks that the talk is recorded, or not any more.
     Record(Switch),
+    /// Wishes that the other be connected with somebody else.
+    Transfer(TransferWish),
     /// Pressed keys.
     Dtmf(Digits),
     /// Asks for figures.
@@ -164,6 +166,15 @@ pub struct Sdp {
 pub struct Switch {
     /// On or off.
     pub on: bool,
+}
+
+/// `transfer`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TransferWish {
+    /// What the person typed.
+    pub to: String,
+    /// The client's call with whoever that is: the two calls are to become one.
+    pub with: Option<CallName>,
 }
 
 /// `candidates`, both ways.
@@ -252,6 +263,7 @@ impl FromClient {
             "hold" => |f| typed(f).map(Verb::Hold),
             "mute" => |f| typed(f).map(Verb::Mute),
             "record" => |f| typed(f).map(Verb::Record),
+            "transfer" => |f| typed(f).map(Verb::Transfer),
             "dtmf" => |f| typed(f).map(Verb::Dtmf),
             "stats" => |_| Ok(Verb::Stats),
             "hangup" => |f| typed(f).map(Verb::Hangup),
@@ -288,6 +300,7 @@ impl Verb {
             Verb::Hold(_) => "hold",
             Verb::Mute(_) => "mute",
             Verb::Record(_) => "record",
+            Verb::Transfer(_) => "transfer",
             Verb::Dtmf(_) => "dtmf",
             Verb::Stats => "stats",
             Verb::Hangup(_) => "hangup",

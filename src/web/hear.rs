@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::error::FrameErrorCode;
 use super::exchange::Heard;
-use super::frame::{CandidateLines, Sdp, Verb};
+use super::frame::{CandidateLines, Sdp, TransferWish, Verb};
 use super::leg::{Leg, Said, Stage, Wrong};
-use crate::model::{self, Answer, Candidates, Cause, Mid, Offer, Progress, Signal};
+use crate::base::LegId;
+use crate::model::{self, Address, Answer, Candidates, Cause, Mid, Offer, Progress, Replaces, Signal, Transfer};
 use crate::sdp;
 
 impl Leg {
@@ -37,6 +38,7 @@ impl Leg {
             }
             Verb::Record(_) if !connected => return Err(Wrong::state("only a connected call is recorded")),
             Verb::Record(switch) => out.signals.push(Signal::Record(switch.on)),
+            Verb::Transfer(wish) => self.hear_transfer(&wish, None, out)?,
             Verb::Mute(switch) => out.signals.push(Signal::Mute(switch.on)),
             Verb::Dtmf(_) if incoming => return Err(Wrong::state("the call is not yet answered")),
             Verb::Dtmf(digits) => {
@@ -49,6 +51,21 @@ impl Leg {
             Verb::Stats => out.signals.push(Signal::AskStats),
             Verb::Hangup(wish) => self.hear_hangup(wish.cause.as_deref(), out),
         }
+        Ok(())
+    }
+
+    /// The client wishes that the other be connected with somebody else; `beside`: its call with whoever that is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hear_transfer(&mut self, wish: &TransferWish, beside: Option<LegId>, out: &mut Said) -> Result<(), Wrong> {
+        if !matches!(self.stage, Stage::Connected { .. }) {
+            return Err(Wrong::state("only a connected call is transferred"));
+        }
+        let to: Address =
+            wish.to.parse().map_err(|e| Wrong { code: FrameErrorCode::BadNumber, text: format!("{e}") })?;
+        let replaces = beside.map(Replaces::Leg);
+        out.signals.push(Signal::Transfer(Transfer { to, replaces, by: None }));
         Ok(())
     }
 
@@ -86,7 +103,7 @@ impl Leg {
 
     fn hear_hangup(&mut self, wish: Option<&str>, out: &mut Said) {
         let cause = match (&self.stage, wish.and_then(Cause::by_name)) {
-            (Stage::Incoming { .. }, Some(Cause::Busy)) => Cause::Busy,
+            (Stage::Incoming { .. }, Some(cause @ (Cause::Busy | Cause::Unwanted))) => cause,
             (Stage::Incoming { .. }, _) => Cause::Declined,
             (Stage::Calling { .. }, _) => Cause::Cancelled,
             (Stage::Connected { .. } | Stage::Ended, _) => Cause::Normal,

@@ -17,9 +17,9 @@ use super::error::FrameErrorCode;
 use super::exchange::Exchange;
 use super::frame::CallName;
 use super::keypad::Keypad;
-use super::to_page::{EndDetail, LiveCall, LiveState, ToPage};
+use super::to_page::{EndDetail, LiveCall, LiveState, Proof, RosterFrame, ToPage};
 use crate::base::{ExchangeId, LegId};
-use crate::model::{self, Cause, Hangup, MediaPath, Party, Progress, Signal};
+use crate::model::{self, Cause, Hangup, MediaPath, Party, Progress, SessionUuid, Signal};
 
 /// How far the call is.
 #[derive(Debug)]
@@ -58,6 +58,10 @@ pub enum Whom {
         from: Caller,
         /// What they dialled.
         to: String,
+        /// Whether the number is theirs.
+        proof: Proof,
+        /// Whom the call was meant for before others sent it on.
+        meant_for: Option<String>,
     },
 }
 
@@ -119,6 +123,12 @@ pub struct Leg {
     pub(super) held: bool,
     /// The other put this client on hold.
     pub(super) on_hold: bool,
+    /// Whether the talk is recorded; `None` where it cannot be.
+    pub(super) recorded: Option<bool>,
+    /// Who is in the conference at the other end, if it is one.
+    pub(super) roster: Option<RosterFrame>,
+    /// The name of the call, once the client was told.
+    pub(super) session_id: Option<SessionUuid>,
     /// Which way the media go, once the client was told.
     pub(super) media: Option<MediaPath>,
     whom: Whom,
@@ -142,21 +152,47 @@ impl Leg {
     ) -> Option<(Leg, ToPage)> {
         let offer = start.offer?;
         let (from, to) = (Caller::of(start.from), start.to.to_string());
+        let proof = Proof::of(start.about.identity.as_ref());
+        let meant_for = start.about.diversions.into_iter().next_back().map(|first| Caller::of(first.by).address);
         let frame = ToPage::Incoming {
             call: name.clone(),
             from: from.address.clone(),
             display: from.display.clone(),
             to: to.clone(),
+            meant_for: meant_for.clone(),
+            proof,
             sdp: describer.write(offer.description).to_owned(),
         };
         let stage = Stage::Incoming { since: now, rings: false };
-        let whom = Whom::CalledBy { from, to };
+        let whom = Whom::CalledBy { from, to, proof, meant_for };
         Some((Leg::new(id, name, stage, Exchange::said(offer.exchange), describer, whom), frame))
     }
 
     fn new(id: LegId, name: CallName, stage: Stage, exchange: Exchange, describer: Describer, whom: Whom) -> Leg {
         let keypad = Keypad::default();
-        Leg { id, name, stage, exchange, describer, keypad, held: false, on_hold: false, media: None, whom }
+        Leg {
+            id,
+            name,
+            stage,
+            exchange,
+            describer,
+            keypad,
+            held: false,
+            on_hold: false,
+            recorded: None,
+            roster: None,
+            session_id: None,
+            media: None,
+            whom,
+        }
+    }
+
+    /// The other end is somebody else from here on.
+    pub(super) fn is_with(&mut self, other: Caller) {
+        match &mut self.whom {
+            Whom::Called(to) => *to = other.address,
+            Whom::CalledBy { from, .. } => *from = other,
+        }
     }
 
     /// The leg.
@@ -231,11 +267,11 @@ impl Leg {
             Stage::Connected { since } => (LiveState::Connected, since),
             Stage::Ended => return None,
         };
-        let (from, display, to) = match &self.whom {
-            Whom::Called(to) => (None, None, Some(to.clone())),
-            Whom::CalledBy { from, to } => {
+        let (from, display, to, proof, meant_for) = match &self.whom {
+            Whom::Called(to) => (None, None, Some(to.clone()), Proof::default(), None),
+            Whom::CalledBy { from, to, proof, meant_for } => {
                 let to = (state == LiveState::Incoming).then(|| to.clone());
-                (Some(from.address.clone()), from.display.clone(), to)
+                (Some(from.address.clone()), from.display.clone(), to, *proof, meant_for.clone())
             }
         };
         let sdp = (state == LiveState::Incoming).then(|| self.describer.last().map(str::to_owned)).flatten();
@@ -244,9 +280,14 @@ impl Leg {
             from,
             display,
             to,
+            proof,
+            meant_for,
             state,
             held: self.held,
             on_hold: self.on_hold,
+            recorded: self.recorded,
+            roster: self.roster.clone(),
+            session_id: self.session_id,
             media: self.media,
             since_ms: u64::try_from(now.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX),
             sdp,

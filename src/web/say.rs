@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::error::{FrameError, FrameErrorCode};
 use super::exchange::State;
-use super::frame::CandidateLines;
-use super::leg::{Leg, Said, Stage};
-use super::to_page::{Figures, Sides, ToPage};
-use crate::model::{Answer, CallStats, Candidates, Cause, LegStats, Offer, Progress, Signal};
+use super::frame::{CallName, CandidateLines};
+use super::leg::{Caller, Leg, Said, Stage};
+use super::to_page::{Figures, RosterFrame, Sides, ToPage, TransferState};
+use crate::model::{Answer, CallStats, Candidates, Cause, LegStats, Offer, Progress, Signal, Transferring};
 use crate::sdp;
 
 impl Leg {
@@ -37,7 +37,16 @@ impl Leg {
                 self.on_hold = on;
                 out.frames.push(ToPage::Hold { call, on });
             }
-            Signal::Record(on) => out.frames.push(ToPage::Record { call, on }),
+            Signal::Record(on) => {
+                self.recorded = Some(on);
+                out.frames.push(ToPage::Record { call, on });
+            }
+            Signal::Transferring(how) => out.frames.push(transferring(call, how)),
+            Signal::Connected(party) => {
+                let Caller { address, display } = Caller::of(party);
+                out.frames.push(ToPage::Connected { call, with: address.clone(), display: display.clone() });
+                self.is_with(Caller { address, display });
+            }
             Signal::Mute(on) => out.frames.push(ToPage::Mute { call, on }),
             Signal::Dtmf(dtmf) => {
                 let duration_ms = u64::try_from(dtmf.duration.as_millis()).unwrap_or(u64::MAX);
@@ -47,6 +56,17 @@ impl Leg {
                 self.media = Some(path);
                 out.frames.push(ToPage::Media { call, path });
             }
+            Signal::Roster(roster) => {
+                let roster = RosterFrame::from(*roster);
+                self.roster = Some(roster.clone()).filter(|r| !r.members.is_empty());
+                out.frames.push(ToPage::Roster { call, roster: Box::new(roster) });
+            }
+            Signal::Named(ids) => {
+                // One half is enough to find the call by, and the person's own stays while others come and go.
+                if let Some(session_id) = ids.own.filter(|own| self.session_id.replace(*own) != Some(*own)) {
+                    out.frames.push(ToPage::Named { call, session_id });
+                }
+            }
             Signal::Notice(text) => out.frames.push(ToPage::Notice { call, text }),
             Signal::Stats(stats) => out.frames.push(ToPage::Stats { call, legs: sides(&stats) }),
             Signal::Hangup(hangup) => self.end(hangup, out),
@@ -55,6 +75,7 @@ impl Leg {
             | Signal::Redirect(_)
             | Signal::TakesDigits(_)
             | Signal::Refresh
+            | Signal::Transfer(_)
             | Signal::AskStats
             | Signal::Lost
             | Signal::Back => {}
@@ -115,6 +136,16 @@ impl Leg {
             out.signals.push(Signal::Refuse { exchange: offer.exchange, cause: Cause::Glare });
         }
     }
+}
+
+fn transferring(call: CallName, how: Transferring) -> ToPage {
+    let (state, cause) = match how {
+        Transferring::Trying(crate::model::Stage::Ringing) => (TransferState::Ringing, None),
+        Transferring::Trying(_) => (TransferState::Trying, None),
+        Transferring::Done => (TransferState::Done, None),
+        Transferring::Failed(cause) | Transferring::Refused(cause) => (TransferState::Failed, Some(cause)),
+    };
+    ToPage::Transferring { call, state, cause, text: cause.map(|c| c.sentence().to_owned()) }
 }
 
 fn lines(candidates: &Candidates) -> CandidateLines {

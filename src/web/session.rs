@@ -21,7 +21,7 @@ use super::leg::{Leg, Said, Wrong};
 use super::texts::Texts;
 use super::to_page::{LiveCall, ToPage};
 use crate::base::{Dice, LegId};
-use crate::model::{Address, Cause, Contact, Entry, Hangup, Offer, Party, Signal, Start, Undelivered};
+use crate::model::{About, Address, Cause, Contact, Entry, Hangup, Keys, Offer, Party, Signal, Start, Undelivered};
 use crate::sdp;
 
 /// How long the calls of a lost browser live on.
@@ -138,7 +138,8 @@ impl Session {
         if self.calls.len() >= MAX_CALLS {
             return Err(wrong(FrameErrorCode::TooManyCalls, "a connection has at most 8 calls at once"));
         }
-        let to: Address = wish.to.parse().map_err(|e| wrong(FrameErrorCode::BadNumber, &format!("{e}")))?;
+        let (number, keys) = Keys::split(wish.to.trim());
+        let to: Address = number.parse().map_err(|e| wrong(FrameErrorCode::BadNumber, &format!("{e}")))?;
         let description = sdp::read(&wish.sdp).map_err(|e| wrong(FrameErrorCode::BadSdp, &e.to_string()))?;
         let describer = Describer::new(dice);
         let (call, exchange) = Leg::calling(now, leg, wish.call.clone(), to.to_string(), describer);
@@ -151,6 +152,7 @@ impl Session {
             trunk: None,
             offer: Some(Offer { exchange, description }),
             hops_left: HOPS,
+            about: About { keys, ..About::default() },
         };
         wants.signals.push((leg, Signal::Start(Box::new(start))));
         Ok(())
@@ -195,12 +197,24 @@ impl Session {
     /// What is wrong with it.
     pub fn hear(&mut self, now: Instant, name: &CallName, verb: Verb, wants: &mut Wants) -> Result<(), FrameError> {
         let kind = verb.kind();
-        let Some(leg) = self.calls.get_mut(name) else {
+        let beside = match &verb {
+            Verb::Transfer(wish) => wish.with.clone(),
+            _ => None,
+        };
+        let beside = beside.map(|beside| self.calls.get(&beside).map(Leg::id).ok_or(beside)).transpose();
+        let no_such = |name: &CallName| {
             let error = FrameError::new(FrameErrorCode::NoSuchCall, "this connection has no call of this name");
-            return Err(error.in_call(Some(name.clone())).about(kind));
+            error.in_call(Some(name.clone())).about(kind)
+        };
+        let beside = beside.map_err(|beside| no_such(&beside))?;
+        let Some(leg) = self.calls.get_mut(name) else {
+            return Err(no_such(name));
         };
         let mut said = Said::default();
-        let heard = leg.hear(now, verb, &mut said);
+        let heard = match verb {
+            Verb::Transfer(wish) => leg.hear_transfer(&wish, beside, &mut said),
+            verb => leg.hear(now, verb, &mut said),
+        };
         self.settle(name, said, wants);
         heard.map_err(|Wrong { code, text }| FrameError::new(code, text).in_call(Some(name.clone())).about(kind))
     }

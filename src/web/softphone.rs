@@ -27,9 +27,10 @@ macro_rules! asset {
 }
 
 /// Every file.
-pub const ASSETS: [Asset; 16] = [
+pub const ASSETS: [Asset; 18] = [
     asset!("/", "index.html", "text/html; charset=utf-8", false),
     asset!("/phone.css", "phone.css", "text/css; charset=utf-8", false),
+    asset!("/whole.js", "whole.js", JAVASCRIPT, false),
     asset!("/icon.svg", "icon.svg", "image/svg+xml", false),
     asset!("/phone.js", "phone.js", JAVASCRIPT, false),
     asset!("/calls.js", "calls.js", JAVASCRIPT, false),
@@ -37,6 +38,7 @@ pub const ASSETS: [Asset; 16] = [
     asset!("/desk.js", "desk.js", JAVASCRIPT, false),
     asset!("/devices.js", "devices.js", JAVASCRIPT, false),
     asset!("/dialling.js", "dialling.js", JAVASCRIPT, false),
+    asset!("/room.js", "room.js", JAVASCRIPT, false),
     asset!("/show.js", "show.js", JAVASCRIPT, false),
     asset!("/tones.js", "tones.js", JAVASCRIPT, false),
     asset!("/patchcord.js", "patchcord.js", JAVASCRIPT, true),

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::error::FrameError;
 use super::frame::{CallName, CandidateLines, TextName};
-use crate::model::{Cause, Detail, MediaPath, Stage};
+use crate::model::{
+    Attestation, Cause, Detail, Identity, MediaPath, Member, MemberState, Roster, SessionUuid, Stage, Verstat,
+};
 
 /// A frame to a client.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +23,10 @@ pub enum ToPage {
         #[serde(skip_serializing_if = "Option::is_none")]
         display: Option<String>,
         to: String,
+        #[serde(flatten)]
+        proof: Proof,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        meant_for: Option<String>,
         sdp: String,
     },
     /// The callee's side is getting on.
@@ -43,8 +49,32 @@ pub enum ToPage {
     Mute { call: CallName, on: bool },
     /// The talk is recorded from here on, or not any more.
     Record { call: CallName, on: bool },
+    /// How a transfer goes that the client asked for.
+    Transferring {
+        call: CallName,
+        state: TransferState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// The other end is somebody else from here on.
+    Connected {
+        call: CallName,
+        with: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        display: Option<String>,
+    },
     /// The other pressed a key.
     Dtmf { call: CallName, digit: char, duration_ms: u64 },
+    /// Who is in the conference at the other end: everybody, each time.
+    Roster {
+        call: CallName,
+        #[serde(flatten)]
+        roster: Box<RosterFrame>,
+    },
+    /// What other systems on its way know the call by.
+    Named { call: CallName, session_id: SessionUuid },
     /// Figures.
     Stats { call: CallName, legs: Sides },
     /// The call is over.
@@ -79,6 +109,17 @@ pub enum ToPage {
     Error(FrameError),
 }
 
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum TransferState {
+    Trying,
+    Ringing,
+    Done,
+    Failed,
+}
+
 /// `welcome`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
@@ -104,14 +145,82 @@ pub struct LiveCall {
     pub display: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    #[serde(flatten)]
+    pub proof: Proof,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meant_for: Option<String>,
     pub state: LiveState,
     pub held: bool,
     pub on_hold: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterFrame>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionUuid>,
     pub since_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sdp: Option<String>,
+}
+
+/// `roster`, and what a client that comes back is told of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct RosterFrame {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    pub count: usize,
+    pub members: Vec<MemberFrame>,
+}
+
+/// A member of the conference, in `roster`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct MemberFrame {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    pub state: MemberState,
+    pub muted: bool,
+    pub talking: bool,
+    pub you: bool,
+}
+
+impl From<Roster> for RosterFrame {
+    fn from(roster: Roster) -> RosterFrame {
+        let member = |m: Member| MemberFrame {
+            id: m.id,
+            name: m.name,
+            address: m.address.map(|a| a.to_string()),
+            state: m.state,
+            muted: m.muted,
+            talking: m.talking,
+            you: m.you,
+        };
+        let members = roster.members.into_iter().map(member).collect();
+        RosterFrame { subject: roster.subject, count: roster.count, members }
+    }
+}
+
+/// What is known of whether a caller's number is the caller's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct Proof {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verstat: Option<Verstat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
+}
+
+impl Proof {
+    /// What a page is told of it: nothing where nobody looked.
+    pub fn of(identity: Option<&Identity>) -> Proof {
+        Proof { verstat: identity.map(|i| i.verstat), attestation: identity.and_then(|i| i.attestation) }
+    }
 }
 
 /// How far a call is.

@@ -56,6 +56,7 @@ impl Rig {
             trunk: None,
             offer: Some(Offer { exchange: ExchangeId::said(1), description }),
             hops_left: 70,
+            about: Default::default(),
         };
         self.endpoint.say(self.now, ringing, Signal::Start(Box::new(start)));
         for name in ["out", "up"] {

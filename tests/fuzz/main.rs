@@ -5,6 +5,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod conference;
 mod demo;
 mod dtls;
 mod frames;

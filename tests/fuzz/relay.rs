@@ -1,6 +1,7 @@
 //! A whole shard of the relay, with a call of a browser and a phone, that anybody may send anything.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, CallId, Dice, LegMint};
@@ -39,6 +40,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         certificate: CERTIFICATE.with(Certificate::clone),
         wall: WallClock { at: now, since_1970: Duration::ZERO },
         sounds: Default::default(),
+        effort: Default::default(),
     };
     let mut shard = Shard::new(config, Dice::for_test(3));
     let mut mint = LegMint::heard(AdapterId(1));
@@ -57,7 +59,7 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         leg,
         spec,
         remote,
-        codecs: codecs(),
+        codecs: Arc::new(codecs()),
         sends: true,
         receives: true,
         hears,
@@ -65,11 +67,12 @@ fn shard(now: Instant, ports: &mut Counting) -> Shard {
         keeps_sending: false,
         keys: Default::default(),
         video: None,
+        transport_cc: None,
     };
     let naked = LegSpec { ice: IceMode::None, seal: SealKind::Dtls, ipv6: false };
     let legs = vec![
         leg(a, LegSpec::BROWSER, None, Source::Leg(b)),
-        leg(b, LegSpec::PHONE, Some(remote), Source::Leg(b)),
+        leg(b, LegSpec::PHONE, Some(Arc::new(remote)), Source::Leg(b)),
         leg(c, naked, None, Source::Leg(b)),
     ];
     shard.handle_command(
@@ -108,16 +111,23 @@ pub fn relay(data: &[u8]) {
     assert!(std::iter::from_fn(|| shard.poll_event()).any(|e| matches!(e, RelayEvent::Removed { .. })));
 }
 
-#[test]
-fn no_datagram_does_harm_to_a_shard() {
-    let files: Vec<_> = ["cases/rtp", "cases/rtcp", "fixtures/dtls", "cases/stun"]
-        .iter()
-        .flat_map(|folder| shared::files(folder))
-        .filter(|(_, bytes)| bytes.len() < 2000)
-        .collect();
-    let each = 2000usize.div_ceil(files.len().max(1));
+/// Puts what is in these folders, and a thousand mutations of it, before a shard.
+fn put(folders: [&str; 2]) {
+    let files: Vec<_> =
+        folders.iter().flat_map(|folder| shared::files(folder)).filter(|(_, bytes)| bytes.len() < 2000).collect();
+    let each = 1000usize.div_ceil(files.len().max(1));
     for (seed, (_, bytes)) in files.iter().enumerate() {
         relay(bytes);
         shared::mutations(seed as u64, bytes, each).for_each(|m| relay(&m));
     }
+}
+
+#[test]
+fn no_datagram_of_media_does_harm_to_a_shard() {
+    put(["cases/rtp", "cases/rtcp"]);
+}
+
+#[test]
+fn no_datagram_of_stun_or_dtls_does_harm_to_a_shard() {
+    put(["cases/stun", "fixtures/dtls"]);
 }

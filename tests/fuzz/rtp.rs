@@ -1,9 +1,10 @@
 //! RTP, RTCP and SRTP.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use patchcord::rtp::event::EventReader;
-use patchcord::rtp::rtcp::{self, Rtcp};
+use patchcord::rtp::rtcp::{self, Arrivals, Rtcp};
 use patchcord::rtp::stats::Reception;
 use patchcord::rtp::{Fields, Packet, Profile, Srtp, kind};
 
@@ -16,6 +17,10 @@ pub fn rtp(data: &[u8]) {
     assert!(payload.start >= 12 && payload.start <= payload.end && payload.end <= data.len());
     assert!(packet.contributing().count() <= 15);
     assert!(packet.extension().is_none_or(|(_, e)| e.len() % 4 == 0 && e.len() < payload.start));
+    for id in [0, 1, 3, 14, 15, 255] {
+        let whole = packet.extension().map_or(0, |(_, e)| e.len());
+        assert!(packet.element(id).is_none_or(|element| element.len() < whole));
+    }
     let mut copy = data.to_vec();
     packet.fields().write_over(&mut copy);
     assert_eq!(copy, data);
@@ -54,9 +59,70 @@ pub fn rtcp(data: &[u8]) {
                 }
             }
             Rtcp::Bye { sources } => assert!(sources.count() <= 31),
-            Rtcp::Nack { lost, .. } => assert!(lost.count() * 4 <= data.len()),
+            Rtcp::Nack { media, lost } => {
+                assert!(lost.count() * 4 <= data.len());
+                // What is asked for may be in any order and more than once: written anew it is as much.
+                let asked: BTreeSet<u16> = rtcp::asked_for(lost).collect();
+                let mut buffer = [0; 1 << 17];
+                let mut writer = rtcp::Writer::new(&mut buffer);
+                if asked.len() < 16_000 && writer.nack(1, media, rtcp::entries_for(asked.iter().copied())) {
+                    let length = writer.length();
+                    let Some(Rtcp::Nack { lost, .. }) = rtcp::read(&buffer[..length]).next() else {
+                        panic!("a NACK that we wrote is read");
+                    };
+                    assert_eq!(rtcp::asked_for(lost).collect::<BTreeSet<_>>(), asked);
+                }
+            }
+            Rtcp::MaximumBitrate { bits_per_second } => {
+                let mut buffer = [0; 64];
+                let mut writer = rtcp::Writer::new(&mut buffer);
+                assert!(writer.maximum_bitrate(1, bits_per_second, &[2]));
+                let length = writer.length();
+                let again = rtcp::read(&buffer[..length]).next();
+                assert_eq!(again, Some(Rtcp::MaximumBitrate { bits_per_second }));
+            }
+            Rtcp::TransportFeedback { arrivals } => {
+                assert_eq!(arrivals.packets().count(), usize::from(arrivals.count));
+                told_again(&arrivals);
+            }
+            Rtcp::BoundRequest { bounds, .. } | Rtcp::BoundNotice { bounds, .. } => {
+                for bound in bounds {
+                    let mut buffer = [0; 32];
+                    let mut writer = rtcp::Writer::new(&mut buffer);
+                    assert!(writer.bound_request(1, bound));
+                    let length = writer.length();
+                    let Some(Rtcp::BoundRequest { bounds, .. }) = rtcp::read(&buffer[..length]).next() else {
+                        panic!("a bound that we wrote is read");
+                    };
+                    let again = bounds.last().unwrap();
+                    assert_eq!((again.ssrc, again.overhead), (bound.ssrc, bound.overhead));
+                    assert!(again.bits_per_second <= bound.bits_per_second);
+                }
+            }
             _ => {}
         }
+    }
+}
+
+/// Arrivals written anew, in as many packets as it takes, say the same.
+fn told_again(arrivals: &Arrivals) {
+    let all: Vec<(u16, Option<u32>)> = arrivals.times().collect();
+    let mut at = 0;
+    while at < all.len() {
+        let mut buffer = [0; 1200];
+        let mut writer = rtcp::Writer::new(&mut buffer);
+        let told = writer.arrivals(1, 2, 3, all[at].0, all[at..].iter().map(|(_, time)| *time));
+        if told == 0 {
+            // What can be told is; but a loss may reach further than one packet of feedback.
+            assert!(all[at..].iter().take(1000).all(|(_, time)| time.is_none()));
+            return;
+        }
+        let length = writer.length();
+        let Some(Rtcp::TransportFeedback { arrivals }) = rtcp::read(&buffer[..length]).next() else {
+            panic!("arrivals that we wrote are read");
+        };
+        assert_eq!(arrivals.times().collect::<Vec<_>>(), all[at..at + told]);
+        at += told;
     }
 }
 

@@ -124,3 +124,62 @@ fn the_dialplan_tests_itself() {
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(log.contains("rows.toml:2: alice → bob: expected \"echo\", decided \"dial user:bob\""), "{log}");
 }
+
+#[test]
+fn the_configuration_of_every_style_of_carriers_passes_check_and_says_what_its_profile_is() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/carriers");
+    let expected: [(&str, &[&str]); 5] = [
+        ("registration.toml", &["register = true", "caller = \"own-number\"", "number_format = \"e164\""]),
+        (
+            "static-ip.toml",
+            &[
+                "health = \"1m\"",
+                "identity = \"pai\"",
+                "number_format = \"plain\"",
+                "user_phone = true",
+                "diversion = \"diversion\"",
+                "from_domain = \"192.0.2.10\"",
+                "codecs = [\"PCMA\", \"PCMU\"]",
+                "calls = 30",
+                "calls_per_second = 5",
+                "tcp_for_large = true",
+            ],
+        ),
+        (
+            "sipconnect.toml",
+            &[
+                "register = true",
+                "bulk = true",
+                "identity = \"pai\"",
+                "diversion = \"history-info\"",
+                "dtmf = \"rfc4733\"",
+                "session_timer = \"request\"",
+                "session_expires = \"30m\"",
+                "transport = \"tcp\"",
+            ],
+        ),
+        ("encrypted.toml", &["transport = \"tls\"", "srtp = \"required\"", "identity = \"ppi\""]),
+        (
+            "exchange.toml",
+            &["health = \"1m\"", "identity = \"rpid\"", "dtmf = \"info\"", "session_timer = \"off\"", "free = true"],
+        ),
+    ];
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    let mut known: Vec<_> = expected.iter().map(|(file, _)| (*file).to_owned()).collect();
+    known.sort();
+    assert_eq!(files, known);
+    for (file, parts) in expected {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::copy(folder.join(file), home.path().join("gateway.toml")).unwrap();
+        let (code, out, log) = with(home.path(), &["check"]);
+        assert_eq!((code, log.as_str()), (Some(0), ""), "{file}");
+        let (_, trunk) = out.split_once("[[trunk]]").unwrap();
+        let (trunk, _) = trunk.split_once("\n[[").unwrap_or((trunk, ""));
+        for part in parts {
+            assert!(trunk.contains(part), "{file}: {part} is not in\n{trunk}");
+        }
+        assert!(!out.contains("what the carrier gave you"), "{file}");
+    }
+}

@@ -161,6 +161,14 @@ impl Gateway {
         Gateway { program, sip, page, home }
     }
 
+    /// Kills it without a word, and starts it anew where it was.
+    pub fn kill_and_start(&mut self) {
+        self.program.signal(libc::SIGKILL);
+        self.program.wait();
+        self.program = Program::start(self.home.path(), &["--config", "gateway.toml"]);
+        (self.sip, self.page) = greeting(&mut self.program);
+    }
+
     /// Replaces its configuration file, and tells it to read that again.
     pub fn rewrite(&self, text: &str) {
         std::fs::write(self.home.path().join("gateway.toml"), text).unwrap();

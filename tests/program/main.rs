@@ -4,11 +4,22 @@
 
 mod door;
 mod drain;
+mod emergency;
 mod files;
+mod fraud;
 mod house;
+mod identity;
+mod killed;
 mod many;
+mod metrics;
+mod names;
+mod openmetrics;
+mod outage;
 mod phone;
+mod ports;
+mod record;
 mod relay;
 mod reload;
 mod silence;
 mod start;
+mod trunk;

@@ -160,6 +160,14 @@ impl Phone {
         self.settle(dialog, &answer)
     }
 
+    /// Calls and is refused: the status, and after how many seconds to try again.
+    pub fn refused(&mut self, to: &str) -> (u16, Option<String>) {
+        let mut dialog = self.new_dialog(to);
+        let sdp = self.sdp();
+        let answer = self.request("INVITE", &mut dialog, "", &sdp);
+        (answer.code(), answer.headers.get(&Name::RetryAfter).map(|value| value.as_str().to_owned()))
+    }
+
     /// Sends an INVITE and leaves it at that; [`Phone::settled`] has the answer.
     pub fn begin_call(&mut self, to: &str) -> Dialog {
         let dialog = self.new_dialog(to);
@@ -190,6 +198,13 @@ impl Phone {
     pub fn hang_up(&mut self, dialog: &mut Dialog) -> u16 {
         dialog.cseq += 1;
         self.request("BYE", dialog, "", "").code()
+    }
+
+    /// Says within the call that nothing changes: the status of the answer.
+    pub fn refresh(&mut self, dialog: &mut Dialog) -> u16 {
+        dialog.cseq += 1;
+        let sdp = self.sdp();
+        self.request("INVITE", dialog, "", &sdp).code()
     }
 
     /// Waits for a request.
@@ -227,12 +242,17 @@ impl Phone {
 
     /// Says something: a packet of speech.
     pub fn say(&mut self, dialog: &Dialog) {
+        self.say_this(dialog, &[0xd5; SAMPLES]);
+    }
+
+    /// Says this.
+    pub fn say_this(&mut self, dialog: &Dialog, speech: &[u8; SAMPLES]) {
         let number = self.next();
         let mut packet = vec![0x80, 8];
         packet.extend((number as u16).to_be_bytes());
         packet.extend((number * SAMPLES as u32).to_be_bytes());
         packet.extend(0x1234_5678u32.to_be_bytes());
-        packet.extend([0xd5; SAMPLES]);
+        packet.extend(speech);
         self.rtp.send_to(&packet, dialog.media).unwrap();
     }
 

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use patchcord::base::{CallId, LegId};
 use patchcord::call::Action;
 use patchcord::model::{
-    Codec, MediaPolicy, Play, Recording, RecordingFormat, RelayEvent, Services, Signal, Sound, Source, TapEnd, TapId,
-    Tone,
+    Codec, Dtmf, Fork, MediaPolicy, Play, Recording, RecordingFormat, RelayCommand, RelayEvent, Services, Signal,
+    Sound, Source, TapEnd, TapId, TapWord, Tone,
 };
 
 use super::ladder::{Ladder, film_description};
@@ -66,7 +67,7 @@ fn a_recorded_call_begins_with_a_beep_for_both_and_its_record_names_the_file() {
     ladder.hear(trunk, Signal::Hangup(patchcord::model::Hangup::new(patchcord::model::Cause::Normal)));
     ladder.relay(RelayEvent::Removed { call: CallId(7), legs: Vec::new() });
     let TapEnd::File { path, .. } = file(1) else { unreachable!() };
-    assert_eq!((ladder.records[0].recording.clone(), ladder.records[0].why.clone()), (Some(path), None));
+    assert_eq!((ladder.records[0].recordings.clone(), ladder.records[0].why.clone()), (vec![path], None));
 }
 
 #[test]
@@ -91,6 +92,10 @@ fn either_party_may_begin_and_end_a_recording_where_the_dialplan_leaves_it_to_th
     assert_eq!(taps(&ladder), [(2, [Some(caller), Some(trunk)], file(2))], "another file");
     let told: Vec<bool> = recording_words(&ladder).into_iter().filter(|(l, _)| *l == trunk).map(|(_, on)| on).collect();
     assert_eq!(told, [false, true, false, true]);
+    ladder.hear(trunk, Signal::Hangup(patchcord::model::Hangup::new(patchcord::model::Cause::Normal)));
+    ladder.relay(RelayEvent::Removed { call: CallId(7), legs: Vec::new() });
+    let files = [1, 2].map(|number| PathBuf::from(format!("{}-{number}.wav", CallId(7))));
+    assert_eq!(ladder.records[0].recordings, files, "the record names both");
 }
 
 #[test]
@@ -122,9 +127,36 @@ fn a_recording_that_fails_ends_with_a_word_and_the_call_goes_on() {
 #[test]
 fn a_fork_listens_from_the_answer_on() {
     let url = "ws://127.0.0.1:9000/listen".to_owned();
-    let (ladder, trunk) = talking_with(Services { fork: Some(url.clone()), ..Services::default() });
-    assert_eq!(taps(&ladder), [(1, [Some(ladder.caller()), Some(trunk)], TapEnd::WebSocket { url })]);
+    let (ladder, trunk) = talking_with(forked(&url));
+    let to = TapEnd::WebSocket { url, rate_hz: 24_000 };
+    assert_eq!(taps(&ladder), [(1, [Some(ladder.caller()), Some(trunk)], to)]);
     assert_eq!(ladder.hears(trunk), Source::Leg(ladder.caller()));
+}
+
+fn forked(url: &str) -> Services {
+    Services { fork: Some(Fork { url: url.to_owned(), rate_hz: 24_000 }), ..Services::default() }
+}
+
+#[test]
+fn a_fork_is_told_of_each_key_once_whoever_pressed_it_and_of_the_end_before_it_is_let_go() {
+    let (mut ladder, trunk) = talking_with(forked("ws://127.0.0.1:9000/"));
+    let (caller, call, duration) = (ladder.caller(), CallId(7), Duration::from_millis(120));
+    let words = |orders: Vec<RelayCommand>| -> Vec<TapWord> {
+        orders
+            .into_iter()
+            .filter_map(|o| if let RelayCommand::Tell { word, .. } = o { Some(word) } else { None })
+            .collect()
+    };
+    let by_word = ladder.orders_of(|l| l.hear(caller, Signal::Dtmf(Dtmf { digit: '5', duration })));
+    assert_eq!(words(by_word), [TapWord::Digit { leg: caller, digit: '5', duration }]);
+    let in_media = ladder.orders_of(|l| {
+        l.relay(RelayEvent::Pressed { call, leg: trunk, digit: '#' });
+        l.relay(RelayEvent::Dtmf { call, leg: trunk, digit: '#', duration });
+    });
+    assert_eq!(words(in_media), [TapWord::Digit { leg: trunk, digit: '#', duration }]);
+    let end = Signal::Hangup(patchcord::model::Hangup::new(patchcord::model::Cause::Normal));
+    let at_the_end = ladder.orders_of(|l| l.hear(trunk, end));
+    assert_eq!(words(at_the_end), [TapWord::Over(patchcord::model::Cause::Normal)]);
 }
 
 #[test]

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, CallId, ExchangeId, LegId, LegMint};
-use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan};
+use patchcord::call::{Attempt, Branch, Call, Opening, Output, Plan, Step};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, CandidateHost, CandidateKind, CandidateProtocol, Candidates, Cause, Codec,
     Crypto, Description, Direction, Entry, Fingerprint, Graph, Group, Hangup, Ice, IceMode, Kind, LocalEnd, LocalVideo,
     MediaPath, MediaPolicy, Mid, Offer, Party, Progress, Record, RelayCommand, RelayEvent, Sdes, Seal, SealKind,
-    Services, Setup, Signal, Source, SrtpPolicy, Stage, Start, Stream, Transport,
+    Services, Setup, Signal, Source, SrtpPolicy, Stage, Start, Stream, Transferring, Transport,
 };
 
 /// How long a target rings in these tests.
@@ -44,6 +45,8 @@ pub struct Ladder {
     /// Whether the relay lays legs by itself.
     pub relay_is_quick: bool,
     ordered: Vec<RelayCommand>,
+    /// What the dialplan was asked in the middle of the call.
+    pub asked: Vec<Start>,
 }
 
 impl Ladder {
@@ -93,6 +96,7 @@ impl Ladder {
             trunk: None,
             offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
             hops_left: 69,
+            about: Default::default(),
         };
         Ladder {
             call: None,
@@ -113,7 +117,14 @@ impl Ladder {
             lays_pictures: true,
             relay_is_quick: true,
             ordered: Vec::new(),
+            asked: Vec::new(),
         }
+    }
+
+    /// The call was sent on by these before it comes in.
+    pub fn diverted(&mut self, by: Vec<patchcord::model::Diversion>) {
+        let (start, _) = self.opening.as_mut().expect("before it comes in");
+        start.about.diversions = by;
     }
 
     /// The caller's leg.
@@ -130,6 +141,7 @@ impl Ladder {
             to: Address::here("callee"),
             contact: None,
             trunk: None,
+            sent_on_by: None,
         }
     }
 
@@ -164,7 +176,8 @@ impl Ladder {
 
     /// One target that rings all these at once.
     pub fn attempt(target: &str, branches: Vec<Branch>) -> Attempt {
-        Attempt { target: target.to_owned(), media: MediaPolicy::Auto, ring: RING, branches }
+        let (target, media) = (target.to_owned(), MediaPolicy::Auto);
+        Attempt { target, media, ring: RING, step: Step::Target, before: None, branches }
     }
 
     /// The call comes in and is decided so.
@@ -176,6 +189,42 @@ impl Ladder {
         let opening = Opening { call: CallId(7), leg: self.caller, abilities, start, plan, wall_ms: 1_000_000 };
         self.call = Some(Call::open(self.now, opening));
         self.drain();
+    }
+
+    /// What the dialplan was asked in the middle of the call is decided so.
+    pub fn decide(&mut self, action: patchcord::call::Action) {
+        let plan = Plan { rule: Some("a rule".into()), action, services: Services::default() };
+        let now = self.now;
+        self.call().decided(now, plan);
+        self.drain();
+    }
+
+    /// Somebody calls to take the place of a leg.
+    pub fn replace(&mut self, place: LegId, name: &str, offer: Description) -> LegId {
+        let leg = LegMint::heard(AdapterId(1)).mint();
+        self.names.insert(leg, name.to_owned());
+        let start = Start {
+            entry: Entry::Trunk("demo".into()),
+            from: Party::new(Address::here("carol")),
+            to: Address::here("alice"),
+            contact: None,
+            trunk: None,
+            offer: Some(Offer { exchange: ExchangeId::heard(1), description: offer }),
+            hops_left: 69,
+            about: Default::default(),
+        };
+        self.draw(leg, "Start", true);
+        let now = self.now;
+        self.call().replace(now, place, leg, Abilities::PHONE, start);
+        self.drain();
+        leg
+    }
+
+    /// The caller has dialled these keys behind the number.
+    pub fn keys_behind_the_number(mut self, keys: &str) -> Ladder {
+        let (start, _) = self.opening.as_mut().expect("a call comes in once");
+        start.about.keys = keys.parse().expect("keys");
+        self
     }
 
     /// A party says something.
@@ -299,6 +348,7 @@ impl Ladder {
                     self.call().relay(now, RelayEvent::Removed { call, legs: Vec::new() });
                 }
                 Output::Order(other) => self.ordered.push(other),
+                Output::Decide { start, .. } => self.asked.push(*start),
                 Output::Done(record) => {
                     let _ = writeln!(self.drawn, "record {}", record.cause);
                     self.records.push(*record);
@@ -310,10 +360,10 @@ impl Ladder {
     fn lay(&mut self, graph: Graph) {
         let old = self.graph.replace(graph.clone());
         let before = |leg: LegId| old.as_ref().and_then(|g| g.legs.iter().find(|l| l.leg == leg));
-        let ufrag = |r: &Option<patchcord::model::RemoteEnd>| {
+        let ufrag = |r: &Option<Arc<patchcord::model::RemoteEnd>>| {
             r.as_ref().and_then(|r| r.transport.ice.as_ref()).map(|i| i.ufrag.clone())
         };
-        let keys = |r: &Option<patchcord::model::RemoteEnd>| {
+        let keys = |r: &Option<Arc<patchcord::model::RemoteEnd>>| {
             r.as_ref().map(|r| r.transport.seal.clone()).filter(|seal| matches!(seal, Seal::Sdes(_)))
         };
         for leg in &graph.legs {
@@ -321,6 +371,7 @@ impl Ladder {
                 (ufrag(&old.remote).is_some() && ufrag(&old.remote) != ufrag(&leg.remote))
                     || keys(&old.remote) != keys(&leg.remote)
                     || (old.video.is_none() && leg.video.is_some())
+                    || (old.video.as_ref().zip(leg.video.as_ref())).is_some_and(|(old, new)| old.bundled != new.bundled)
             });
             if is_new && self.relay_is_quick {
                 self.lay_leg(leg.leg);
@@ -344,6 +395,7 @@ impl Ladder {
         }
         let found = match spec.ice {
             IceMode::None => phone_transport(20_000),
+            IceMode::LitePair => Transport { ice: ice.map(on_two_ports), ..phone_transport(20_000) },
             _ => Transport { ice, feedback_profile: true, ..phone_transport(20_000) },
         };
         let seal = match spec.seal {
@@ -356,6 +408,9 @@ impl Ladder {
             let mut transport = transport.clone();
             if let Some(address) = transport.address.as_mut().filter(|_| !video.bundled) {
                 address.set_port(20_002);
+            }
+            if let Some(ice) = transport.ice.as_mut().filter(|_| !video.bundled) {
+                ice.ufrag = "our-pictures".into();
             }
             Box::new(LocalVideo { transport, ssrc: 2 })
         });
@@ -426,6 +481,13 @@ fn name_of(signal: &Signal) -> String {
         Signal::Mute(on) => format!("Mute {on}"),
         Signal::Dtmf(dtmf) => format!("Dtmf {}", dtmf.digit),
         Signal::Notice(_) => "Notice".into(),
+        Signal::Transferring(how) => match how {
+            Transferring::Trying(stage) => format!("Transferring {stage:?}"),
+            Transferring::Done => "Transferring Done".into(),
+            Transferring::Failed(cause) => format!("Transferring Failed {cause}"),
+            Transferring::Refused(cause) => format!("Transferring Refused {cause}"),
+        },
+        Signal::Connected(party) => format!("Connected {}", party.address),
         Signal::Path(MediaPath::Direct) => "Path direct".into(),
         Signal::Path(MediaPath::Relayed) => "Path relayed".into(),
         Signal::Candidates(candidates) => format!("Candidates {}", candidates.candidates.len()),
@@ -529,6 +591,13 @@ pub fn candidates(mid: &str, ports: std::ops::Range<u16>, more: bool) -> Signal 
     };
     let candidates = ports.map(candidate).collect();
     Signal::Candidates(Candidates { mid: Some(Mid(mid.into())), ufrag: None, candidates, more })
+}
+
+/// ICE with a candidate for RTP and one for RTCP.
+pub fn on_two_ports(ice: Ice) -> Ice {
+    let Signal::Candidates(Candidates { mut candidates, .. }) = candidates("0", 4000..4002, false) else { panic!() };
+    candidates.iter_mut().zip(1..).for_each(|(candidate, component)| candidate.component = component);
+    Ice { candidates, ..ice }
 }
 
 fn phone_transport(port: u16) -> Transport {

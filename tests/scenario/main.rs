@@ -1,9 +1,11 @@
 //! Whole calls as ladders: the diagram is the expectation.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apart;
 mod browser_to_phone;
 mod direct;
 mod direct_failures;
+mod diversions;
 mod ears;
 mod hold;
 mod im_and_phone;
@@ -13,6 +15,11 @@ mod phone_to_browser;
 mod phones_with_ice;
 mod pictures;
 mod pitfalls;
+mod rooms;
+mod size;
 mod sounds;
 mod srtp;
 mod targets;
+mod transfer;
+mod transfer_of_direct_calls;
+mod transport_cc;

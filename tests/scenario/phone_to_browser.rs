@@ -124,3 +124,15 @@ fn srtp_with_keys_in_the_description_is_refused_and_the_reason_named() {
     assert_eq!(ladder.records[0].cause, Cause::MediaIncompatible);
     assert!(ladder.records[0].why.as_ref().unwrap().contains("srtp_over_plain"));
 }
+
+#[test]
+fn the_record_says_what_both_speak_though_a_page_answers_in_an_order_of_its_own() {
+    let (mut ladder, one, two) = two_tabs(Ladder::from_phone_with(Some(phone_description(&[Codec::pcmu()]))));
+    ladder.hear(two, Signal::Hangup(Hangup::new(Cause::Network)));
+    let answer = ladder.answer_of(one, &[Codec::new(111, "opus", 48_000, 2), Codec::pcmu()], false);
+    ladder.hear(one, answer);
+    ladder.hear(one, Signal::Accept);
+    ladder.connected(one);
+    ladder.hear(one, Signal::Hangup(Hangup::new(Cause::Normal)));
+    assert_eq!(ladder.records[0].codec.as_deref(), Some("PCMU/8000"));
+}

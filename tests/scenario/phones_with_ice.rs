@@ -5,7 +5,9 @@ use patchcord::call::Action;
 use patchcord::model::description::PROFILE_EXTRA;
 use patchcord::model::{Codec, Description, Extra, IceMode, LegSpec, Seal, SealKind, Signal, SrtpPolicy, Transport};
 
-use super::ladder::{Ladder, browser_description, browser_transport, keyed_transport, phone_description};
+use super::ladder::{
+    Ladder, browser_description, browser_transport, keyed_transport, on_two_ports, phone_description, with_pictures,
+};
 
 fn with(transport: Transport) -> Description {
     let mut description = phone_description(&[Codec::pcmu()]);
@@ -19,6 +21,14 @@ fn with_ice(seal: Seal, rtcp_mux: bool) -> Description {
     let address = plain.streams[0].transport.address;
     let mut description = with(Transport { seal, address, ..browser_transport("theirs") });
     description.streams[0].rtcp_mux = rtcp_mux;
+    description
+}
+
+/// The same with a component for RTCP.
+fn with_pair(seal: Seal) -> Description {
+    let mut description = with_ice(seal, false);
+    let transport = &mut description.streams[0].transport;
+    transport.ice = transport.ice.take().map(on_two_ports);
     description
 }
 
@@ -69,11 +79,77 @@ fn a_telephone_with_ice_is_answered_with_ice_whatever_protects_its_media() {
 }
 
 #[test]
-fn a_telephone_with_ice_on_two_ports_is_answered_without_ice() {
-    let ladder = answered(SrtpPolicy::Optional, true, with_ice(Seal::Plain, false));
-    assert_eq!(spec_of(&ladder, ladder.caller()), LegSpec::PHONE);
-    let stream = &said(&ladder).streams[0];
-    assert!(stream.transport.ice.is_none() && !stream.rtcp_mux && stream.transport.address.is_some());
+fn a_telephone_with_ice_on_two_ports_is_answered_with_ice_on_two() {
+    let keys = keyed_transport("theirs", false).seal;
+    let dtls = browser_transport("theirs").seal;
+    for (seal, kind) in [(Seal::Plain, SealKind::Plain), (keys, SealKind::Sdes), (dtls, SealKind::Dtls)] {
+        let ladder = answered(SrtpPolicy::Optional, true, with_pair(seal));
+        assert_eq!(spec_of(&ladder, ladder.caller()), LegSpec { ice: IceMode::LitePair, seal: kind, ipv6: false });
+        let stream = &said(&ladder).streams[0];
+        assert!(!stream.rtcp_mux && stream.transport.address.is_some());
+        assert_eq!(components(&ladder), [1, 2]);
+    }
+}
+
+/// The components of the candidates that the telephone was told last.
+fn components(ladder: &Ladder) -> Vec<u16> {
+    let ice = said(ladder).streams[0].transport.ice.clone().expect("ICE");
+    ice.candidates.iter().map(|candidate| candidate.component).collect()
+}
+
+#[test]
+fn a_telephone_with_ice_on_two_ports_is_offered_two_until_it_offers_one() {
+    let mut ladder = answered(SrtpPolicy::Optional, true, with_pair(browser_transport("theirs").seal));
+    let legs = &ladder.graph.as_ref().unwrap().legs;
+    let page = legs.iter().map(|leg| leg.leg).find(|leg| *leg != ladder.caller()).expect("the page");
+    for muxes in [false, true] {
+        let mut offer = with_pair(browser_transport("theirs").seal);
+        offer.streams[0].rtcp_mux = muxes;
+        let reoffer = ladder.offer(offer.clone());
+        ladder.hear(ladder.caller(), reoffer);
+        assert!(matches!(ladder.said.last(), Some((_, Signal::Answer(_)))), "muxes: {muxes}");
+        let expected: &[u16] = if muxes { &[1] } else { &[1, 2] };
+        assert_eq!((said(&ladder).streams[0].rtcp_mux, components(&ladder).as_slice()), (muxes, expected));
+        for hold in [true, false] {
+            ladder.hear(page, Signal::Hold(hold));
+            let last = ladder.said.iter().rev().find(|(leg, _)| *leg == ladder.caller());
+            assert!(matches!(last, Some((_, Signal::Offer(_)))), "muxes: {muxes}, hold: {hold}");
+            assert_eq!((said(&ladder).streams[0].rtcp_mux, components(&ladder).as_slice()), (muxes, expected));
+            let answer = ladder.answer_with(ladder.caller(), offer.clone());
+            ladder.hear(ladder.caller(), answer);
+        }
+    }
+}
+
+#[test]
+fn the_pictures_of_a_telephone_with_ice_on_two_ports_have_two_of_their_own() {
+    let mut offer = with_pair(Seal::Plain);
+    let mut video = offer.streams[0].clone();
+    (video.kind, video.codecs) = (patchcord::model::Kind::Video, vec![Codec::new(96, "VP8", 90_000, 1)]);
+    offer.streams.push(video);
+    let mut ladder = Ladder::from_phone_with(Some(offer));
+    let page = ladder.page("web:page");
+    let leg = page.leg;
+    ladder.open(Action::Dial(vec![Ladder::attempt("user:web", vec![page])]));
+    let sound = browser_description(&[Codec::pcmu()], 101);
+    let vp8 = Codec::new(96, "VP8", 90_000, 1);
+    let answer = ladder.answer_with(leg, with_pictures(sound, &[vp8], patchcord::model::Direction::SendRecv));
+    ladder.hear(leg, answer);
+    ladder.connected(leg);
+    ladder.hear(leg, Signal::Accept);
+    let answer = said(&ladder);
+    assert!(answer.streams.iter().all(|s| s.accepted && s.transport.ice.is_some() && !s.rtcp_mux), "{answer:?}");
+    assert_ne!(answer.streams[0].transport.address, answer.streams[1].transport.address);
+}
+
+#[test]
+fn a_telephone_whose_rtcp_has_no_component_is_answered_without_ice() {
+    for offer in [with_ice(Seal::Plain, false), with_ice(browser_transport("theirs").seal, false)] {
+        let ladder = answered(SrtpPolicy::Optional, true, offer);
+        assert_eq!(spec_of(&ladder, ladder.caller()).ice, IceMode::None);
+        let stream = &said(&ladder).streams[0];
+        assert!(stream.transport.ice.is_none() && !stream.rtcp_mux && stream.transport.address.is_some());
+    }
 }
 
 #[test]

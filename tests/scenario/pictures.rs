@@ -65,7 +65,7 @@ fn talk() -> (Ladder, LegId) {
     (ladder, leg)
 }
 
-fn seen(ladder: &Ladder, leg: LegId) -> Option<GraphVideo> {
+fn seen(ladder: &Ladder, leg: LegId) -> Option<Box<GraphVideo>> {
     let graph = ladder.graph.as_ref().expect("a graph");
     graph.legs.iter().find(|l| l.leg == leg).expect("the leg").video.clone()
 }
@@ -323,14 +323,71 @@ fn both_open_their_cameras_at_once_and_see_each_other() {
     ladder.hear(page, offer);
     // The telephone has not seen our offer yet, as the adapter says with its own.
     let Some(Signal::Offer(ours)) = ladder.said.last().map(|(_, s)| s.clone()) else { panic!("an offer") };
+    let said = ladder.said.len();
     ladder.hear(phone, Signal::Refuse { exchange: ours.exchange, cause: Cause::Glare });
-    assert!(!pictures(&ladder, page).accepted, "the page may try again");
+    assert!(ladder.said_on(page, said).is_empty(), "the page's offer waits on");
     let offer = ladder.offer(phone_film(&[vp8(96)], Direction::SendRecv));
     ladder.hear(phone, offer);
-    let answer = ladder.answer_with(page, page_offer(Direction::SendRecv));
-    ladder.hear(page, answer);
-    assert_eq!(pictures(&ladder, phone).direction, Direction::SendRecv);
+    assert_eq!(ladder.said_on(page, said), ["Answer PCMU sendrecv"]);
+    for leg in [page, phone] {
+        assert_eq!(pictures(&ladder, leg).direction, Direction::SendRecv);
+    }
     assert_eq!(seen(&ladder, phone).unwrap().sees, Some(page));
+    let said = ladder.said.len();
+    ladder.after(Duration::from_secs(10));
+    assert_eq!(ladder.said.len(), said, "there is nothing left to be said");
+}
+
+/// The offer that was last said on a leg meets one of its peer's.
+fn meets(ladder: &mut Ladder, leg: LegId) {
+    let ours = ladder.said.iter().rev().filter(|(l, _)| *l == leg).find_map(|(_, signal)| match signal {
+        Signal::Offer(offer) => Some(offer.exchange),
+        _ => None,
+    });
+    ladder.hear(leg, Signal::Refuse { exchange: ours.expect("an offer"), cause: Cause::Glare });
+}
+
+#[test]
+fn an_offer_of_pictures_that_met_another_is_made_again_by_itself() {
+    let (mut ladder, phone) = talk();
+    let page = ladder.caller();
+    let offer = ladder.offer(page_offer(Direction::SendRecv));
+    ladder.hear(page, offer);
+    meets(&mut ladder, phone);
+    let said = ladder.said.len();
+    ladder.after(Duration::from_millis(2000));
+    assert!(ladder.said_on(phone, said).is_empty(), "its own offer has time to come");
+    ladder.after(Duration::from_millis(100));
+    assert_eq!(ladder.said_on(phone, said), ["Offer sendrecv"]);
+    let answer = ladder.answer_with(phone, phone_film(&[vp8(96)], Direction::SendRecv));
+    ladder.hear(phone, answer);
+    assert_eq!(ladder.said_on(page, said), ["Answer PCMU sendrecv"]);
+    assert_eq!(pictures(&ladder, page).direction, Direction::SendRecv);
+}
+
+#[test]
+fn an_offer_that_meets_others_for_ever_is_given_up() {
+    let (mut ladder, phone) = talk();
+    let page = ladder.caller();
+    let offer = ladder.offer(page_offer(Direction::SendRecv));
+    ladder.hear(page, offer);
+    let said = ladder.said.len();
+    for _ in 0..5 {
+        meets(&mut ladder, phone);
+        ladder.after(Duration::from_millis(2100));
+    }
+    assert_eq!(ladder.said_on(phone, said).len(), 4);
+    assert!(!pictures(&ladder, page).accepted, "the page is answered");
+}
+
+#[test]
+fn a_hold_that_met_another_offer_is_said_again() {
+    let (mut ladder, phone) = talk();
+    ladder.hear(ladder.caller(), Signal::Hold(true));
+    meets(&mut ladder, phone);
+    let said = ladder.said.len();
+    ladder.after(Duration::from_millis(2100));
+    assert_eq!(ladder.said_on(phone, said), ["Offer sendonly"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-use patchcord::call::Action;
-use patchcord::model::{Cause, Codec, Signal};
+use patchcord::call::{Action, Attempt, Step};
+use patchcord::model::{Cause, Codec, Detail, Hangup, Signal};
 
 use super::ladder::{Ladder, RING, refused};
 
@@ -101,4 +101,81 @@ fn the_echo_service_answers_with_the_callers_own_voice() {
         web:alice ◀─Accept─
         ",
     );
+}
+
+#[test]
+fn devices_that_are_preferred_less_ring_after_the_others_unless_somebody_refuses() {
+    let said = |cause, status| {
+        let detail = Detail { sip_status: Some(status), ..Detail::default() };
+        Some(Signal::Hangup(Hangup { cause, detail: Some(detail) }))
+    };
+    // What both devices of the first step say, whether the mobile rings then, and what the caller is told when it is
+    // not there.
+    for (said, rings, told) in [
+        (said(Cause::Busy, 486), true, Cause::Busy),
+        (said(Cause::Unavailable, 480), true, Cause::Unavailable),
+        (said(Cause::MediaIncompatible, 488), true, Cause::MediaIncompatible),
+        (None, true, Cause::Unavailable),
+        (said(Cause::Busy, 600), false, Cause::Busy),
+        (said(Cause::Declined, 603), false, Cause::Declined),
+    ] {
+        let mut ladder = Ladder::from_phone();
+        let [desk, lamp, mobile] = ["desk", "lamp", "mobile"].map(|name| ladder.phone(&format!("sip:{name}")));
+        let (first, last) = ([desk.leg, lamp.leg], mobile.leg);
+        ladder.open(Action::Dial(vec![
+            Ladder::attempt("user:bob", vec![desk, lamp]),
+            Attempt { step: Step::Devices, ..Ladder::attempt("user:bob", vec![mobile]) },
+        ]));
+        assert!(first.iter().all(|leg| !ladder.said_on(*leg, 0).is_empty()), "both ring at once");
+        match &said {
+            Some(signal) => first.iter().for_each(|leg| ladder.hear(*leg, signal.clone())),
+            None => ladder.after(RING),
+        }
+        assert_eq!(!ladder.said_on(last, 0).is_empty(), rings, "{said:?}");
+        if rings {
+            ladder.hear(last, Signal::Hangup(Hangup::new(Cause::Unavailable)));
+        }
+        let ended = ladder.said.iter().rev().find_map(|(leg, signal)| match signal {
+            Signal::Hangup(hangup) if *leg == ladder.caller() => Some(hangup.cause),
+            _ => None,
+        });
+        assert_eq!(ended, Some(told), "{said:?}");
+    }
+}
+
+#[test]
+fn trunks_of_a_group_are_hunted_while_the_way_fails_and_not_once_the_callee_has_been_asked() {
+    let said = |cause, status| {
+        let detail = Detail { sip_status: Some(status), ..Detail::default() };
+        Some(Signal::Hangup(Hangup { cause, detail: Some(detail) }))
+    };
+    // What the first trunk of the group says (`None`: it rings in vain), and who is rung next.
+    let unreachable = Some(Signal::Hangup(Hangup::new(Cause::Network)));
+    for (said, next) in [
+        (unreachable, "b"),
+        (said(Cause::Network, 503), "b"),
+        (said(Cause::ServerError, 500), "b"),
+        (said(Cause::Timeout, 408), "b"),
+        (said(Cause::Unavailable, 480), "mail"),
+        (None, "mail"),
+        (said(Cause::Busy, 486), "nobody"),
+        (said(Cause::NotFound, 404), "nobody"),
+        (said(Cause::Declined, 603), "nobody"),
+    ] {
+        let mut ladder = Ladder::from_phone();
+        let [a, b, mail] = ["a", "b", "mail"].map(|name| ladder.phone(&format!("sip:{name}")));
+        let first = a.leg;
+        let legs = [("b", b.leg), ("mail", mail.leg)];
+        ladder.open(Action::Dial(vec![
+            Ladder::attempt("trunk:a", vec![a]),
+            Attempt { step: Step::Way, ..Ladder::attempt("trunk:b", vec![b]) },
+            Ladder::attempt("user:mail", vec![mail]),
+        ]));
+        match said.clone() {
+            Some(signal) => ladder.hear(first, signal),
+            None => ladder.after(RING),
+        }
+        let rung = legs.iter().find(|(_, leg)| !ladder.said_on(*leg, 0).is_empty()).map_or("nobody", |(name, _)| name);
+        assert_eq!(rung, next, "{said:?}");
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, CallId, Dice, ExchangeId, LegId, LegMint};
-use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan};
+use patchcord::call::{Action, Attempt, Branch, Call, Opening, Output, Plan, Step};
 use patchcord::model::{
     Abilities, Address, Answer, Candidate, Cause, Codec, Description, Direction, Dtmf, Entry, Graph, Hangup, LocalEnd,
     LocalVideo, MediaPath, MediaPolicy, Offer, Party, Progress, RelayCommand, RelayEvent, SealKind, Services, Signal,
@@ -175,6 +175,7 @@ impl World {
                             to: Address::here("b"),
                             contact: None,
                             trunk: None,
+                            sent_on_by: None,
                         }
                     })
                     .collect();
@@ -184,7 +185,8 @@ impl World {
                     1 => MediaPolicy::Direct,
                     _ => MediaPolicy::Relay,
                 };
-                Attempt { target: format!("t{n}"), media, ring: Duration::from_secs(20), branches }
+                let ring = Duration::from_secs(20);
+                Attempt { target: format!("t{n}"), media, ring, step: Step::Target, before: None, branches }
             })
             .collect();
         let action = match dice.below(10) {
@@ -204,6 +206,7 @@ impl World {
             trunk: None,
             offer: offer.map(|description| Offer { exchange: ExchangeId::heard(1), description }),
             hops_left: 10,
+            about: Default::default(),
         };
         let (abilities, plan) = (wire.abilities(), Plan { rule: None, action, services });
         let opening = Opening { call: CallId(1), leg: caller, abilities, start, plan, wall_ms: 0 };
@@ -237,6 +240,7 @@ impl World {
                 }
                 Output::Order(RelayCommand::Candidates { leg, candidates, .. }) => self.given(leg, &candidates),
                 Output::Order(_) => {}
+                Output::Decide { .. } => self.fail("nobody has asked for a transfer"),
                 Output::Done(_) => self.records += 1,
             }
         }

@@ -6,9 +6,11 @@
 mod shared;
 
 mod dtls;
+mod hostile;
 mod http;
 mod jingle;
 mod keypad;
+mod passport;
 mod sdp;
 mod sip;
 mod sip_sockets;

@@ -33,7 +33,7 @@ fn endpoint(now: Instant) -> Endpoint {
     let directory = Arc::new(Directory { users: [("alice".to_owned(), alice)].into() });
     let subscriber = ("romeo@montague.lit".parse().unwrap(), format!("alice@{OURS}").parse().unwrap());
     let kept: Kept = BTreeMap::from([(LINE, vec![subscriber])]);
-    let config = Config { connections: vec![connection] };
+    let config = Config { connections: vec![connection], ..Config::default() };
     let mut endpoint = Endpoint::new(AdapterId(4), config, directory, kept, Dice::for_test(1));
     endpoint.handle(now, Input::Up { connection: LINE, jid: Jid::new(OURS).unwrap(), resumed: false });
     endpoint.handle_timeout(now);

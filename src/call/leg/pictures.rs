@@ -1,9 +1,11 @@
 //! The pictures of one leg: what its peer said of them, and what we said.
 
-use super::{heard_transport, in_answer, is_new_transport, is_same_seal};
-use crate::call::pictures::formats;
+use super::{heard_transport, in_answer, is_new_transport, is_same_seal, multiplexes};
+use crate::call::pictures::extensions::Numbers;
+use crate::call::pictures::{formats, send_time, transport_cc};
 use crate::model::{
-    Codec, Description, Direction, Group, IceMode, Kind, LegSpec, LocalVideo, Mid, RemoteEnd, RtpSource, Seal, Stream,
+    Codec, Description, Direction, Group, HeaderExtension, IceMode, Kind, LegSpec, LocalVideo, Mid, RemoteEnd,
+    RtpSource, Seal, Stream,
 };
 
 /// The pictures of one leg, from the first offer that has them until one side wants them no more.
@@ -11,6 +13,8 @@ use crate::model::{
 pub struct Pictures {
     /// They share the transport of the sound (RFC 9143).
     pub bundled: bool,
+    /// We offer them a transport of their own, and the peer may take that of the sound instead (RFC 9143 §7.2).
+    pub may_bundle: bool,
     /// The formats we told the peer that we receive.
     pub codecs: Vec<Codec>,
     /// What the peer said of its end.
@@ -25,6 +29,10 @@ pub struct Pictures {
     pub far_limit_kbps: Option<u32>,
     /// What the peer can take, in kilobits a second.
     pub limit_kbps: Option<u32>,
+    /// The header extensions that were agreed on.
+    pub extensions: Numbers,
+    /// Those of our last offer.
+    pub extensions_offered: Numbers,
     /// Both parties of the call have agreed on them.
     pub agreed: bool,
     /// They are in another format than the peer was last told.
@@ -32,14 +40,17 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Pictures that are to be offered to the peer of a leg: on the transport of the sound, unless it is a telephone.
-    pub fn to_offer(spec: LegSpec, codecs: Vec<Codec>) -> Pictures {
-        Pictures::new(spec.ice != IceMode::None, codecs)
+    /// Pictures that are to be offered to the peer of a leg: on a transport of their own, and on that of the sound unless
+    /// it is a telephone. `bundles`: it takes them there always.
+    pub fn to_offer(spec: LegSpec, bundles: bool, codecs: Vec<Codec>) -> Pictures {
+        let has_ice = spec.ice != IceMode::None;
+        Pictures { may_bundle: has_ice && !bundles, ..Pictures::new(has_ice && bundles, codecs) }
     }
 
     fn new(bundled: bool, codecs: Vec<Codec>) -> Pictures {
         Pictures {
             bundled,
+            may_bundle: false,
             codecs,
             remote: None,
             remote_direction: Direction::Inactive,
@@ -47,6 +58,8 @@ impl Pictures {
             wish: Direction::SendRecv,
             far_limit_kbps: None,
             limit_kbps: None,
+            extensions: Numbers::default(),
+            extensions_offered: Numbers::default(),
             agreed: false,
             changed: false,
         }
@@ -69,6 +82,19 @@ impl Pictures {
         self.remote = Some(RemoteEnd { transport, codecs, rtcp_mux: stream.rtcp_mux, ptime: None, is_offer });
         self.remote_direction = super::direction_of(stream);
         self.limit_kbps = stream.bandwidth_kbps;
+        let theirs = Numbers::heard(stream);
+        self.extensions = if is_offer { theirs } else { theirs.as_offered(self.extensions_offered) };
+    }
+
+    /// The peer takes them on the transport of the sound, or on their own; whether it was offered that.
+    pub fn take_transport(&mut self, bundled: bool) -> bool {
+        self.bundled |= bundled && self.may_bundle;
+        self.bundled == bundled
+    }
+
+    /// Whether an offer of ours puts them into the bundle of the sound.
+    pub fn is_in_bundle(&self) -> bool {
+        self.bundled || self.may_bundle
     }
 
     /// Whether the peer's new offer asks for another transport of ours than its last one.
@@ -87,15 +113,30 @@ impl Pictures {
         self.taken().first().filter(|_| self.agreed)
     }
 
-    /// Our section of an offer.
-    pub fn offer(&mut self, local: &LocalVideo, mid: Option<Mid>) -> Stream {
+    /// Settles the header extensions of our next offer, to a peer that named these in its own. A telephone without ICE is
+    /// not asked for any.
+    pub fn settle_extensions(&mut self, local: &LocalVideo, known: &[HeaderExtension]) {
+        let has_ice = local.transport.ice.is_some();
+        self.extensions_offered = if has_ice { self.extensions.to_offer(known) } else { Numbers::default() };
+    }
+
+    /// Our section of an offer on a leg of this kind; [`Pictures::settle_extensions`] goes before.
+    pub fn offer(&mut self, spec: LegSpec, local: &LocalVideo, mid: Option<Mid>) -> Stream {
+        // A peer that has not bundled them once is not asked again.
+        self.may_bundle &= self.remote.is_none();
         let mut section = self.section(local, self.wish);
         section.sources = if mid.is_some() { vec![RtpSource::new(local.ssrc)] } else { Vec::new() };
         section.mid = mid;
-        section.rtcp_mux = section.transport.ice.is_some() || matches!(section.transport.seal, Seal::Dtls { .. });
+        section.rtcp_mux = multiplexes(spec, self.remote.as_ref());
         // With a telephone the profile is the old one, and feedback is said in attributes alone, which one that knows
         // neither can answer; what else there is has the profile of WebRTC (RFC 8834 §4.2).
         section.transport.feedback_profile = section.transport.ice.is_some();
+        if let Some(number) = self.extensions_offered.transport_cc {
+            transport_cc::offer(&mut section, number);
+        }
+        if let Some(number) = self.extensions_offered.send_time {
+            send_time::EXTENSION.add_to(&mut section, number);
+        }
         if self.remote.is_none()
             && let Seal::Dtls { setup, .. } = &mut section.transport.seal
         {
@@ -113,6 +154,8 @@ impl Pictures {
         section.rtcp_mux = offered.rtcp_mux;
         section.transport = in_answer(&section.transport, &offered.transport);
         section.extras = offered.profile_extra();
+        transport_cc::answer(&mut section, offered);
+        send_time::answer(&mut section, offered);
         section
     }
 
@@ -158,7 +201,8 @@ pub fn heard(spec: LegSpec, description: &Description) -> Result<Option<Heard>, 
         if !is_same_seal(spec.seal, &transport.seal) {
             return Err("its pictures are not protected as its sound is");
         }
-        if has_ice && (transport.ice.is_none() || !video.rtcp_mux) {
+        let has_pair = spec.ice == IceMode::LitePair;
+        if has_ice && (transport.ice.is_none() || !(video.rtcp_mux || has_pair)) {
             return Err("its pictures do not travel as its sound does");
         }
     }

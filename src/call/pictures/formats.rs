@@ -13,12 +13,16 @@ const PASSED: [&str; 4] = ["VP8", "H264", "VP9", "AV1"];
 /// The clock of all of them, in hertz.
 const CLOCK_HZ: u32 = 90_000;
 /// The most formats that a telephone is offered: its INVITE is to stay small.
-const OFFERED_TO_PHONE: usize = 6;
+const OFFERED_TO_PHONE: usize = 4;
 /// The most formats that anybody is offered.
 const OFFERED: usize = 12;
-/// The feedback that passes between the legs (RFC 4585 §6.3.1, RFC 5104 §4.3.1). The relay sends nothing again and passes
-/// on no estimates of bandwidth, so neither `nack` alone nor `goog-remb` is agreed to: nobody is to wait for them.
-const FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
+/// The feedback that the relay gives and heeds on every leg, whatever the other leg has: whole pictures are asked for by
+/// either way (RFC 5104 §4.3.1, RFC 4585 §6.3.1), lost packets are sent again and asked for (RFC 4585 §6.2.1), and what
+/// one side takes is told to the other (RFC 5104 §4.2.1, draft-alvestrand-rmcat-remb). What concerns a whole transport is
+/// in [`transport_cc`](super::transport_cc).
+const FEEDBACK: [&str; 5] = ["ccm fir", BOUNDS, "nack", "nack pli", "goog-remb"];
+/// The feedback that may have parameters, which are its sender's own (RFC 5104 §7.1: `smaxpr`).
+const BOUNDS: &str = "ccm tmmbr";
 /// The payload types to give a format whose own number is taken: the dynamic ones, then those that RFC 5761 §4
 /// leaves free beside multiplexed RTCP.
 const NUMBERS: [std::ops::RangeInclusive<u8>; 2] = [96..=127, 35..=63];
@@ -53,13 +57,26 @@ fn is_deep(codec: &Codec) -> bool {
     codec.name.eq_ignore_ascii_case("VP9") && profile.is_some_and(|p| p != "0")
 }
 
+/// Whether a telephone is not offered a format because it is offered the constrained form of it. One that compares the
+/// mode alone (baresip) takes both for one format, and sends in the number of either.
+fn is_needless(codec: &Codec, far: &[Codec]) -> bool {
+    far.iter().any(|other| is_wider(codec, other))
+}
+
+/// Whether the first of two is H.264 as Baseline and the second the same as Constrained Baseline.
+fn is_wider(wide: &Codec, narrow: &Codec) -> bool {
+    let is_h264 = |codec: &Codec| codec.name.eq_ignore_ascii_case("H264");
+    is_h264(wide) && is_h264(narrow) && h264::is_wider(wide.parameters.as_deref(), narrow.parameters.as_deref())
+}
+
 /// The formats to offer on a leg of this kind, for what the far side can do. Those that were said on it before
 /// (`known`) keep their numbers (RFC 3264 §8.3.2); the others get none that is `taken`.
 pub fn to_offer(far: &[Codec], towards: LegSpec, known: &[Codec], taken: &[u8]) -> Vec<Codec> {
     let is_phone = towards.ice == IceMode::None;
     let most = if is_phone { OFFERED_TO_PHONE } else { OFFERED };
     let mut ours: Vec<Codec> = Vec::new();
-    for codec in far.iter().filter(|c| passes(c) && !(is_phone && is_deep(c))) {
+    let is_fit = |c: &&Codec| passes(c) && !(is_phone && (is_deep(c) || is_needless(c, far)));
+    for codec in far.iter().filter(is_fit) {
         if ours.len() == most || ours.iter().any(|o| fits(o, codec)) {
             continue;
         }
@@ -75,9 +92,18 @@ pub fn to_offer(far: &[Codec], towards: LegSpec, known: &[Codec], taken: &[u8]) 
     ours
 }
 
-/// Of what the peer answered, that which we had offered: what may be sent to it.
+/// Of what the peer answered, that which we had offered: what may be sent to it. Telephones call H.264 Baseline
+/// whatever they were offered (Linphone: `42801F`), and send and take the constrained form of it.
 pub fn agreed(theirs: &[Codec], ours: &[Codec]) -> Vec<Codec> {
-    theirs.iter().filter(|t| ours.iter().any(|o| fits(o, t))).cloned().collect()
+    let as_offered = |their: &Codec| {
+        if ours.iter().any(|o| fits(o, their)) {
+            return Some(their.clone());
+        }
+        let parameters = h264::constrained(their.parameters.as_deref());
+        let is_wide = ours.iter().any(|o| is_wider(their, o));
+        parameters.filter(|_| is_wide).map(|p| Codec { parameters: Some(p), ..their.clone() })
+    };
+    theirs.iter().filter_map(as_offered).collect()
 }
 
 /// The format to answer an offer with: of those that the far side took, the one that it wants most, in the
@@ -100,7 +126,12 @@ pub fn for_now(offered: &[Codec], on: &[Codec]) -> Vec<Codec> {
 
 /// The feedback that we do, of what an offer has.
 fn feedback_of(offered: &Codec) -> Vec<String> {
-    offered.feedback.iter().filter(|f| FEEDBACK.contains(&f.trim())).cloned().collect()
+    let is_meant = |word: &str, said: &str| {
+        let rest = said.trim().strip_prefix(word);
+        rest.is_some_and(|rest| rest.is_empty() || (word == BOUNDS && rest.starts_with(' ')))
+    };
+    let known = |said: &String| FEEDBACK.into_iter().find(|word| is_meant(word, said)).map(str::to_owned);
+    offered.feedback.iter().filter_map(known).collect()
 }
 
 #[cfg(test)]
@@ -117,7 +148,7 @@ mod tests {
 
     /// What Chromium offers, in part.
     fn chromium() -> Vec<Codec> {
-        let feedback = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"];
+        let feedback = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli", "ccm tmmbr smaxpr=120"];
         let h264 = |number, mode: u8, profile: &str| {
             let said = format!("level-asymmetry-allowed=1;packetization-mode={mode};profile-level-id={profile}");
             codec(number, "H264", &said, &feedback)
@@ -156,7 +187,7 @@ mod tests {
     fn a_phone_is_offered_few_formats_and_nobody_feedback_that_the_relay_does_not_heed() {
         let offer = to_offer(&chromium(), LegSpec::PHONE, &[], &[]);
         assert_eq!(offer.len(), OFFERED_TO_PHONE);
-        assert!(offer.iter().all(|c| c.feedback == ["ccm fir", "nack pli"]));
+        assert!(offer.iter().all(|c| c.feedback == FEEDBACK));
         let browser = to_offer(&chromium(), LegSpec::BROWSER, &[], &[]);
         assert!(browser.iter().all(|c| c.feedback == FEEDBACK));
     }
@@ -186,7 +217,8 @@ mod tests {
         let answer = to_answer(&chromium(), &callee).unwrap_or_else(|| panic!("a format"));
         assert_eq!((answer.payload_type, answer.name.as_str()), (104, "H264"));
         assert_eq!(answer.parameters.as_deref(), Some("packetization-mode=0;profile-level-id=42801F"));
-        assert_eq!(answer.feedback, ["ccm fir", "nack pli"], "not what nobody here does");
+        let feedback = ["goog-remb", "ccm fir", "nack", "nack pli", "ccm tmmbr"];
+        assert_eq!(answer.feedback, feedback, "nothing that is not of one stream");
     }
 
     #[test]
@@ -205,9 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_is_offered_one_form_of_baseline_in_each_mode_and_may_call_it_by_the_wider_name() {
+        let offer = to_offer(&chromium(), LegSpec::PHONE, &[], &[]);
+        assert_eq!(names(&offer), ["96 VP8", "98 VP9", "108 H264", "114 H264"]);
+        let linphone = [codec(114, "H264", "profile-level-id=42801F", &[])];
+        let taken = agreed(&linphone, &offer);
+        assert_eq!(names(&taken), ["114 H264"]);
+        let answer = to_answer(&chromium(), &taken).unwrap_or_else(|| panic!("a format"));
+        assert_eq!(answer.payload_type, 114, "the page is answered in the form that was passed on");
+        let narrow = codec(97, "H264", "packetization-mode=0;profile-level-id=42801f", &[]);
+        let alone = to_offer(std::slice::from_ref(&narrow), LegSpec::PHONE, &[], &[]);
+        assert_eq!(names(&alone), ["97 H264"], "whoever has Baseline alone is offered on as it is");
+        let main = [codec(114, "H264", "profile-level-id=4d801f;packetization-mode=0", &[])];
+        assert_eq!(names(&agreed(&main, &offer)), ["114 H264"], "Main with set 0 is Constrained Baseline");
+        assert!(agreed(&[codec(114, "H264", "profile-level-id=4d001f", &[])], &offer).is_empty());
+    }
+
+    #[test]
     fn before_the_callee_speaks_the_caller_is_told_of_all_that_was_offered_on() {
         let on = to_offer(&chromium(), LegSpec::PHONE, &[], &[96]);
-        let told = ["96 VP8", "98 VP9", "102 H264", "104 H264", "108 H264", "114 H264"];
+        let told = ["96 VP8", "98 VP9", "108 H264", "114 H264"];
         assert_eq!(names(&for_now(&chromium(), &on)), told);
     }
 }

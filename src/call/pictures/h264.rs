@@ -79,6 +79,26 @@ pub fn fits(one: Option<&str>, other: Option<&str>) -> bool {
     mode(one) == mode(other) && profile(one).is_some() && profile(one) == profile(other)
 }
 
+/// Whether `wide` is Baseline in the mode in which `narrow` is Constrained Baseline, which every decoder of Baseline
+/// understands (§8.1, table 5).
+pub fn is_wider(wide: Option<&str>, narrow: Option<&str>) -> bool {
+    let profile = |p| ProfileLevel::of(p).map(|p| p.profile);
+    let profiles = (profile(wide), profile(narrow));
+    mode(wide) == mode(narrow) && profiles == (Some(Profile::Baseline), Some(Profile::ConstrainedBaseline))
+}
+
+/// The same parameters with Constrained Baseline for a profile of Baseline.
+pub fn constrained(parameters: Option<&str>) -> Option<String> {
+    let said = parameter(parameters, "profile-level-id").unwrap_or("42000A");
+    let octet = |at: usize| u8::from_str_radix(said.get(at..at + 2)?, 16).ok();
+    let (constraints, level) = (octet(2)?, octet(4)?);
+    // Constrained is the Baseline of `profile_idc` 66 with constraint_set1 beside its own constraint_set0.
+    let narrow = format!("profile-level-id=42{:02x}{level:02x}", constraints | 0xc0);
+    let others = parameters.into_iter().flat_map(|p| p.split(';')).map(str::trim);
+    let others = others.filter(|p| !p.is_empty() && !p.to_ascii_lowercase().starts_with("profile-level-id"));
+    Some(std::iter::once(narrow.as_str()).chain(others).collect::<Vec<_>>().join(";"))
+}
+
 /// The parameters of an answer to `offered`, for a far side that `took` the format with these of its own: the far
 /// side's, but for a level that is never above the offered one unless both sides allow that (§8.2.2).
 pub fn answer(offered: Option<&str>, took: Option<&str>) -> Option<String> {
@@ -142,6 +162,19 @@ mod tests {
         assert!(!fits("profile-level-id=42e01f", "profile-level-id=42001f"));
         assert!(fits("profile-level-id=42000a", "packetization-mode=0"), "nothing said is Baseline in mode 0");
         assert!(!fits("profile-level-id=nonsense", "profile-level-id=nonsense"));
+    }
+
+    #[test]
+    fn baseline_is_wider_than_its_constrained_form_in_the_same_mode() {
+        let wider = |one: &str, other: &str| is_wider(Some(one), Some(other));
+        assert!(wider("profile-level-id=42801F", "profile-level-id=42e01f;packetization-mode=0"));
+        assert!(!wider("profile-level-id=42801F", "profile-level-id=42e01f;packetization-mode=1"));
+        assert!(!wider("profile-level-id=42e01f", "profile-level-id=42801F"));
+        assert!(!wider("profile-level-id=4d001f", "profile-level-id=42e01f"));
+        let narrow = constrained(Some("packetization-mode=1; profile-level-id=428014;max-fs=99"));
+        assert_eq!(narrow.as_deref(), Some("profile-level-id=42c014;packetization-mode=1;max-fs=99"));
+        assert_eq!(constrained(None).as_deref(), Some("profile-level-id=42c00a"));
+        assert_eq!(constrained(Some("profile-level-id=428")), None);
     }
 
     #[test]

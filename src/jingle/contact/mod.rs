@@ -102,6 +102,11 @@ impl Contacts {
         }
     }
 
+    /// How many accounts are known to be online, over all connections.
+    pub fn online(&self) -> usize {
+        self.sides.values().map(|side| side.peers.online()).sum()
+    }
+
     /// The stream is up. Unless it is the old one, presence goes to every subscriber again, and a client asks its
     /// server for STUN and TURN (XEP-0215).
     pub fn up(

@@ -184,6 +184,11 @@ impl Peers {
         self.questions.clear();
     }
 
+    /// How many accounts have a resource that is there.
+    pub(super) fn online(&self) -> usize {
+        self.accounts.len()
+    }
+
     /// The resources of an account, the most wanted first.
     pub(super) fn of(&self, account: &BareJid) -> Vec<Resource> {
         let mut all = self.accounts.get(account).map(|(_, resources)| resources.clone()).unwrap_or_default();

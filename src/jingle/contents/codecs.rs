@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::streams::MAXPTIME;
 use crate::jingle::stanza::rtcp_fb::Feedback;
 use crate::jingle::stanza::rtp::{self, Parameter, PayloadType};
 use crate::model::{Codec, Kind, Stream};
 
+/// The attribute that has the longest packet time (RFC 8866 §6.4); Jingle has it on each format.
+pub(super) const MAXPTIME: &str = "maxptime";
 /// The most kinds of feedback a format may have; a description says one of all its formats at once.
 const MAX_FEEDBACK: usize = 16;
 /// The longest packet time, in milliseconds: nobody waits longer for a syllable.

@@ -1,6 +1,6 @@
 //! Streams that belong together.
 
-use super::{Slots, streams};
+use super::slots::{Slots, is_content};
 use crate::jingle::stanza::grouping::Group as Said;
 use crate::model::{Description, Group};
 
@@ -45,7 +45,7 @@ pub(super) fn answer(answer: &mut Description, offered: &Description) {
 
 /// The groups of the contents that live.
 pub(super) fn write(description: &Description, slots: &Slots) -> Vec<Said> {
-    let lives = |at: &usize| description.streams.get(*at).is_some_and(streams::is_content);
+    let lives = |at: &usize| description.streams.get(*at).is_some_and(is_content);
     let name = |mid| slots.of_mid(mid).filter(lives).and_then(|at| slots.0.get(at)).map(|slot| slot.name.clone());
     let groups = description.groups.iter().map(|group| Said {
         semantics: group.semantics.clone(),

@@ -129,7 +129,7 @@ impl Saying<'_> {
     fn write(&self, description: &Description, slots: &Slots) -> Contents {
         let mut written = Contents::default();
         for (at, (stream, slot)) in description.streams.iter().zip(&slots.0).enumerate() {
-            if streams::is_content(stream) {
+            if slots::is_content(stream) {
                 let mut stream = transport::bundled(description, at).into_owned();
                 extensions::keep_true(&mut stream, Some(slot));
                 written.contents.push(self.content(&stream, slot));

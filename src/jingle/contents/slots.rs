@@ -9,6 +9,12 @@ use crate::model::{Kind, Mid, Stream};
 /// How many contents that gave their slot to another are remembered, so that none is named like them.
 const MAX_FORMER: usize = 64;
 
+/// Whether a stream has a content: it is not refused, and it is of RTP. A content without a format could not be
+/// read by anybody.
+pub(super) fn is_content(stream: &Stream) -> bool {
+    stream.accepted && !stream.codecs.is_empty()
+}
+
 /// A slot of a session's descriptions, and the content in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {

@@ -5,15 +5,6 @@ use crate::jingle::stanza::jingle::{self, Content};
 use crate::jingle::stanza::rtp;
 use crate::model::{Direction, Extra, Kind, Stream, Transport};
 
-/// The attribute that has the longest packet time (RFC 8866 §6.4); Jingle has it on each format.
-pub(super) const MAXPTIME: &str = "maxptime";
-
-/// Whether a stream has a content: it is not refused, and it is of RTP. A content without a format could not be
-/// read by anybody.
-pub(super) fn is_content(stream: &Stream) -> bool {
-    stream.accepted && !stream.codecs.is_empty()
-}
-
 /// Reads a content. One that is not of RTP becomes a stream of another kind, for the call to refuse.
 pub(super) fn read(content: &Content, hearing: &Hearing, offer: bool, bundled: bool) -> Stream {
     let none = rtp::Description::default();
@@ -40,7 +31,7 @@ pub(super) fn read(content: &Content, hearing: &Hearing, offer: bool, bundled: b
     };
     sources::read(said, &mut stream);
     if let Some(maxptime) = said.payload_types.iter().find_map(|p| p.maxptime.clone()) {
-        stream.extras.push(Extra { name: MAXPTIME.into(), value: Some(maxptime) });
+        stream.extras.push(Extra { name: codecs::MAXPTIME.into(), value: Some(maxptime) });
     }
     stream
 }

@@ -9,40 +9,37 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::proto::rr::Name;
 use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_xmpp::connect::DnsConfig;
 use tracing::debug;
 
 use super::fault::Fault;
+use super::names::{MOST_SERVERS, Names, Target};
 use super::stream::Transport;
 use crate::base::Dice;
 use crate::jingle::config::Security;
 
-/// The most servers of one domain that are tried in one attempt.
-const MOST_SERVERS: usize = 8;
+/// How long one of the addresses of a server may take to answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 
-/// Where a domain's server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
-    priority: u16,
-    weight: u16,
-    host: String,
-    port: u16,
-}
-
-/// Connects to a server by its name or address: to whichever of its addresses answers first.
+/// Connects to a server by its name or address: to whichever of its addresses answers first, or where name servers are
+/// configured to the first one that answers.
 ///
 /// # Errors
 /// [`Fault::Network`].
-pub async fn to_server(host: &str, port: u16) -> Result<TcpStream, Fault> {
+pub async fn to_server(host: &str, port: u16, names: &Names) -> Result<TcpStream, Fault> {
+    if host.parse::<IpAddr>().is_err() && names.are_asked_for(host) {
+        return to_one_of(names.addresses(host).await, port).await;
+    }
     let place = match host.parse::<IpAddr>() {
         Ok(ip) => DnsConfig::addr(&SocketAddr::new(ip, port).to_string()),
         Err(_) => DnsConfig::no_srv(host, port),
@@ -60,16 +57,31 @@ pub async fn to_server(host: &str, port: u16) -> Result<TcpStream, Fault> {
     Ok(stream)
 }
 
+async fn to_one_of(addresses: Vec<IpAddr>, port: u16) -> Result<TcpStream, Fault> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name servers know no address of it");
+    for address in addresses {
+        match timeout(CONNECT_WITHIN, TcpStream::connect((address, port))).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(Fault::Network(last))
+}
+
 /// Connects to the server of a domain: by its SRV records (RFC 6120 §3.2.1, XEP-0368), or else to the domain itself.
 ///
 /// # Errors
 /// [`Fault::Network`] with the last that was tried, [`Fault::Unsupported`] if the domain says that it has none.
-pub async fn to_domain(domain: &str, security: Security, dice: &mut Dice) -> Result<TcpStream, Fault> {
+pub async fn to_domain(domain: &str, security: Security, names: &Names, dice: &mut Dice) -> Result<TcpStream, Fault> {
     let (service, port) = match security {
         Security::DirectTls => ("_xmpps-client._tcp", 5223),
         Security::StartTls | Security::Plain => ("_xmpp-client._tcp", 5222),
     };
-    let mut targets = look_up(domain, service).await;
+    let mut targets = names.services(domain, service).await;
     if let [Target { host, .. }] = &targets[..]
         && host == "."
     {
@@ -80,7 +92,7 @@ pub async fn to_domain(domain: &str, security: Security, dice: &mut Dice) -> Res
     }
     let mut last = Fault::Network(io::ErrorKind::NotFound.into());
     for target in in_order(targets, dice).into_iter().take(MOST_SERVERS) {
-        match to_server(target.host.trim_end_matches('.'), target.port).await {
+        match to_server(target.host.trim_end_matches('.'), target.port, names).await {
             Ok(stream) => return Ok(stream),
             Err(fault) => {
                 debug!(host = target.host, port = target.port, %fault, "a server cannot be reached");
@@ -89,33 +101,6 @@ pub async fn to_domain(domain: &str, security: Security, dice: &mut Dice) -> Res
         }
     }
     Err(last)
-}
-
-async fn look_up(domain: &str, service: &str) -> Vec<Target> {
-    let found = async {
-        let resolver = TokioResolver::builder_tokio()?.build()?;
-        let name = Name::from_utf8(format!("{service}.{domain}."))?;
-        resolver.srv_lookup(name).await
-    };
-    match found.await {
-        Ok(found) => found
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(Target {
-                    priority: srv.priority,
-                    weight: srv.weight,
-                    host: srv.target.to_ascii(),
-                    port: srv.port,
-                }),
-                _ => None,
-            })
-            .collect(),
-        Err(error) => {
-            debug!(domain, service, %error, "there are no service records");
-            Vec::new()
-        }
-    }
 }
 
 /// The order in which servers are tried (RFC 2782): by priority, and by chance according to weight within it.

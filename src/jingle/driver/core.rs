@@ -14,6 +14,10 @@ pub trait Core: Send + 'static {
     fn poll_timeout(&self) -> Option<Instant>;
     /// What to do next.
     fn poll_output(&mut self) -> Option<Output>;
+    /// How many accounts are known to be online.
+    fn online(&self) -> usize {
+        0
+    }
 }
 
 impl Core for Endpoint {
@@ -31,5 +35,9 @@ impl Core for Endpoint {
 
     fn poll_output(&mut self) -> Option<Output> {
         Endpoint::poll_output(self)
+    }
+
+    fn online(&self) -> usize {
+        Endpoint::online(self)
     }
 }

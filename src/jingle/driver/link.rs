@@ -17,6 +17,7 @@ use super::client::{Account, Begun};
 use super::connect::Secured;
 use super::fault::Fault;
 use super::management::Management;
+use super::names::Names;
 use super::pump::{Alive, Pump, Session};
 use super::stream::Stream;
 use super::{Event, OUTBOX, Outbox, Pace, client, component, connect};
@@ -36,6 +37,7 @@ struct Held {
 pub struct Link {
     id: ConnectionId,
     config: Connection,
+    names: Names,
     pace: Pace,
     tls: Option<Arc<ClientConfig>>,
     events: mpsc::Sender<Event>,
@@ -51,6 +53,7 @@ impl Link {
     pub fn new(
         id: ConnectionId,
         config: Connection,
+        names: Names,
         pace: Pace,
         events: &mpsc::Sender<Event>,
         stop: &watch::Receiver<bool>,
@@ -60,7 +63,7 @@ impl Link {
             Security::Plain => None,
             Security::StartTls | Security::DirectTls => Some(connect::tls(config.ca.as_deref())?),
         };
-        Ok(Link { id, config, pace, tls, events: events.clone(), stop: stop.clone(), dice })
+        Ok(Link { id, config, names, pace, tls, events: events.clone(), stop: stop.clone(), dice })
     }
 
     /// Runs until the gateway ends.
@@ -179,8 +182,8 @@ impl Link {
 
     async fn connect(&self, domain: &str, mut order: Dice) -> Result<Secured, Fault> {
         let tcp = match &self.config.server {
-            Some((host, port)) => connect::to_server(host, *port).await?,
-            None => connect::to_domain(domain, self.config.security, &mut order).await?,
+            Some((host, port)) => connect::to_server(host, *port, &self.names).await?,
+            None => connect::to_domain(domain, self.config.security, &self.names, &mut order).await?,
         };
         match (self.config.security, &self.tls) {
             (Security::DirectTls, Some(tls)) => connect::secure(Box::new(tcp), tls, domain).await,

@@ -19,6 +19,7 @@ mod fault;
 mod keep;
 mod link;
 mod management;
+mod names;
 mod pump;
 mod run;
 mod sasl;
@@ -30,7 +31,7 @@ mod xml;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -122,6 +123,7 @@ struct Lamp {
 pub struct XmppHandle {
     orders: mpsc::Sender<Order>,
     lamps: Arc<Vec<Lamp>>,
+    online: Arc<AtomicUsize>,
 }
 
 impl XmppHandle {
@@ -132,6 +134,11 @@ impl XmppHandle {
         if self.orders.send(Order::Stop(done)).await.is_ok() {
             let _ = stopped.await;
         }
+    }
+
+    /// How many accounts are known to be online.
+    pub fn online(&self) -> usize {
+        self.online.load(Ordering::Relaxed)
     }
 
     /// Each connection, and whether its stream is up.
@@ -192,14 +199,16 @@ fn start_core<C: Core>(
     let (stop, stopping) = watch::channel(false);
     let mut links = Vec::new();
     let mut lamps = Vec::new();
+    let asked = names::Names::new(&config.name_servers);
     for (number, connection) in (0..).zip(&config.connections) {
-        let link = link::Link::new(ConnectionId(number), connection.clone(), pace, &events, &stopping, dice.split())?;
-        links.push(link);
+        let (id, dice) = (ConnectionId(number), dice.split());
+        links.push(link::Link::new(id, connection.clone(), asked.clone(), pace, &events, &stopping, dice)?);
         lamps.push(Lamp { name: connection.name.clone(), is_up: AtomicBool::new(false) });
     }
     let lamps = Arc::new(lamps);
     let names: Vec<String> = config.connections.iter().map(|c| c.name.clone()).collect();
     let (kept, keeper) = keep::start(&state, &names);
+    let online = Arc::new(AtomicUsize::new(0));
     let known = directory.load_full();
     let core = core(config, Arc::clone(&known), kept, dice);
     let driver = run::Driver {
@@ -207,6 +216,7 @@ fn start_core<C: Core>(
         outboxes: links.iter().map(|_| None).collect(),
         tasks: links.into_iter().map(|link| tokio::spawn(link.run())).collect(),
         lamps: Arc::clone(&lamps),
+        online: Arc::clone(&online),
         keeper,
         directory,
         known,
@@ -217,5 +227,5 @@ fn start_core<C: Core>(
         linger: pace.linger,
     };
     tokio::spawn(driver.run());
-    Ok(XmppHandle { orders, lamps })
+    Ok(XmppHandle { orders, lamps, online })
 }

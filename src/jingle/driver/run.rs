@@ -1,7 +1,7 @@
 //! The loop.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,8 @@ pub struct Driver<C> {
     /// The links.
     pub tasks: Vec<JoinHandle<()>>,
     pub lamps: Arc<Vec<Lamp>>,
+    /// How many accounts are known to be online.
+    pub online: Arc<AtomicUsize>,
     pub keeper: Keeper,
     pub directory: Arc<ArcSwap<Directory>>,
     /// The version of the directory that the endpoint has.
@@ -52,6 +54,7 @@ impl<C: Core> Driver<C> {
     pub async fn run(mut self) {
         let done = loop {
             self.drain();
+            self.online.store(self.core.online(), Ordering::Relaxed);
             let wake = self.wake().await;
             self.refresh_directory();
             match wake {

@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod client;
+mod names;
 mod tls;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +18,7 @@ use crate::jingle::config::{Connection, Login, Security};
 use crate::jingle::endpoint::{Input, Output};
 use crate::model::{Binding, Cause};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Says what it hears; sends a stanza back for each that comes, as many as its `echo` says.
 struct Mirror {
@@ -117,10 +119,21 @@ impl Bench {
 
     async fn with(login: Login, pace: Pace) -> Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = ("127.0.0.1".into(), listener.local_addr().unwrap().port());
+        Bench::where_it_is(Some(server), &[], listener, login, pace)
+    }
+
+    fn where_it_is(
+        server: Option<(String, u16)>,
+        name_servers: &[SocketAddr],
+        listener: TcpListener,
+        login: Login,
+        pace: Pace,
+    ) -> Bench {
         let connection = Connection {
             name: "office".into(),
             login,
-            server: Some(("127.0.0.1".into(), listener.local_addr().unwrap().port())),
+            server,
             security: Security::Plain,
             ca: None,
             domains: Vec::new(),
@@ -130,7 +143,7 @@ impl Bench {
         let state = tempfile::tempdir().unwrap();
         let directory: Arc<ArcSwap<Directory>> = Arc::default();
         let (sender, seen) = mpsc::channel(4096);
-        let config = Config { connections: vec![connection] };
+        let config = Config { connections: vec![connection], name_servers: name_servers.to_vec() };
         let users = Arc::clone(&directory);
         let core = |_, _, _, _| Mirror { seen: sender, outputs: VecDeque::new(), up: None };
         let handle =

@@ -16,7 +16,7 @@ use crate::jingle::stanza::{
     Action, Condition, DefinedCondition, ErrorType, Iq, IqKind, Jingle, JingleCondition, JingleMessage, Message,
     MessageKind, Reason, Stanza, StanzaError, Word, read,
 };
-use crate::model::{Address, Cause, Entry, Hangup, Offer, Party, Signal, Start};
+use crate::model::{About, Address, Cause, Entry, Hangup, Keys, Offer, Party, Signal, Start};
 
 /// XEP-0280.
 pub(super) const CARBONS: &str = "urn:xmpp:carbons:2";
@@ -144,8 +144,11 @@ impl Endpoint {
         offer: Option<Offer>,
     ) {
         let id = leg.ends().id;
-        let to = address::spelled(whom.clone(), &self.directory);
-        let start = Start { entry, from, to, contact: None, trunk: None, offer, hops_left: HOPS };
+        let mut dialled = whom.clone();
+        let keys = Keys::take_off(&mut dialled);
+        let to = address::spelled(dialled, &self.directory);
+        let about = About { keys, ..About::default() };
+        let start = Start { entry, from, to, contact: None, trunk: None, offer, hops_left: HOPS, about };
         let account = leg.ends().peer.to_bare();
         self.calls.insert(connection, whom.clone(), Some(account), leg);
         self.outputs.push_back(Output::Hear(id, Signal::Start(Box::new(start))));

@@ -26,7 +26,7 @@ fn condition(cause: Cause) -> Condition {
         Cause::Cancelled | Cause::AnsweredElsewhere => Condition::Cancel,
         Cause::Busy => Condition::Busy,
         Cause::NoAnswer | Cause::Timeout => Condition::Timeout,
-        Cause::Declined => Condition::Decline,
+        Cause::Declined | Cause::Unwanted | Cause::Blocked => Condition::Decline,
         Cause::NotFound | Cause::Unavailable | Cause::BadNumber | Cause::Maintenance => Condition::Gone,
         Cause::Forbidden | Cause::AuthFailed | Cause::IdentityRejected => Condition::SecurityError,
         Cause::MediaIncompatible => Condition::IncompatibleParameters,
@@ -178,7 +178,7 @@ mod tests {
         for cause in Cause::ALL {
             let expected = match cause {
                 // A call that was never up has not ended normally.
-                Cause::Normal => Cause::Declined,
+                Cause::Normal | Cause::Unwanted | Cause::Blocked => Cause::Declined,
                 Cause::Cancelled | Cause::AnsweredElsewhere => Cause::Unavailable,
                 Cause::Timeout => Cause::NoAnswer,
                 Cause::NotFound | Cause::BadNumber | Cause::Maintenance => Cause::Unavailable,

@@ -49,14 +49,31 @@ impl Difference {
                 None if now.accepted => difference.added.push(at),
                 None => {}
                 Some(_) if !now.accepted => difference.removed.push(at),
-                Some(then) if credentials(now).is_some() && credentials(then) != credentials(now) => {
-                    difference.restarted.push(at);
+                Some(_) => {
+                    // What shares a transport may have had one of its own before the answer (RFC 9143 §7.2).
+                    let by = carrier(after, at);
+                    let of = |d: &Description| d.streams.get(by).and_then(credentials).map(owned);
+                    if of(after).is_some_and(|is| of(before).as_ref() != Some(&is)) {
+                        difference.restarted.push(at);
+                    }
                 }
-                Some(_) => {}
             }
         }
         difference
     }
+}
+
+/// The slot by whose transport the stream of a slot travels: the first of its bundle, or itself.
+fn carrier(description: &Description, at: usize) -> usize {
+    let mid = description.streams.get(at).and_then(|s| s.mid.as_ref());
+    let has_it = |group: &&Group| group.semantics == "BUNDLE" && mid.is_some_and(|mid| group.mids.contains(mid));
+    let first = description.groups.iter().find(has_it).and_then(|group| group.mids.first());
+    let is_first = |s: &Stream| s.accepted && first.is_some() && s.mid.as_ref() == first;
+    description.streams.iter().position(is_first).unwrap_or(at)
+}
+
+fn owned((ufrag, pwd): (&str, &str)) -> (String, String) {
+    (ufrag.to_owned(), pwd.to_owned())
 }
 
 /// The ICE credentials of a stream.
@@ -326,4 +343,54 @@ fn keep_one_codec(stream: &mut Stream) {
     stream.codecs.retain(|c| *c == speech || (c.is_telephone_event() && c.clock_hz == speech.clock_hz));
     // The speech comes first, whatever the order was.
     stream.codecs.sort_by_key(crate::model::Codec::is_telephone_event);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::model::{Ice, Kind, Transport};
+
+    /// Sound and pictures with these user names; `bundled`: on the transport of the first.
+    fn described(ufrags: [&str; 2], bundled: bool) -> Description {
+        let ice = |ufrag: &str| Ice {
+            ufrag: ufrag.into(),
+            pwd: "p".repeat(22),
+            lite: false,
+            candidates: Vec::new(),
+            more: false,
+        };
+        let stream = |(at, kind): (usize, Kind)| {
+            let transport = Transport {
+                seal: Seal::Plain,
+                ice: Some(ice(ufrags[at])),
+                address: None,
+                rtcp_address: None,
+                feedback_profile: true,
+            };
+            Stream { mid: Some(Mid(at.to_string())), ..Stream::new(kind, transport) }
+        };
+        let streams: Vec<Stream> = [Kind::Audio, Kind::Video].into_iter().enumerate().map(stream).collect();
+        let mids = streams.iter().filter_map(|s| s.mid.clone()).take(if bundled { 2 } else { 1 }).collect();
+        Description { streams, groups: vec![Group { semantics: "BUNDLE".into(), mids }], extras: Vec::new() }
+    }
+
+    fn restarted(before: &Description, after: &Description) -> Vec<usize> {
+        Difference::between(before, after).restarted
+    }
+
+    #[test]
+    fn pictures_that_were_taken_on_the_transport_of_the_sound_are_not_restarted_by_leaving_their_own() {
+        let offered = described(["sound", "film"], true);
+        assert_eq!(restarted(&offered, &described(["sound", "sound"], true)), Vec::<usize>::new());
+        assert_eq!(restarted(&offered, &described(["again", "again"], true)), [0, 1]);
+    }
+
+    #[test]
+    fn pictures_apart_are_restarted_by_their_own_credentials() {
+        let before = described(["sound", "film"], false);
+        assert_eq!(restarted(&before, &described(["sound", "again"], false)), [1]);
+        assert_eq!(restarted(&before, &described(["again", "film"], false)), [0]);
+        assert_eq!(restarted(&before, &before), Vec::<usize>::new());
+    }
 }

@@ -40,6 +40,11 @@ impl Leg {
             | Signal::Dtmf(_)
             | Signal::TakesDigits(_)
             | Signal::Refresh
+            | Signal::Transfer(_)
+            | Signal::Transferring(_)
+            | Signal::Connected(_)
+            | Signal::Named(_)
+            | Signal::Roster(_)
             | Signal::Start(_)
             | Signal::Lost
             | Signal::Back => {}

@@ -1,12 +1,11 @@
 //! Sessions (XEP-0166).
 
-use std::str::FromStr;
-
 use xmpp_parsers::jid::Jid;
 use xmpp_parsers::minidom::Element;
 
 use super::grouping::Group;
 use super::reason::Reason;
+use super::roles::{Creator, Senders};
 use super::xml::{Tag, attr, text_attr};
 use super::{ice_udp, ns, rtp};
 
@@ -213,38 +212,6 @@ impl Transport {
     }
 }
 
-/// Who added a content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Creator {
-    /// The side that began the session.
-    Initiator,
-    /// The other.
-    Responder,
-}
-
-impl Creator {
-    /// The other side.
-    pub fn other(self) -> Creator {
-        match self {
-            Creator::Initiator => Creator::Responder,
-            Creator::Responder => Creator::Initiator,
-        }
-    }
-}
-
-/// Who sends in a content: by role, whoever says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Senders {
-    /// Both sides.
-    Both,
-    /// The initiator only.
-    Initiator,
-    /// The responder only.
-    Responder,
-    /// Neither.
-    None,
-}
-
 /// What a `<jingle/>` does (XEP-0166 §7.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -280,47 +247,6 @@ pub enum Action {
     TransportReplace,
     /// One we do not know.
     Other(String),
-}
-
-impl Creator {
-    /// The name of the attribute's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Creator::Initiator => "initiator",
-            Creator::Responder => "responder",
-        }
-    }
-}
-
-impl FromStr for Creator {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Creator, ()> {
-        [Creator::Initiator, Creator::Responder].into_iter().find(|c| c.name() == name).ok_or(())
-    }
-}
-
-impl Senders {
-    /// All of them.
-    pub const ALL: [Senders; 4] = [Senders::Both, Senders::Initiator, Senders::Responder, Senders::None];
-
-    /// The name of the attribute's value.
-    pub fn name(self) -> &'static str {
-        match self {
-            Senders::Both => "both",
-            Senders::Initiator => "initiator",
-            Senders::Responder => "responder",
-            Senders::None => "none",
-        }
-    }
-}
-
-impl FromStr for Senders {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Senders, ()> {
-        Senders::ALL.into_iter().find(|s| s.name() == name).ok_or(())
-    }
 }
 
 impl Action {

@@ -2,8 +2,8 @@
 
 use xmpp_parsers::minidom::Element;
 
-use super::jingle::Creator;
 use super::ns;
+use super::roles::Creator;
 use super::rtcp_fb::Feedback;
 use super::rtp_hdrext::HeaderExtension;
 use super::ssma::{Source, SourceGroup};

@@ -2,8 +2,8 @@
 
 use xmpp_parsers::minidom::Element;
 
-use super::jingle::Senders;
 use super::ns;
+use super::roles::Senders;
 use super::xml::{Tag, attr, text_attr};
 
 /// `<rtp-hdrext/>`: an extension, and the number at which it travels.

@@ -25,6 +25,8 @@ pub(super) fn error(undelivered: &Undelivered) -> StanzaError {
         | Cause::Busy
         | Cause::NoAnswer
         | Cause::Declined
+        | Cause::Unwanted
+        | Cause::Blocked
         | Cause::Unavailable
         | Cause::MediaTimeout
         | Cause::Maintenance => (ErrorType::Wait, DefinedCondition::RecipientUnavailable),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::transcode::Target;
-use crate::media::codec::{FRAME_MS, Speech, g711};
+use crate::media::codec::{Effort, FRAME_MS, Speech, g711};
 use crate::model::Codec;
 
 /// Formats of one side that are looked at; more are ignored.
@@ -152,27 +152,26 @@ impl Routes {
         Routes { ways: ways.into(), target }
     }
 
+    /// The same where the peer that is heard has said that these formats are its own: it may send others, but is not
+    /// expected to be heard in a wider band than theirs, and speech in a wider one takes twice as long to encode.
+    pub fn expecting(self, own: &[Codec]) -> Routes {
+        let rates = own.iter().filter_map(Speech::of).map(|speech| speech.rate_hz().unwrap_or(SPEECH_HZ));
+        let Some(widest) = rates.max() else { return self };
+        let narrowed = |target: Target| match target.speech.rate_hz() {
+            Some(_) => target,
+            None => Target { rate_hz: target.rate_hz.min(widest), ..target },
+        };
+        Routes { target: self.target.map(narrowed), ..self }
+    }
+
     /// The same for a peer that wants so much speech in a packet.
     pub fn paced(self, wanted: Option<Duration>) -> Routes {
         Routes { target: self.target.map(|target| target.paced(wanted)), ..self }
     }
 
-    /// The ways to a peer that hears something else over what the other sends: all speech is decoded, and what cannot be
-    /// is left out.
-    pub fn mixed(heard: &[Codec], taken: &[Codec]) -> Routes {
-        let Some((payload_type, target)) = own_speech(taken) else { return Routes::default() };
-        let mut routes = Routes::between(heard, taken);
-        let clock_hz = target.speech.clock_hz();
-        let speech = heard.iter().take(MAX_FORMATS).filter_map(|codec| {
-            let change = Change::Transcode(Speech::of(codec)?);
-            Some(Route { from: codec.payload_type, to: payload_type, clock_hz, change })
-        });
-        let is_event =
-            |way: &&Route| heard.iter().any(|codec| codec.payload_type == way.from && codec.is_telephone_event());
-        let events = routes.ways.iter().filter(is_event).copied();
-        routes.ways = speech.chain(events).collect();
-        routes.target = Some(target);
-        routes
+    /// The same where encoding may take so much.
+    pub fn trying(self, effort: Effort) -> Routes {
+        Routes { target: self.target.map(|target| Target { effort, ..target }), ..self }
     }
 
     /// Ways on which nothing is translated.
@@ -241,7 +240,8 @@ fn encodable(taken: &[Codec]) -> Option<(&Codec, Speech)> {
 pub fn own_speech(taken: &[Codec]) -> Option<(u8, Target)> {
     let (codec, speech) = encodable(taken.get(..MAX_FORMATS).unwrap_or(taken))?;
     let rate_hz = speech.rate_hz().unwrap_or(SPEECH_HZ);
-    Some((codec.payload_type, Target { speech, rate_hz, parameters: codec.parameters.clone(), packet_ms: FRAME_MS }))
+    let parameters = codec.parameters.clone();
+    Some((codec.payload_type, Target { speech, rate_hz, parameters, packet_ms: FRAME_MS, effort: Effort::default() }))
 }
 
 fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
@@ -257,6 +257,7 @@ fn target(ways: &[Route], taken: &[Codec]) -> Option<Target> {
         rate_hz: speech.rate_hz().unwrap_or(heard_hz),
         parameters: codec.parameters.clone(),
         packet_ms: FRAME_MS,
+        effort: Effort::default(),
     })
 }
 
@@ -339,7 +340,14 @@ mod tests {
         let target = routes.target().unwrap();
         assert_eq!((target.speech, target.rate_hz, routes.find(111).unwrap().to), (Speech::Pcmu, 8000, 0));
         let rate = |heard: &[Codec]| Routes::between(heard, &[opus(111)]).target().map(|t| t.rate_hz);
-        assert_eq!((rate(&[Codec::pcmu()]), rate(&[Codec::pcmu(), g722])), (Some(8000), Some(16_000)));
+        assert_eq!((rate(&[Codec::pcmu()]), rate(&[Codec::pcmu(), g722.clone()])), (Some(8000), Some(16_000)));
         assert_eq!(rate(&[opus(96)]), None);
+        let offered = || Routes::between(&[Codec::pcmu(), g722.clone()], &[opus(111)]);
+        let rate = |own: &[Codec]| offered().expecting(own).target().map(|t| t.rate_hz);
+        assert_eq!(
+            (rate(&[Codec::pcmu()]), rate(std::slice::from_ref(&g722)), rate(&[])),
+            (Some(8000), Some(16_000), Some(16_000))
+        );
+        assert!(offered().expecting(&[Codec::pcmu()]).find(9).is_some(), "it may come all the same");
     }
 }

@@ -11,6 +11,7 @@ pub mod resample;
 use audio_codec::g722::{G722Decoder, G722Encoder};
 use audio_codec::{Decoder as _, Encoder as _};
 
+pub use self::opus::Effort;
 use self::resample::Resampler;
 use crate::model::Codec;
 
@@ -135,15 +136,15 @@ impl Decoder {
         self.hand_over(written, out)
     }
 
-    /// Makes up for `samples` that were lost, from what the packet after them repeats of them (RFC 6716 §2.1.7);
-    /// without such a copy it is the decoder's guess. `false` if this format cannot.
+    /// Makes up for `samples` that were lost, from what the packet after them repeats of them (RFC 6716 §2.1.7). `false`
+    /// if there is no such copy.
     pub fn recover(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) -> bool {
         let Inner::Opus(decoder) = &mut self.inner else { return false };
         let written = self.own.get_mut(..samples).and_then(|place| decoder.recover(next, place));
         self.hand_over(written, out)
     }
 
-    /// Makes up for `samples` that were lost. `false` if this format has no way of its own.
+    /// Makes up for `samples` that were lost. `false` if the decoder has no way of its own.
     pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) -> bool {
         let Inner::Opus(decoder) = &mut self.inner else { return false };
         let written = self.own.get_mut(..samples).and_then(|place| decoder.conceal(place));
@@ -173,6 +174,11 @@ impl Encoder {
     /// An encoder for samples of `rate_hz`, which must be the format's own if it has one. `parameters` are
     /// those of the peer that decodes. `None` if there is no memory or no such rate.
     pub fn new(speech: Speech, rate_hz: u32, parameters: Option<&str>) -> Option<Encoder> {
+        Encoder::trying(speech, rate_hz, parameters, Effort::default())
+    }
+
+    /// The same; Opus is encoded with such an effort.
+    pub fn trying(speech: Speech, rate_hz: u32, parameters: Option<&str>, effort: Effort) -> Option<Encoder> {
         if speech.rate_hz().is_some_and(|own| own != rate_hz) {
             return None;
         }
@@ -180,7 +186,7 @@ impl Encoder {
             Speech::Pcmu => Outer::G711(g711::ulaw_of_linear),
             Speech::Pcma => Outer::G711(g711::alaw_of_linear),
             Speech::G722 => Outer::G722(Box::new(G722Encoder::new())),
-            Speech::Opus => Outer::Opus(opus::Encoder::new(rate_hz, &opus::Wishes::read(parameters))?),
+            Speech::Opus => Outer::Opus(opus::Encoder::new(rate_hz, &opus::Wishes::read(parameters), effort)?),
         }))
     }
 

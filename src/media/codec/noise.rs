@@ -33,6 +33,13 @@ impl Room {
         Some(Room { level: (level & 0x7f).max(LOUDEST), reflections })
     }
 
+    /// A room as loud as these samples.
+    pub fn like(samples: &[i16]) -> Room {
+        let power = samples.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>() / samples.len().max(1) as f32;
+        let level = -10.0 * (power / f32::from(i16::MAX).powi(2)).max(1e-12).log10();
+        Room { level: (level.round() as u8).clamp(LOUDEST, 127), reflections: [0.0; MAX_ORDER] }
+    }
+
     /// The payload that describes its loudness alone.
     pub fn payload(&self) -> [u8; 1] {
         [self.level]
@@ -138,6 +145,15 @@ mod tests {
         // A first coefficient below zero is a low rumble, one above it a hiss.
         assert!(rough(&[40, 20]) < rough(&[40]) - 3.0);
         assert!(rough(&[40, 230]) > rough(&[40]) + 1.5);
+    }
+
+    #[test]
+    fn a_room_is_as_loud_as_what_was_heard_of_it() {
+        for level in [35, 50, 66] {
+            let found = Room::like(&heard(Room::read(&[level]).unwrap())).level;
+            assert!(found.abs_diff(level) <= 1, "{level}: {found}");
+        }
+        assert_eq!((Room::like(&[]).level, Room::like(&[i16::MAX]).level), (120, LOUDEST));
     }
 
     #[test]

@@ -146,49 +146,89 @@ fn g722_carries_what_a_telephone_does_not() {
     assert!(height(&out[8000..], 6000.0, 16_000) > 7000.0);
 }
 
-type MakeUp<'a> = &'a dyn Fn(&mut Decoder, &[u8], &mut Vec<i16>);
+/// A voice that glides: a second of it.
+fn glide(rate: u32) -> Vec<i16> {
+    let sample = |n: u32| {
+        let t = f64::from(n) / f64::from(rate);
+        let pitch = 140.0 + 20.0 * (TAU * 2.0 * t).sin();
+        (1..20).map(|k| 2500.0 / f64::from(k) * (TAU * pitch * f64::from(k) * t).sin()).sum::<f64>() as i16
+    };
+    (0..rate).map(sample).collect()
+}
+
+fn packets(rate: u32, samples: &[i16], parameters: Option<&str>) -> Vec<Vec<u8>> {
+    let mut encoder = Encoder::new(Speech::Opus, rate, parameters).unwrap();
+    let encode = |frame: &[i16]| {
+        let mut packet = [0; MAX_PAYLOAD];
+        let length = encoder.encode(frame, &mut packet).unwrap();
+        packet[..length].to_vec()
+    };
+    samples.chunks_exact(rate as usize / 50).map(encode).collect()
+}
 
 #[test]
 fn opus_makes_up_for_a_lost_packet_from_the_one_after_it() {
-    let voice: Vec<i16> = (0..16_000)
-        .map(|n| {
-            let t = f64::from(n) / 16_000.0;
-            let pitch = 140.0 + 20.0 * (TAU * 2.0 * t).sin();
-            (1..20).map(|k| 2500.0 / f64::from(k) * (TAU * pitch * f64::from(k) * t).sin()).sum::<f64>() as i16
-        })
-        .collect();
-    let mut encoder = Encoder::new(Speech::Opus, 16_000, Some("useinbandfec=1")).unwrap();
-    let packets: Vec<Vec<u8>> = voice
-        .chunks_exact(320)
-        .map(|frame| {
-            let mut packet = [0; MAX_PAYLOAD];
-            let length = encoder.encode(frame, &mut packet).unwrap();
-            packet[..length].to_vec()
-        })
-        .collect();
-    let run = |make_up: MakeUp| {
-        let mut decoder = Decoder::new(Speech::Opus, 16_000).unwrap();
-        let mut out = Vec::new();
-        for (n, packet) in packets.iter().enumerate() {
-            match n % 5 == 4 && n + 1 < packets.len() {
-                true => make_up(&mut decoder, &packets[n + 1], &mut out),
-                false => assert!(decoder.decode(packet, &mut out)),
-            }
+    let packets = packets(16_000, &glide(16_000), Some("useinbandfec=1"));
+    let (mut whole, mut lossy) =
+        (Decoder::new(Speech::Opus, 16_000).unwrap(), Decoder::new(Speech::Opus, 16_000).unwrap());
+    let (mut wanted, mut heard, mut last) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut by_copy, mut by_repetition) = (0.0, 0.0);
+    for (n, packet) in packets.iter().enumerate() {
+        assert!(whole.decode(packet, &mut wanted));
+        if n % 5 == 4 && packets.get(n + 1).is_some_and(|next| opus::repeats(next)) {
+            assert!(lossy.recover(&packets[n + 1], 320, &mut heard));
+            let error = |out: &[i16]| {
+                let difference = out.iter().zip(&wanted[n * 320..]).map(|(a, b)| a.saturating_sub(*b));
+                power(&difference.collect::<Vec<i16>>())
+            };
+            by_copy += error(&heard[n * 320..]);
+            by_repetition += error(&last);
+        } else {
+            assert!(lossy.decode(packet, &mut heard));
         }
-        out
-    };
-    let whole = run(&|decoder, _, out| assert!(decoder.conceal(320, out)));
-    let repeated = run(&|decoder, next, out| assert!(decoder.recover(next, 320, out)));
-    let mut decoder = Decoder::new(Speech::Opus, 16_000).unwrap();
-    let mut wanted = Vec::new();
-    for packet in &packets {
-        decoder.decode(packet, &mut wanted);
+        last = heard[n * 320..].to_vec();
     }
-    let error = |out: &[i16]| {
-        let difference: Vec<i16> = out.iter().zip(&wanted).map(|(a, b)| a.saturating_sub(*b)).collect();
-        power(&difference)
-    };
-    assert!(error(&repeated) < error(&whole) * 0.7, "{} against {}", error(&repeated), error(&whole));
+    assert!(by_copy < by_repetition * 0.3, "{by_copy} against {by_repetition}");
+}
+
+#[test]
+fn a_packet_of_opus_says_whether_it_repeats_the_one_before() {
+    let voice = glide(16_000);
+    for (parameters, at_least, at_most) in [(Some("useinbandfec=1"), 30, 50), (None, 0, 0)] {
+        let packets = packets(16_000, &voice, parameters);
+        let repeating = packets.iter().filter(|packet| opus::repeats(packet)).count();
+        assert!((at_least..=at_most).contains(&repeating), "{parameters:?}: {repeating} of {}", packets.len());
+    }
+    // Of two frames, of 60 ms, of the layer that predicts nothing, and of nothing.
+    for packet in [&[0x49, 0xff][..], &[0x58, 0xff], &[0xf8, 0xff], &[0x48], &[]] {
+        assert!(!opus::repeats(packet), "{packet:?}");
+    }
+}
+
+#[test]
+fn what_opus_makes_up_is_never_louder_than_the_voice() {
+    for rate in [8000, 16_000, 48_000] {
+        for parameters in [None, Some("useinbandfec=1"), Some("maxaveragebitrate=64000")] {
+            let length = rate as usize / 50;
+            let packets = packets(rate, &glide(rate), parameters);
+            let mut decoder = Decoder::new(Speech::Opus, rate).unwrap();
+            let mut whole = Decoder::new(Speech::Opus, rate).unwrap();
+            let (mut said, mut heard) = (Vec::new(), Vec::new());
+            packets.iter().for_each(|packet| assert!(whole.decode(packet, &mut said)));
+            for (n, packet) in packets.iter().enumerate() {
+                match n % 4 {
+                    1 => drop(decoder.conceal(length, &mut heard)),
+                    2 => drop(decoder.recover(&packets[(n + 1) % packets.len()], length, &mut heard)),
+                    _ => assert!(decoder.decode(packet, &mut heard)),
+                }
+                // Silence of a sender that says nothing of it: a packet without a frame.
+                decoder.decode(&packet[..1], &mut heard);
+            }
+            let loudest = |samples: &[i16]| samples.iter().map(|s| s.unsigned_abs()).max().unwrap();
+            let (said, heard) = (loudest(&said), loudest(&heard));
+            assert!(heard < said + said / 2, "{rate} {parameters:?}: {heard}, where {said} was said");
+        }
+    }
 }
 
 #[test]
@@ -196,6 +236,22 @@ fn wishes_are_read_from_the_parameters_of_the_peer() {
     let wishes = opus::Wishes::read(Some("minptime=10; useinbandfec=1;usedtx=1;maxaveragebitrate=20000"));
     assert_eq!(wishes, opus::Wishes { fec: true, dtx: true, constant_rate: false, max_bitrate: Some(20_000) });
     assert_eq!(opus::Wishes::read(None), opus::Wishes::default());
+}
+
+#[test]
+fn opus_takes_the_bits_that_are_set_unless_the_peer_wants_fewer() {
+    let voice = glide(8000);
+    let size = |bitrate: Option<i32>, parameters: Option<&str>| {
+        let effort = Effort { bitrate, ..Effort::default() };
+        let mut encoder = Encoder::trying(Speech::Opus, 8000, parameters, effort).unwrap();
+        let mut packet = [0; MAX_PAYLOAD];
+        voice.chunks_exact(160).map(|frame| encoder.encode(frame, &mut packet).unwrap()).sum::<usize>()
+    };
+    let usual = size(None, None);
+    assert_eq!(size(Some(opus::BITRATE_NARROW), None), usual);
+    assert!(size(Some(40_000), None) > usual * 5 / 4);
+    assert!(size(Some(12_000), None) < usual * 3 / 4);
+    assert_eq!(size(Some(40_000), Some("maxaveragebitrate=12000")), size(Some(12_000), None));
 }
 
 #[test]

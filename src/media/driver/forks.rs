@@ -26,11 +26,15 @@ use super::OnEvent;
 use crate::base::{CallId, Secret};
 use crate::media::bridge::FRAME;
 use crate::media::sound::Mouth;
+use crate::media::tap::rate::Rate;
 use crate::media::tap::{Block, CHANNELS, RATE_HZ, TapKey};
-use crate::model::RelayEvent;
+use crate::model::{Cause, RelayEvent, TapWord};
 
 /// Blocks that may wait for a WebSocket: two seconds. Of more the oldest is dropped.
 pub const MAX_BLOCKS_WAITING: usize = 100;
+
+/// Words that may wait for a WebSocket; what is more is lost.
+pub const MAX_WORDS_WAITING: usize = 100;
 
 /// The largest message that a WebSocket may send, in octets.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
@@ -55,6 +59,8 @@ pub struct Fork {
     pub key: TapKey,
     /// Where it goes.
     pub url: String,
+    /// The rate of its samples.
+    pub rate_hz: u32,
     /// What is shown there.
     pub token: Option<Secret>,
     /// What the parties hear of it: the caller, the callee.
@@ -75,14 +81,50 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    blocks: VecDeque<Block>,
+    items: VecDeque<Item>,
+    blocks: usize,
     dropped: u64,
     is_closed: bool,
+}
+
+enum Item {
+    Block(Block),
+    Word(Word),
+}
+
+impl Waiting {
+    fn drop_oldest_block(&mut self) {
+        let oldest = self.items.iter().position(|item| matches!(item, Item::Block(_)));
+        if oldest.and_then(|at| self.items.remove(at)).is_some() {
+            self.blocks -= 1;
+            self.dropped += 1;
+        }
+    }
+
+    /// What is next; where nothing follows any more, the words alone.
+    fn pop(&mut self) -> Option<Next> {
+        if self.dropped > 0 {
+            return Some(Next::Dropped(std::mem::take(&mut self.dropped)));
+        }
+        while let Some(item) = self.items.pop_front() {
+            match item {
+                Item::Word(word) => return Some(Next::Word(word)),
+                Item::Block(block) => {
+                    self.blocks -= 1;
+                    if !self.is_closed {
+                        return Some(Next::Block(block));
+                    }
+                }
+            }
+        }
+        self.is_closed.then_some(Next::Closed)
+    }
 }
 
 /// What a task takes from its line.
 enum Next {
     Block(Block),
+    Word(Word),
     /// So many were dropped before the next one.
     Dropped(u64),
     Closed,
@@ -92,11 +134,27 @@ impl Line {
     /// Hands a block on; never waits.
     pub fn send(&self, block: Block) {
         self.change(|waiting| {
-            if waiting.blocks.len() >= MAX_BLOCKS_WAITING {
-                waiting.blocks.pop_front();
-                waiting.dropped += 1;
+            if waiting.blocks >= MAX_BLOCKS_WAITING {
+                waiting.drop_oldest_block();
             }
-            waiting.blocks.push_back(block);
+            waiting.blocks += 1;
+            waiting.items.push_back(Item::Block(block));
+        });
+    }
+
+    /// Hands a word on, about the party of a channel; never waits.
+    pub fn tell(&self, channel: Option<usize>, word: TapWord) {
+        let word = match word {
+            TapWord::Over(cause) => Some(Word::Stop { cause }),
+            TapWord::Digit { digit, duration, .. } => {
+                let party = channel.and_then(|channel| PARTIES.get(channel)).copied();
+                let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                party.map(|party| Word::Digit { party, digit, duration_ms })
+            }
+        };
+        self.change(|waiting| {
+            let has_room = waiting.items.len() - waiting.blocks < MAX_WORDS_WAITING;
+            waiting.items.extend(word.filter(|_| has_room).map(Item::Word));
         });
     }
 
@@ -113,14 +171,7 @@ impl Line {
 
     async fn next(&self) -> Next {
         loop {
-            let next = {
-                let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                match std::mem::take(&mut waiting.dropped) {
-                    0 if waiting.is_closed => Some(Next::Closed),
-                    0 => waiting.blocks.pop_front().map(Next::Block),
-                    dropped => Some(Next::Dropped(dropped)),
-                }
-            };
+            let next = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match next {
                 Some(next) => return next,
                 None => self.0.bell.notified().await,
@@ -170,12 +221,25 @@ enum Control {
     Clear,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a program is told beside speech.
+#[derive(Clone, Copy, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Word {
+    /// A party pressed a key.
+    Digit { party: PartyName, digit: char, duration_ms: u64 },
+    /// The call is over.
+    Stop { cause: Cause },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum PartyName {
     Caller,
     Callee,
 }
+
+/// The parties, each at the place of its channel.
+const PARTIES: [PartyName; CHANNELS] = [PartyName::Caller, PartyName::Callee];
 
 impl Fork {
     async fn run(&self, line: &Line) -> Result<(), String> {
@@ -227,18 +291,23 @@ impl Fork {
             r#type: "start",
             version: 1,
             call: self.key.call.to_string(),
-            rate: RATE_HZ,
+            rate: self.rate_hz,
             channels: CHANNELS,
             format: "s16le",
         };
+        let unknown = || format!("there is no way to samples at {} Hz", self.rate_hz);
+        let rate = |from, to| Rate::new(from, to).ok_or_else(unknown);
+        let mut outward = [rate(RATE_HZ, self.rate_hz)?, rate(RATE_HZ, self.rate_hz)?];
+        let inward = rate(self.rate_hz, RATE_HZ)?;
         let listening = async {
             out.send(text(&start)).await.map_err(|e| broke(&e))?;
             loop {
                 match line.next().await {
                     Next::Block(block) => {
-                        let octets: Vec<u8> = block.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                        let octets = octets(&block, &mut outward);
                         out.send(Message::Binary(octets.into())).await.map_err(|e| broke(&e))?;
                     }
+                    Next::Word(word) => out.send(text(&word)).await.map_err(|e| broke(&e))?,
                     Next::Dropped(blocks) => {
                         let ms = u128::from(blocks) * FRAME.as_millis();
                         let dropped = serde_json::json!({ "type": "dropped", "ms": ms as u64 });
@@ -252,8 +321,7 @@ impl Fork {
             }
         };
         let speaking = async {
-            let mut speech =
-                Speech { call: self.key.call, parties: vec![PartyName::Caller, PartyName::Callee], dropped: 0 };
+            let mut speech = Speech { call: self.key.call, parties: PARTIES.to_vec(), rate: inward, dropped: 0 };
             loop {
                 match incoming.next().await {
                     Some(Ok(Message::Binary(octets))) => speech.say(&octets, &self.mouths),
@@ -275,13 +343,15 @@ impl Fork {
 struct Speech {
     call: CallId,
     parties: Vec<PartyName>,
+    rate: Rate,
     dropped: usize,
 }
 
 impl Speech {
     fn say(&mut self, octets: &Bytes, mouths: &[Mouth; CHANNELS]) {
         let samples: Vec<i16> = octets.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-        for (mouth, party) in mouths.iter().zip([PartyName::Caller, PartyName::Callee]) {
+        let samples = self.rate.process(&samples);
+        for (mouth, party) in mouths.iter().zip(PARTIES) {
             let dropped = if self.parties.contains(&party) { mouth.say(&samples) } else { 0 };
             if dropped > 0 && self.dropped == 0 {
                 warn!(call = %self.call, "the fork speaks far ahead of the time: the oldest is dropped");
@@ -297,6 +367,14 @@ impl Speech {
             Err(error) => debug!(call = %self.call, %error, "the fork said something that means nothing"),
         }
     }
+}
+
+/// A block as a program wants it: left, right, left, right, low octet first.
+fn octets(block: &Block, rates: &mut [Rate; CHANNELS]) -> Vec<u8> {
+    let channel = |number| block.samples.iter().copied().skip(number).step_by(CHANNELS).collect::<Vec<i16>>();
+    let [left, right] = rates;
+    let (left, right) = (left.process(&channel(0)), right.process(&channel(1)));
+    left.iter().zip(&right).flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()]).flatten().collect()
 }
 
 fn text(words: &impl Serialize) -> Message {

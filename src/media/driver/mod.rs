@@ -2,8 +2,10 @@
 
 mod batch;
 mod forks;
+mod net;
 mod pace;
 mod recorder;
+mod ring;
 mod sockets;
 mod system;
 mod taps;
@@ -19,23 +21,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use self::net::Net;
 use self::sockets::Sockets;
-use self::system::{Bell, Epoll};
+use self::system::Bell;
 use self::taps::Taps;
-use self::worker::Worker;
+use self::worker::{Inbox, Worker};
 use crate::base::{CallId, Dice};
 use crate::media::config::{MAX_SHARDS, RelayConfig};
 use crate::media::leg::{Certificate, WallClock};
 use crate::media::shard::{Shard, ShardConfig};
 use crate::media::sound::{Library, Shelf};
-use crate::model::{Overflow, Relay, RelayCommand, RelayEvent};
+use crate::model::{MediaFigures, Overflow, Relay, RelayCommand, RelayEvent};
 
 /// Orders that may wait for one shard.
 pub const MAX_ORDERS_WAITING: usize = 4096;
+
+/// How long a shard may take to tell its figures.
+const FIGURES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who hears of the relay's events. Called on the relay's threads: must not wait.
 pub type OnEvent = Arc<dyn Fn(RelayEvent) + Send + Sync>;
@@ -53,10 +61,33 @@ struct Running {
     forks: Option<Runtime>,
 }
 
+/// What a shard is told or asked.
+pub(super) enum Order {
+    Command(RelayCommand),
+    Figures(oneshot::Sender<MediaFigures>),
+}
+
 /// How orders reach a shard.
 struct Line {
-    orders: SyncSender<RelayCommand>,
+    orders: SyncSender<Order>,
     bell: Arc<Bell>,
+    /// There may be orders that the bell was not rung for.
+    waiting: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn order_later(&self, command: RelayCommand) -> Result<(), Overflow> {
+        self.orders.try_send(Order::Command(command)).map_err(|_| Overflow)?;
+        self.waiting.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Rings for what the shard has not taken yet.
+    fn wake(&self) {
+        if self.waiting.swap(false, Ordering::AcqRel) {
+            self.bell.ring();
+        }
+    }
 }
 
 /// Starts the relay's threads.
@@ -94,6 +125,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
     for number in 0..config.shards {
         let (orders, queue) = sync_channel(MAX_ORDERS_WAITING);
         let bell = Arc::new(Bell::new()?);
+        let waiting = Arc::new(AtomicBool::new(false));
         let (started, answer) = sync_channel(1);
         let seat = Seat {
             number,
@@ -103,6 +135,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
             sounds: sounds.clone(),
             queue,
             bell: bell.clone(),
+            waiting: waiting.clone(),
             stopping: stopping.clone(),
             taps: Taps::new(recorder.clone(), runtime_handle.clone(), config.fork_token.clone(), on_event.clone()),
             on_event: on_event.clone(),
@@ -118,7 +151,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
         };
         let thread = thread::Builder::new().name(format!("relay-{number}")).spawn(work)?;
         if let Some(running) = Arc::get_mut(&mut handle.0) {
-            running.lines.push(Line { orders, bell });
+            running.lines.push(Line { orders, bell, waiting });
             running.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         answer.recv().map_err(|_| io::Error::other("a relay thread ended at once"))??;
@@ -138,8 +171,9 @@ struct Seat {
     certificate: Certificate,
     wall: WallClock,
     sounds: Shelf,
-    queue: Receiver<RelayCommand>,
+    queue: Receiver<Order>,
     bell: Arc<Bell>,
+    waiting: Arc<AtomicBool>,
     stopping: Arc<AtomicBool>,
     taps: Taps,
     on_event: OnEvent,
@@ -150,10 +184,10 @@ impl Seat {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut dice = Dice::from_seed(seed);
-        let epoll = Rc::new(RefCell::new(Epoll::new()?));
+        let net = Rc::new(RefCell::new(Net::new(self.config.driver, self.number == 0)?));
         let bind = [self.config.bind_v4.map(IpAddr::V4), self.config.bind_v6.map(IpAddr::V6)];
         let ports = self.config.ports_of(self.number);
-        let mut sockets = Sockets::new(epoll.clone(), bind, ports, &mut dice);
+        let mut sockets = Sockets::new(net.clone(), bind, ports, &mut dice);
         let port = match self.config.ice_port {
             0 => 0,
             first => first.saturating_add(self.number as u16),
@@ -168,10 +202,12 @@ impl Seat {
             certificate: self.certificate,
             wall: self.wall,
             sounds: self.sounds,
+            effort: self.config.effort,
         };
         let shared = [ice_v4, ice_v6].into_iter().flatten().map(|(socket, _)| socket).collect();
         let shard = Shard::new(config, dice);
-        Worker::new(shard, sockets, shared, epoll, self.queue, self.bell, self.stopping, self.taps, self.on_event)
+        let inbox = Inbox { orders: self.queue, bell: self.bell, waiting: self.waiting };
+        Worker::new(shard, sockets, shared, net, inbox, self.stopping, self.taps, self.on_event)
     }
 }
 
@@ -179,6 +215,22 @@ impl RelayHandle {
     /// From here on sounds are taken from this library; what is being played goes on.
     pub fn set_sounds(&self, library: Arc<Library>) {
         self.0.sounds.set(library);
+    }
+
+    /// What all shards have counted.
+    ///
+    /// # Errors
+    /// [`Overflow`] if a shard is too busy to tell, or gone.
+    pub async fn figures(&self) -> Result<MediaFigures, Overflow> {
+        let mut all = MediaFigures::default();
+        for line in &self.0.lines {
+            let (tell, told) = oneshot::channel();
+            line.orders.try_send(Order::Figures(tell)).map_err(|_| Overflow)?;
+            line.bell.ring();
+            let part = timeout(FIGURES_WITHIN, told).await;
+            all.add(&part.ok().and_then(Result::ok).ok_or(Overflow)?);
+        }
+        Ok(all)
     }
 
     /// Takes every call down, stops the threads, and waits until they are gone. Not to be called from
@@ -215,10 +267,17 @@ impl Drop for Running {
 
 impl Relay for RelayHandle {
     fn order(&self, command: RelayCommand) -> Result<(), Overflow> {
-        let call = command.call();
-        let line = self.0.line(call).ok_or(Overflow)?;
-        line.orders.try_send(command).map_err(|_| Overflow)?;
-        line.bell.ring();
+        let line = self.0.line(command.call()).ok_or(Overflow)?;
+        line.order_later(command)?;
+        line.wake();
         Ok(())
+    }
+
+    fn order_later(&self, command: RelayCommand) -> Result<(), Overflow> {
+        self.0.line(command.call()).ok_or(Overflow)?.order_later(command)
+    }
+
+    fn wake(&self) {
+        self.0.lines.iter().for_each(Line::wake);
     }
 }

@@ -56,6 +56,8 @@ impl Recorder {
             match news {
                 TapNews::Opened(key, end, _) => self.open(key, &end),
                 TapNews::Block(key, block) => self.write(key, &block),
+                // A file has no place for words.
+                TapNews::Word(..) => {}
                 TapNews::Closed(key) => self.close(key, None),
             }
         }
@@ -180,5 +182,74 @@ impl<W: Write + Seek> Recording<W> {
     fn settle(&mut self) -> io::Result<()> {
         self.settled = self.frames;
         self.writer.settle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::base::CallId;
+    use crate::model::TapId;
+
+    const KEY: TapKey = TapKey { call: CallId(1), tap: TapId(1) };
+
+    fn recorder(config: RecordingConfig) -> (Recorder, mpsc::Receiver<RelayEvent>) {
+        let (tell, told) = mpsc::channel();
+        let tell = std::sync::Mutex::new(tell);
+        let on_event: OnEvent = std::sync::Arc::new(move |event| tell.lock().unwrap().send(event).unwrap());
+        (Recorder { config, on_event, files: HashMap::new(), serial: 0 }, told)
+    }
+
+    fn why(told: &mpsc::Receiver<RelayEvent>) -> String {
+        match told.try_recv() {
+            Ok(RelayEvent::TapEnded { why: Some(why), .. }) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Ten frames that are no silence, at their place in time.
+    fn block(number: u64) -> Block {
+        let samples: Vec<i16> = (0..10 * SILENCE.len()).map(|n| (n * 7919 % 20_000) as i16).collect();
+        Block { frame: number * 10, samples }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_ends_a_recording_with_a_sentence_and_nothing_else() {
+        for format in [RecordingFormat::Wav, RecordingFormat::Opus] {
+            let config = RecordingConfig { keep_free: 0, directory: None, ..RecordingConfig::default() };
+            let (mut recorder, told) = recorder(config);
+            // Linux' disk that is always full.
+            let full = BufWriter::with_capacity(1 << 20, OpenOptions::new().write(true).open("/dev/full").unwrap());
+            match Writer::new(format, full, 1) {
+                Ok(writer) => {
+                    let path = PathBuf::from("call.wav");
+                    recorder.files.insert(KEY, Recording { writer, path, frames: 0, settled: 0, lost: 0 });
+                    (0..20).for_each(|number| recorder.write(KEY, &block(number)));
+                    let why = why(&told);
+                    assert!(why.starts_with("the recording ended: call.wav: No space left"), "{format:?}: {why}");
+                }
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{format:?}"),
+            }
+            assert!(recorder.files.is_empty());
+            // What still comes of it is nobody's.
+            recorder.write(KEY, &block(21));
+            recorder.close(KEY, None);
+            assert!(told.try_recv().is_err(), "told once");
+        }
+    }
+
+    #[test]
+    fn a_recording_for_which_the_disk_has_no_room_to_spare_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Some(folder.path().to_owned());
+        let config = RecordingConfig { directory, keep_free: u64::MAX, ..RecordingConfig::default() };
+        let (mut recorder, told) = recorder(config);
+        recorder.open(KEY, &TapEnd::File { path: "call.wav".into(), format: RecordingFormat::Wav });
+        let why = why(&told);
+        assert!(why.starts_with("the talk is not recorded: the disk has only"), "{why}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! The sockets of one shard.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::system::{Epoll, ask_for_stamps, connect};
+use super::net::Net;
+use super::system::{ask_for_stamps, connect};
 use crate::base::Dice;
 use crate::media::shard::{PortPair, Ports, SocketId};
 
@@ -40,7 +42,7 @@ struct Open {
 
 /// The sockets of one shard, by number, and the ports that are free.
 pub struct Sockets {
-    epoll: Rc<std::cell::RefCell<Epoll>>,
+    net: Rc<RefCell<Net>>,
     bind: [Option<IpAddr>; 2],
     sockets: Vec<Option<Open>>,
     unused: Vec<u32>,
@@ -51,7 +53,7 @@ pub struct Sockets {
 impl Sockets {
     /// No sockets yet. `bind` are our addresses of IPv4 and IPv6, `ports` the range of this shard.
     pub fn new(
-        epoll: Rc<std::cell::RefCell<Epoll>>,
+        net: Rc<RefCell<Net>>,
         bind: [Option<IpAddr>; 2],
         ports: RangeInclusive<u16>,
         dice: &mut Dice,
@@ -61,7 +63,7 @@ impl Sockets {
         for at in (1..free.len()).rev() {
             free.swap(at, dice.below(at as u32 + 1) as usize);
         }
-        Sockets { epoll, bind, sockets: Vec::new(), unused: Vec::new(), free: free.into(), resting: VecDeque::new() }
+        Sockets { net, bind, sockets: Vec::new(), unused: Vec::new(), free: free.into(), resting: VecDeque::new() }
     }
 
     /// Opens the socket that ICE legs share; returns its number and port.
@@ -106,19 +108,24 @@ impl Sockets {
     }
 
     fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<(SocketId, u16)> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         // Smaller buffers than wished for are no reason to refuse.
         let _ = socket.set_recv_buffer_size(buffer);
-        let _ = socket.set_send_buffer_size(buffer);
+        if buffer == SHARED_BUFFER {
+            // What one leg sends has room in what the system gives.
+            let _ = socket.set_send_buffer_size(buffer);
+        }
         ask_for_stamps(socket.as_raw_fd());
         socket.bind(&address.into())?;
-        let port = socket.local_addr()?.as_socket().map_or(address.port(), |a| a.port());
+        let port = match address.port() {
+            0 => socket.local_addr()?.as_socket().map_or(0, |bound| bound.port()),
+            port => port,
+        };
         let number = self.unused.last().copied().unwrap_or(self.sockets.len() as u32);
-        self.epoll.borrow().watch(socket.as_raw_fd(), u64::from(number))?;
+        self.net.borrow_mut().open(socket.as_raw_fd(), number, buffer == SHARED_BUFFER)?;
         let open = Open { socket, read_in: 0, aim: None };
         match self.unused.pop() {
             Some(number) => self.sockets[number as usize] = Some(open),
@@ -128,7 +135,9 @@ impl Sockets {
     }
 
     fn close(&mut self, id: SocketId) {
-        if self.sockets.get_mut(id.0 as usize).and_then(Option::take).is_some() {
+        if let Some(open) = self.sockets.get_mut(id.0 as usize).and_then(Option::take) {
+            self.net.borrow_mut().close(id.0);
+            drop(open);
             self.unused.push(id.0);
         }
     }
@@ -166,16 +175,16 @@ impl Ports for Sockets {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use std::cell::RefCell;
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::media::config::Driver;
 
     #[test]
     fn a_port_rests_before_it_is_given_out_again() {
-        let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
+        let net = Rc::new(RefCell::new(Net::new(Driver::Epoll, false).expect("an epoll")));
         let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
-        let mut sockets = Sockets::new(epoll, bind, 48_000..=48_001, &mut Dice::for_test(1));
+        let mut sockets = Sockets::new(net, bind, 48_000..=48_001, &mut Dice::for_test(1));
         let now = Instant::now();
         let pair = sockets.open_pair(now, false).expect("a pair");
         assert_eq!(pair.port, 48_000);
@@ -186,9 +195,9 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_let_go_hears_everybody_again_on_the_port_it_had() {
-        let epoll = Rc::new(RefCell::new(Epoll::new().expect("an epoll")));
+        let net = Rc::new(RefCell::new(Net::new(Driver::Epoll, false).expect("an epoll")));
         let bind = [Some(Ipv4Addr::LOCALHOST.into()), None];
-        let mut sockets = Sockets::new(epoll, bind, 48_100..=48_999, &mut Dice::for_test(1));
+        let mut sockets = Sockets::new(net, bind, 48_100..=48_999, &mut Dice::for_test(1));
         let pair = sockets.open_pair(Instant::now(), false).expect("a pair");
         let [peer, other] = [0, 0].map(|port| std::net::UdpSocket::bind(("127.0.0.1", port)).expect("a socket"));
         let relay = SocketAddr::from((Ipv4Addr::LOCALHOST, pair.port));

@@ -126,7 +126,9 @@ const MAX_READY: usize = 2048;
 /// Tells which sockets have datagrams.
 pub struct Epoll {
     fd: OwnedFd,
-    ready: Box<[libc::epoll_event]>,
+    events: Box<[libc::epoll_event]>,
+    count: usize,
+    next: usize,
 }
 
 impl Epoll {
@@ -137,7 +139,8 @@ impl Epoll {
     pub fn new() -> io::Result<Epoll> {
         // SAFETY: no pointers; the result is checked before it is owned.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        Ok(Epoll { fd: own(fd)?, ready: vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY].into_boxed_slice() })
+        let events = vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY].into_boxed_slice();
+        Ok(Epoll { fd: own(fd)?, events, count: 0, next: 0 })
     }
 
     /// Watches a descriptor, as `token`, until it is closed.
@@ -151,17 +154,19 @@ impl Epoll {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Waits until something is ready or `millis` have passed (-1: for ever); returns how many are ready.
-    pub fn wait(&mut self, millis: i32) -> usize {
+    /// Waits until something is ready or `millis` have passed (-1: for ever).
+    pub fn wait(&mut self, millis: i32) {
+        let events = &mut self.events;
         // SAFETY: the array is ours for the call, with its true length.
-        let count =
-            unsafe { libc::epoll_wait(self.fd.as_raw_fd(), self.ready.as_mut_ptr(), self.ready.len() as i32, millis) };
-        usize::try_from(count).unwrap_or(0)
+        let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, millis) };
+        (self.count, self.next) = (usize::try_from(count).unwrap_or(0), 0);
     }
 
-    /// The token of one that is ready.
-    pub fn token(&self, number: usize) -> Option<u64> {
-        self.ready.get(number).map(|event| event.u64)
+    /// The token of the next one that is ready; `None`: that was all.
+    pub fn ready(&mut self) -> Option<u64> {
+        let event = self.events.get(self.next).filter(|_| self.next < self.count)?;
+        self.next += 1;
+        Some(event.u64)
     }
 }
 

@@ -35,13 +35,16 @@ impl Taps {
     pub fn take(&mut self, news: TapNews) {
         self.end_what_waits();
         match news {
-            TapNews::Opened(key, TapEnd::WebSocket { url }, mouths) => {
+            TapNews::Opened(key, TapEnd::WebSocket { url, rate_hz }, mouths) => {
                 let (token, on_event) = (self.token.clone(), self.on_event.clone());
-                let fork = Fork { key, url, token, mouths, on_event };
+                let fork = Fork { key, url, rate_hz, token, mouths, on_event };
                 self.forks.insert(key, forks::begin(&self.runtime, fork));
             }
             TapNews::Block(key, block) if self.forks.contains_key(&key) => {
                 self.forks.get(&key).into_iter().for_each(|line| line.send(block.clone()));
+            }
+            TapNews::Word(key, channel, word) => {
+                self.forks.get(&key).into_iter().for_each(|line| line.tell(channel, word));
             }
             TapNews::Closed(key) if self.forks.contains_key(&key) => {
                 self.forks.remove(&key).iter().for_each(Line::close);

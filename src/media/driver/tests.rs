@@ -1,18 +1,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::ring::Ring;
 use super::*;
 use crate::base::{AdapterId, LegId, LegMint};
-use crate::media::config::RecordingConfig;
+use crate::media::config::{Driver, RecordingConfig};
 use crate::model::{
-    Codec, Graph, GraphLeg, LegSpec, RecordingFormat, RemoteEnd, Seal, Source, Tap, TapEnd, TapId, Transport,
+    Cause, Codec, Graph, GraphLeg, LegSpec, RecordingFormat, RemoteEnd, Seal, Source, Tap, TapEnd, TapId, TapWord,
+    Transport,
 };
 use crate::rtp::{Fields, Packet};
 
 /// Nothing here takes so long unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench {
     relay: RelayHandle,
@@ -52,14 +55,14 @@ fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
     GraphLeg {
         leg,
         spec: LegSpec { ipv6: address.is_ipv6(), ..LegSpec::PHONE },
-        remote: Some(RemoteEnd {
+        remote: Some(Arc::new(RemoteEnd {
             transport,
             codecs: vec![Codec::pcmu()],
             rtcp_mux: false,
             ptime: None,
             is_offer: true,
-        }),
-        codecs: vec![Codec::pcmu()],
+        })),
+        codecs: Arc::new(vec![Codec::pcmu()]),
         sends: true,
         receives: true,
         hears,
@@ -67,6 +70,7 @@ fn leg(leg: LegId, socket: &UdpSocket, hears: Source) -> GraphLeg {
         keeps_sending: false,
         keys: Default::default(),
         video: None,
+        transport_cc: None,
     }
 }
 
@@ -83,8 +87,38 @@ fn packet(sequence: u16) -> [u8; 172] {
     packet
 }
 
-fn a_call_between(first: &str, second: &str) {
-    let config = RelayConfig { bind_v6: Some(Ipv6Addr::LOCALHOST), ports: 41_000..=41_999, ..RelayConfig::loopback() };
+/// What is said of every way to the network.
+macro_rules! on_each_driver {
+    ($($sentence:ident)*) => {
+        mod on_epoll {
+            $(#[test] fn $sentence() { super::$sentence(super::loopback(super::Driver::Epoll)); })*
+        }
+        mod on_io_uring {
+            $(#[test] fn $sentence() {
+                match super::Ring::new() {
+                    Ok(_) => super::$sentence(super::loopback(super::Driver::IoUring)),
+                    Err(why) => eprintln!("NOT TESTED: no io_uring here: {why}"),
+                }
+            })*
+        }
+    };
+}
+
+on_each_driver! {
+    packets_pass_between_two_sockets_over_ipv4
+    packets_pass_between_ipv6_and_ipv4
+    each_shard_has_ports_of_its_own_and_its_calls_stay_with_it
+    a_strangers_packets_are_neither_forwarded_nor_answered_and_move_nobody
+    a_storm_on_one_leg_does_not_keep_the_packets_of_another
+    what_is_more_than_a_socket_holds_is_counted_as_refused
+}
+
+fn loopback(driver: Driver) -> RelayConfig {
+    RelayConfig { driver, ..RelayConfig::loopback() }
+}
+
+fn a_call_between(base: RelayConfig, first: &str, second: &str) {
+    let config = RelayConfig { bind_v6: Some(Ipv6Addr::LOCALHOST), ports: 41_000..=41_999, ..base };
     let bench = Bench::new(config);
     let (a_phone, b_phone) = (phone(first), phone(second));
     let mut mint = LegMint::heard(AdapterId(1));
@@ -112,19 +146,16 @@ fn a_call_between(first: &str, second: &str) {
     assert!(bench.relay.order(RelayCommand::Remove(call)).is_err());
 }
 
-#[test]
-fn packets_pass_between_two_sockets_over_ipv4() {
-    a_call_between("127.0.0.1:0", "127.0.0.1:0");
+fn packets_pass_between_two_sockets_over_ipv4(base: RelayConfig) {
+    a_call_between(base, "127.0.0.1:0", "127.0.0.1:0");
 }
 
-#[test]
-fn packets_pass_between_ipv6_and_ipv4() {
-    a_call_between("[::1]:0", "127.0.0.1:0");
+fn packets_pass_between_ipv6_and_ipv4(base: RelayConfig) {
+    a_call_between(base, "[::1]:0", "127.0.0.1:0");
 }
 
-#[test]
-fn each_shard_has_ports_of_its_own_and_its_calls_stay_with_it() {
-    let config = RelayConfig { shards: 2, ports: 42_000..=42_999, ..RelayConfig::loopback() };
+fn each_shard_has_ports_of_its_own_and_its_calls_stay_with_it(base: RelayConfig) {
+    let config = RelayConfig { shards: 2, ports: 42_000..=42_999, ..base };
     let bench = Bench::new(config);
     let socket = phone("127.0.0.1:0");
     let mut mint = LegMint::heard(AdapterId(1));
@@ -153,8 +184,8 @@ fn a_configuration_that_makes_no_sense_is_refused_with_a_word() {
 }
 
 /// A call of two phones on a relay of their own: the phones, and where the relay listens for each.
-fn call(ports: std::ops::RangeInclusive<u16>) -> (Bench, [UdpSocket; 2], [SocketAddr; 2]) {
-    let bench = Bench::new(RelayConfig { ports, ..RelayConfig::loopback() });
+fn call(config: RelayConfig) -> (Bench, [UdpSocket; 2], [SocketAddr; 2]) {
+    let bench = Bench::new(config);
     let phones = [phone("127.0.0.1:0"), phone("127.0.0.1:0")];
     let mut mint = LegMint::heard(AdapterId(1));
     let (a, b) = (mint.mint(), mint.mint());
@@ -167,9 +198,8 @@ fn call(ports: std::ops::RangeInclusive<u16>) -> (Bench, [UdpSocket; 2], [Socket
     (bench, phones, at)
 }
 
-#[test]
-fn a_strangers_packets_are_neither_forwarded_nor_answered_and_move_nobody() {
-    let (_bench, [a, b], [to_a, to_b]) = call(43_000..=43_999);
+fn a_strangers_packets_are_neither_forwarded_nor_answered_and_move_nobody(base: RelayConfig) {
+    let (_bench, [a, b], [to_a, to_b]) = call(RelayConfig { ports: 43_000..=43_999, ..base });
     let stranger = phone("127.0.0.1:0");
     let mut buffer = [0; 2000];
     let mut pass = |sender: &UdpSocket, relay: SocketAddr, receiver: &UdpSocket, sequence: u16| {
@@ -193,9 +223,8 @@ fn a_strangers_packets_are_neither_forwarded_nor_answered_and_move_nobody() {
     assert_eq!(stranger.recv(&mut [0; 10]).map_err(|e| e.kind()), Err(io::ErrorKind::WouldBlock));
 }
 
-#[test]
-fn a_storm_on_one_leg_does_not_keep_the_packets_of_another() {
-    let bench = Bench::new(RelayConfig { ports: 44_000..=44_999, ..RelayConfig::loopback() });
+fn a_storm_on_one_leg_does_not_keep_the_packets_of_another(base: RelayConfig) {
+    let bench = Bench::new(RelayConfig { ports: 44_000..=44_999, ..base });
     let (quiet, loud) = (phone("127.0.0.1:0"), phone("127.0.0.1:0"));
     let mut mint = LegMint::heard(AdapterId(1));
     let mut echo = |number: u64, socket: &UdpSocket| {
@@ -225,9 +254,8 @@ fn a_storm_on_one_leg_does_not_keep_the_packets_of_another() {
     });
 }
 
-#[test]
-fn what_is_more_than_a_socket_holds_is_counted_as_refused() {
-    let bench = Bench::new(RelayConfig { ports: 45_000..=45_999, ..RelayConfig::loopback() });
+fn what_is_more_than_a_socket_holds_is_counted_as_refused(base: RelayConfig) {
+    let bench = Bench::new(RelayConfig { ports: 45_000..=45_999, ..base });
     let loud = phone("127.0.0.1:0");
     let id = LegMint::heard(AdapterId(1)).mint();
     let legs = vec![leg(id, &loud, Source::Nothing)];
@@ -347,7 +375,7 @@ fn a_fork_hears_each_party_on_its_channel_and_whom_it_speaks_to_hears_it_mixed_w
     let mut mint = LegMint::heard(AdapterId(1));
     let (a, b) = (mint.mint(), mint.mint());
     let legs = vec![leg(a, &a_phone, Source::Leg(b)), leg(b, &b_phone, Source::Leg(a))];
-    let taps = vec![Tap { id: TapId(1), legs: [Some(a), Some(b)], to: TapEnd::WebSocket { url } }];
+    let taps = vec![Tap { id: TapId(1), legs: [Some(a), Some(b)], to: TapEnd::WebSocket { url, rate_hz: 16_000 } }];
     bench.relay.order(RelayCommand::Apply(Graph { call: CallId(1), revision: 1, legs, taps })).expect("room");
     let to_a = bench.address(a);
     let linear = |octet: u8| crate::media::codec::g711::LINEAR_OF_ULAW[usize::from(octet)];
@@ -397,5 +425,63 @@ fn a_fork_hears_each_party_on_its_channel_and_whom_it_speaks_to_hears_it_mixed_w
     (0..20).for_each(|_| say(&mut [0, 0], &mut Vec::new()));
     (0..10).for_each(|_| say(&mut peaks, &mut Vec::new()));
     assert!((3000..6000).contains(&peaks[1]), "the callee hears the caller alone again: {}", peaks[1]);
+    bench.relay.stop();
+}
+
+/// A program that listens at 8 kHz until the gateway is done: the lengths of what it heard, and what it was told.
+async fn listener(
+    listener: tokio::net::TcpListener,
+    hears: mpsc::SyncSender<()>,
+) -> (Vec<usize>, Vec<serde_json::Value>) {
+    use futures_util::StreamExt;
+    use tokio_tungstenite::tungstenite::Message;
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a WebSocket");
+    let (mut lengths, mut told) = (Vec::new(), Vec::new());
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Binary(octets))) => {
+                lengths.push(octets.len());
+                let _ = hears.try_send(());
+            }
+            Some(Ok(Message::Text(words))) => told.push(serde_json::from_str(words.as_str()).expect("JSON")),
+            Some(Ok(Message::Close(_))) | None => return (lengths, told),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_fork_hears_at_its_own_rate_and_is_told_of_keys_and_of_the_end() {
+    let forks = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let socket = forks.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a socket");
+    let url = format!("ws://{}/", socket.local_addr().expect("an address"));
+    let (hears, heard) = mpsc::sync_channel(1);
+    let listening = forks.spawn(listener(socket, hears));
+    let bench = Bench::new(RelayConfig { ports: 45_800..=45_899, ..RelayConfig::loopback() });
+    let phone = phone("127.0.0.1:0");
+    let a = LegMint::heard(AdapterId(1)).mint();
+    let to = TapEnd::WebSocket { url, rate_hz: 8000 };
+    let (call, tap) = (CallId(1), TapId(1));
+    let graph = Graph {
+        call,
+        revision: 1,
+        legs: vec![leg(a, &phone, Source::Nothing)],
+        taps: vec![Tap { id: tap, legs: [Some(a), None], to }],
+    };
+    bench.relay.order(RelayCommand::Apply(graph)).expect("room");
+    bench.address(a);
+    let digit = TapWord::Digit { leg: a, digit: '#', duration: Duration::from_millis(120) };
+    heard.recv_timeout(Duration::from_secs(20)).expect("the program hears");
+    for word in [digit, TapWord::Over(Cause::Busy)] {
+        bench.relay.order(RelayCommand::Tell { call, tap, word }).expect("room");
+    }
+    bench.relay.order(RelayCommand::Remove(call)).expect("room");
+    let (lengths, told) = forks.block_on(listening).expect("the program is content");
+    assert!(!lengths.is_empty() && lengths.iter().all(|length| *length == 640), "20 ms at 8 kHz: {lengths:?}");
+    assert_eq!((&told[0]["type"], &told[0]["rate"]), (&"start".into(), &8000.into()));
+    let digit = serde_json::json!({ "type": "digit", "party": "caller", "digit": "#", "duration_ms": 120 });
+    assert_eq!(told[1..], [digit, serde_json::json!({ "type": "stop", "cause": "busy" })]);
     bench.relay.stop();
 }

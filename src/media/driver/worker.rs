@@ -6,20 +6,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::warn;
 
-use super::OnEvent;
 use super::batch::{self, Arrivals, BATCH, BUFFER, Departures};
+use super::net::{Net, Ready};
 use super::pace::Pace;
+use super::ring::{Ring, Taken};
 use super::sockets::Sockets;
-use super::system::{Bell, Epoll, dropped};
+use super::system::{Bell, dropped};
 use super::taps::Taps;
+use super::{OnEvent, Order};
 use crate::media::budget::LEG_BUDGET;
 use crate::media::shard::{Shard, SocketId};
-use crate::model::RelayCommand;
 
 /// Orders that are carried out in one turn.
 pub const MAX_ORDERS: usize = 64;
@@ -27,19 +27,32 @@ pub const MAX_ORDERS: usize = 64;
 /// Batches that are taken from the shared socket in one turn.
 pub const MAX_BATCHES: usize = 8;
 
+/// How often a ring is asked again in one turn.
+pub const MAX_ROUNDS: usize = 32;
+
+/// A turn that has taken so long asks no ring again: timers and orders wait for it.
+pub const MAX_GATHERING: Duration = Duration::from_millis(20);
+
 /// How often it is said that datagrams are dropped because they are stale.
 pub const STALE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
-const BELL: u64 = u64::MAX;
+/// How a shard is told what to do.
+pub struct Inbox {
+    /// What it is told.
+    pub orders: Receiver<Order>,
+    /// Rung when it is to look.
+    pub bell: Arc<Bell>,
+    /// Set where the bell is still to be rung for an order.
+    pub waiting: Arc<AtomicBool>,
+}
 
 /// What a shard's thread works with.
 pub struct Worker {
     shard: Shard,
     sockets: Sockets,
     shared: Vec<SocketId>,
-    epoll: Rc<RefCell<Epoll>>,
-    orders: Receiver<RelayCommand>,
-    bell: Arc<Bell>,
+    net: Rc<RefCell<Net>>,
+    inbox: Inbox,
     stopping: Arc<AtomicBool>,
     taps: Taps,
     on_event: OnEvent,
@@ -52,9 +65,18 @@ pub struct Worker {
 struct Turn {
     number: u32,
     now: Instant,
-    /// What arrived before, since 1970, is stale; `None`: nothing is.
-    stale_before: Option<Duration>,
+    /// What has waited longer is stale; `None`: nothing is.
+    stale_after: Option<Duration>,
     datagrams: u32,
+}
+
+impl Turn {
+    /// What arrived before, since 1970, is stale. Not the same all through the turn: the last of many sockets is come to
+    /// late.
+    fn stale_before(&self) -> Option<Duration> {
+        let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.stale_after.map(|age| since_1970().saturating_sub(age))
+    }
 }
 
 /// Datagrams that were dropped because they had waited too long.
@@ -79,21 +101,19 @@ impl Worker {
         shard: Shard,
         sockets: Sockets,
         shared: Vec<SocketId>,
-        epoll: Rc<RefCell<Epoll>>,
-        orders: Receiver<RelayCommand>,
-        bell: Arc<Bell>,
+        net: Rc<RefCell<Net>>,
+        inbox: Inbox,
         stopping: Arc<AtomicBool>,
         taps: Taps,
         on_event: OnEvent,
     ) -> io::Result<Worker> {
-        epoll.borrow().watch(bell.fd(), BELL)?;
+        net.borrow_mut().watch_bell(inbox.bell.fd())?;
         Ok(Worker {
             shard,
             sockets,
             shared,
-            epoll,
-            orders,
-            bell,
+            net,
+            inbox,
             stopping,
             taps,
             on_event,
@@ -110,52 +130,56 @@ impl Worker {
         while !self.stopping.load(Ordering::Acquire) {
             let before = Instant::now();
             let due = self.shard.poll_timeout().map(|at| at.saturating_duration_since(before));
-            let ready = self.epoll.borrow_mut().wait(millis(due));
+            self.net.borrow_mut().wait(due);
             let now = Instant::now();
             number = number.wrapping_add(1);
-            let stale_before = pace
-                .stale_after(now)
-                .map(|age| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age));
-            let mut turn = Turn { number, now, stale_before, datagrams: 0 };
-            self.turn(&mut turn, ready);
+            let mut turn = Turn { number, now, stale_after: pace.stale_after(now), datagrams: 0 };
+            self.turn(&mut turn);
             let rest = pace.rest(now, Instant::now(), turn.datagrams);
-            if !rest.is_zero() {
-                thread::sleep(rest);
-            }
+            self.net.borrow_mut().rest(rest);
         }
         let now = Instant::now();
         self.shard.shut(now);
         self.finish(now);
     }
 
-    fn turn(&mut self, turn: &mut Turn, ready: usize) {
+    fn turn(&mut self, turn: &mut Turn) {
+        // What was ordered holds for what has come since.
+        self.obey(turn.now);
         let mut is_called = false;
-        for number in 0..ready {
-            let token = self.epoll.borrow().token(number);
-            match token {
-                Some(BELL) => is_called = true,
-                Some(token) => self.receive(turn, SocketId(token as u32)),
-                None => {}
+        while let Some(ready) = self.ready() {
+            match ready {
+                Ready::Bell => is_called = true,
+                Ready::Socket(number) => self.receive(turn, SocketId(number)),
             }
         }
         self.pass(turn);
+        self.pass_ring(turn);
         if is_called {
+            self.inbox.bell.hush();
             self.obey(turn.now);
         }
         self.finish(turn.now);
         self.stale.tell(turn.now);
     }
 
+    fn ready(&self) -> Option<Ready> {
+        self.net.borrow_mut().ready()
+    }
+
     fn obey(&mut self, now: Instant) {
-        self.bell.hush();
+        // First, so that the bell is rung for what is ordered from here on.
+        self.inbox.waiting.store(false, Ordering::Release);
         for _ in 0..MAX_ORDERS {
-            match self.orders.try_recv() {
-                Ok(order) => self.shard.handle_command(now, order, &mut self.sockets),
+            match self.inbox.orders.try_recv() {
+                Ok(Order::Command(command)) => self.shard.handle_command(now, command, &mut self.sockets),
+                // Whoever asked may have gone.
+                Ok(Order::Figures(tell)) => _ = tell.send(self.shard.figures()),
                 Err(_) => return,
             }
         }
         // There may be more.
-        self.bell.ring();
+        self.inbox.bell.ring();
     }
 
     fn finish(&mut self, now: Instant) {
@@ -182,7 +206,7 @@ impl Worker {
     fn receive(&mut self, turn: &mut Turn, socket: SocketId) {
         let is_shared = self.shared.contains(&socket);
         let Some((fd, again)) = self.sockets.ready(socket, turn.number) else { return };
-        let may_hold_more = again || turn.stale_before.is_some();
+        let may_hold_more = again || turn.stale_after.is_some();
         let budget = match (is_shared, may_hold_more) {
             (true, _) => MAX_BATCHES * BATCH,
             (false, true) => usize::from(LEG_BUDGET),
@@ -192,7 +216,7 @@ impl Worker {
         let mut taken = 0;
         while taken < budget {
             let wanted = (budget - taken).min(self.arrivals.room());
-            let count = self.arrivals.receive(fd, socket, wanted, turn.stale_before.is_some());
+            let count = self.arrivals.receive(fd, socket, wanted, turn.stale_after.is_some());
             taken += count;
             if self.arrivals.room() == 0 {
                 self.pass(turn);
@@ -209,10 +233,12 @@ impl Worker {
     /// Handles what has come, and sends what is to be passed on. All is sent in one go: what is woken by the first
     /// packet is still awake when the last one comes.
     fn pass(&mut self, turn: &mut Turn) {
+        let stale_before = turn.stale_before();
         for number in 0..self.arrivals.len() {
             let Some(arrival) = self.arrivals.get(number) else { continue };
-            if arrival.stamp.zip(turn.stale_before).is_some_and(|(stamp, stale)| stamp < stale) {
+            if arrival.stamp.zip(stale_before).is_some_and(|(stamp, stale)| stamp < stale) {
                 self.stale.count += 1;
+                self.shard.note_stale();
                 continue;
             }
             let out =
@@ -227,12 +253,51 @@ impl Worker {
         self.departures.flush(&mut self.arrivals, |socket| sockets.fd(socket));
         self.arrivals.clear();
     }
-}
 
-/// Time in whole milliseconds, rounded up so that what is due is due; -1 for none.
-fn millis(due: Option<Duration>) -> i32 {
-    match due {
-        None => -1,
-        Some(due) => i32::try_from(due.as_micros().div_ceil(1000)).unwrap_or(i32::MAX),
+    /// The same for what came by a ring. Where it ran out of buffers it is asked again: a turn that is long, because many
+    /// timers are due, would else take in less than comes.
+    fn pass_ring(&mut self, turn: &mut Turn) {
+        let net = self.net.clone();
+        let mut net = net.borrow_mut();
+        let Net::Ring(ring) = &mut *net else { return };
+        for _ in 0..MAX_ROUNDS {
+            self.pass_gathered(turn, ring);
+            if turn.now.elapsed() >= MAX_GATHERING || !ring.again() {
+                return;
+            }
+        }
+        self.pass_gathered(turn, ring);
+    }
+
+    /// Passes on what a ring has gathered, in the buffers in which the kernel put it.
+    fn pass_gathered(&mut self, turn: &mut Turn, ring: &mut Ring) {
+        while let Some(taken) = ring.take() {
+            turn.datagrams += 1;
+            let arrived = match taken {
+                Taken::Fresh(arrived) => arrived,
+                Taken::TooMany(socket) => {
+                    let full = self.sockets.fd(socket).map_or(0, dropped);
+                    self.shard.note_overflow(turn.now, socket, full.saturating_add(ring.refused(socket)));
+                    continue;
+                }
+            };
+            if turn.stale_before().is_some_and(|stale| ring.stamp(arrived).is_some_and(|stamp| stamp < stale)) {
+                self.stale.count += 1;
+                self.shard.note_stale();
+                ring.done(arrived);
+                continue;
+            }
+            let out = ring.filled(arrived).and_then(|filled| {
+                self.shard.handle_datagram(turn.now, arrived.socket, filled.from, filled.buffer, filled.length)
+            });
+            match out {
+                Some(out) => {
+                    let is_aimed = self.sockets.is_aimed_at(out.socket, out.to);
+                    ring.send(arrived, out, is_aimed);
+                }
+                None => ring.done(arrived),
+            }
+        }
+        ring.flush();
     }
 }

@@ -46,7 +46,7 @@ struct Sounding {
 enum State {
     #[default]
     Idle,
-    Sounding(Sounding),
+    Sounding(Box<Sounding>),
     Resting(Instant),
 }
 
@@ -118,7 +118,7 @@ impl Keypad {
         };
         let Some(mut rest) = EventWriter::new(digit, duration, format.clock_hz) else { return State::Idle };
         match rest.next() {
-            Some(next) => State::Sounding(Sounding { format, timestamp, since: now, next, rest }),
+            Some(next) => State::Sounding(Box::new(Sounding { format, timestamp, since: now, next, rest })),
             None => State::Idle,
         }
     }

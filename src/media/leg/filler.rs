@@ -2,31 +2,36 @@
 //! dead one stays, and nobody thinks the call is over.
 //!
 //! While packets flow there is nothing to do but to note when the last one went: the deadline moves only when it is
-//! there. A peer that has agreed to comfort noise (RFC 3389) is told of the silence now and then, and so is one that
+//! there. What just stops may be late, and where nothing was heard yet a transport may still be coming up: neither is
+//! filled at once, for a relay that is behind would be further behind with frames of noise in place of what is late. A
+//! peer that has agreed to comfort noise (RFC 3389) is told of the silence now and then, and so is one that
 //! hears Opus, whose decoder makes up a room by itself; any other gets frames of noise.
 
 use std::time::{Duration, Instant};
 
+use super::frame::Frame;
 use super::inward::Heard;
 use super::{Context, Leg};
 use crate::media::bridge::Content;
 use crate::media::bridge::transcode::packing::packet_ms;
 use crate::media::codec::noise::{Noise, Room};
-use crate::media::codec::{Encoder, MAX_PAYLOAD, Speech};
+use crate::media::codec::{Encoder, Speech};
 use crate::model::RemoteEnd;
-use crate::rtp::packet::FIXED_HEADER;
 
-/// A pause in what is heard that is filled.
-pub const GAP: Duration = Duration::from_millis(100);
+/// A pause in what is heard that is filled, though nobody said that there would be one.
+pub const GAP: Duration = Duration::from_millis(300);
+
+/// How long nothing may be heard before the first word: ICE and DTLS of the other side may take so long.
+pub const FIRST_GAP: Duration = Duration::from_secs(4);
+
+/// Frames of noise that are later than this are left out.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Between two words on a silence that needs no frames: as often as Opus says that it goes on (RFC 7587 §3.1.3).
 pub const WORD: Duration = Duration::from_millis(400);
 
 /// A frame of Opus of 20 ms in which there is nothing.
 const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
-
-/// Room for the tag of the protection.
-const TAG: usize = 32;
 
 /// What a leg needs for filling pauses.
 #[derive(Default)]
@@ -37,6 +42,8 @@ pub(super) struct Filler {
     is_quiet: bool,
     /// When a packet went out last, or could have.
     last: Option<Instant>,
+    /// Something of the other side has gone out.
+    has_passed: bool,
     /// The payload type that speech went out with last.
     payload_type: Option<u8>,
     room: Option<Room>,
@@ -60,6 +67,24 @@ enum Fill {
     Frames { noise: Noise, encoder: Encoder, samples: Vec<i16>, count: usize },
     /// The same packet now and then.
     Words { payload: [u8; 3], length: usize },
+}
+
+impl Fill {
+    /// The payload of the packet that is due, written to `out`; its length.
+    fn write(&mut self, out: &mut [u8]) -> Option<usize> {
+        match self {
+            Fill::Frames { noise, encoder, samples, count } => {
+                samples.clear();
+                noise.fill(*count, samples);
+                encoder.encode(samples, out)
+            }
+            Fill::Words { payload, length } => {
+                let words = payload.get(..*length)?;
+                out.get_mut(..*length)?.copy_from_slice(words);
+                Some(*length)
+            }
+        }
+    }
 }
 
 impl Filling {
@@ -88,22 +113,6 @@ impl Filling {
         Some(Filling { payload_type, clock_hz, next: last + WORD, step: WORD, goes_on: true, fill })
     }
 
-    /// The payload of the packet that is due, written to `out`; its length.
-    fn write(&mut self, out: &mut [u8]) -> Option<usize> {
-        match &mut self.fill {
-            Fill::Frames { noise, encoder, samples, count } => {
-                samples.clear();
-                noise.fill(*count, samples);
-                encoder.encode(samples, out)
-            }
-            Fill::Words { payload, length } => {
-                let words = payload.get(..*length)?;
-                out.get_mut(..*length)?.copy_from_slice(words);
-                Some(*length)
-            }
-        }
-    }
-
     fn set(&mut self, room: Room) {
         match &mut self.fill {
             Fill::Frames { noise, .. } => noise.set(room),
@@ -114,7 +123,7 @@ impl Filling {
     /// Moves on to the next packet; what a late thread missed is left out.
     fn advance(&mut self, now: Instant) {
         self.next += self.step;
-        if self.next + GAP < now {
+        if self.next + LATE < now {
             self.next = now + self.step;
         }
     }
@@ -133,11 +142,18 @@ impl Filler {
     pub(super) fn passed(&mut self, now: Instant, payload_type: u8) {
         self.payload_type = Some(payload_type);
         self.is_quiet = false;
+        self.pass(now);
+    }
+
+    /// Something of the other side goes out: there is no pause.
+    fn pass(&mut self, now: Instant) {
+        // The deadline is nearer from here on.
+        self.has_begun |= !std::mem::replace(&mut self.has_passed, true);
         self.put_off(now);
     }
 
-    /// Something goes out: there is no pause.
-    pub(super) fn put_off(&mut self, now: Instant) {
+    /// There is no pause to be filled.
+    fn put_off(&mut self, now: Instant) {
         self.last = Some(now);
         self.filling = None;
     }
@@ -153,7 +169,7 @@ impl Filler {
         match &mut self.filling {
             Some(filling) => filling.set(room),
             None if !self.is_quiet => {
-                (self.is_quiet, self.has_begun) = (true, true);
+                (self.is_quiet, self.has_begun, self.has_passed) = (true, true, true);
                 // Its packet stands for the frame that would have been here.
                 self.last = now.checked_sub(GAP);
             }
@@ -168,7 +184,8 @@ impl Filler {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let since = self.last.filter(|_| self.is_wanted || self.is_quiet)?;
-        Some(self.filling.as_ref().map_or(since + GAP, |filling| filling.next))
+        let gap = if self.has_passed { GAP } else { FIRST_GAP };
+        Some(self.filling.as_ref().map_or(since + gap, |filling| filling.next))
     }
 }
 
@@ -179,9 +196,9 @@ impl Leg {
             Content::Speech => self.filler.passed(now, payload_type),
             Content::Noise => {
                 self.filler.room = buffer.get(heard.start..heard.end).and_then(Room::read);
-                self.filler.put_off(now);
+                self.filler.pass(now);
             }
-            Content::Events | Content::Other => self.filler.put_off(now),
+            Content::Events | Content::Other => self.filler.pass(now),
             Content::Picture => {}
         }
     }
@@ -202,40 +219,26 @@ impl Leg {
         if self.filler.poll_timeout().is_none_or(|at| cx.now < at) {
             return;
         }
-        let Some(to) = self.target().filter(|_| !self.is_speaking() && !self.is_keying()) else {
+        if self.is_speaking() {
+            return self.filler.pass(cx.now);
+        }
+        let Some(to) = self.target().filter(|_| !self.is_keying()) else {
             return self.filler.put_off(cx.now);
         };
         let Some(remote) = &self.remote else { return self.filler.put_off(cx.now) };
         let (last, used) = (self.filler.last.unwrap_or(cx.now), self.filler.payload_type);
         let room = self.filler.room.unwrap_or(Room::QUIET);
         let begin = || Filling::new(cx.now, last, remote, used, room).map(Box::new);
-        let Some(filling) = self.filler.filling.take().or_else(begin) else {
+        let Some(mut filling) = self.filler.filling.take().or_else(begin) else {
             return self.filler.put_off(cx.now);
         };
-        let filling = self.filler.filling.insert(filling);
         while filling.next <= cx.now {
-            let at = filling.next;
+            let Filling { next, payload_type, clock_hz, fill, goes_on, .. } = &mut *filling;
+            let frame = Frame { at: *next, payload_type: *payload_type, clock_hz: *clock_hz };
+            self.send_frame(cx.outbox, to, frame, goes_on, |place| fill.write(place));
             filling.advance(cx.now);
-            let mut buffer = cx.outbox.buffer();
-            buffer.resize(FIXED_HEADER + MAX_PAYLOAD + TAG, 0);
-            let place = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + MAX_PAYLOAD);
-            let Some(length) = place.and_then(|place| filling.write(place)) else {
-                cx.outbox.put_back(buffer);
-                continue;
-            };
-            let marker = !std::mem::replace(&mut filling.goes_on, true);
-            let fields = self.track.frame(at, marker, filling.payload_type, filling.clock_hz);
-            self.clock_hz = filling.clock_hz;
-            fields.write_new(&mut buffer);
-            match self.link.seal.protect_rtp(&mut buffer, FIXED_HEADER + length) {
-                Ok(whole) => {
-                    buffer.truncate(whole);
-                    self.track.count(length);
-                    cx.outbox.push(self.link.wires.rtp, to, buffer);
-                }
-                Err(_) => cx.outbox.put_back(buffer),
-            }
         }
+        self.filler.filling = Some(filling);
         // Where another format is to fill the same pause, it goes on from here and not from where the pause began.
         self.filler.last = Some(cx.now);
     }

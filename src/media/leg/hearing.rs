@@ -6,6 +6,7 @@ use crate::media::bridge::{Content, Format};
 use crate::rtp::Fields;
 use crate::rtp::event::EventReader;
 use crate::rtp::stats::Reception;
+use crate::rtp::window::SPAN;
 
 /// Sources of one peer that are counted apart; the one silent for longest gives way.
 pub const MAX_SOURCES: usize = 4;
@@ -30,7 +31,7 @@ impl Hearing {
     pub fn hear(&mut self, now: Instant, packet: Fields, format: &Format, payload: &[u8]) {
         let has_time = matches!(format.content, Content::Speech | Content::Picture);
         let clock_hz = has_time.then_some(format.clock_hz);
-        self.source(now, packet).handle_packet(now, packet.sequence, packet.timestamp, clock_hz);
+        self.source(now, packet, format.content).handle_packet(now, packet.sequence, packet.timestamp, clock_hz);
         self.packets += 1;
         self.bytes += payload.len() as u64;
         self.last = Some(now);
@@ -97,7 +98,7 @@ impl Hearing {
         self.sources.last().map_or(0.0, |s| s.jitter().as_secs_f64() * 1000.0)
     }
 
-    fn source(&mut self, now: Instant, packet: Fields) -> &mut Reception {
+    fn source(&mut self, now: Instant, packet: Fields, content: Content) -> &mut Reception {
         let at = match self.sources.iter().rposition(|s| s.ssrc() == packet.ssrc) {
             Some(at) => at,
             None => {
@@ -105,7 +106,10 @@ impl Hearing {
                 if self.sources.len() >= MAX_SOURCES {
                     self.lost_by_gone = self.lost_by_gone.saturating_add(self.sources.remove(0).lost());
                 }
-                self.sources.push(Reception::new(now, packet.ssrc, packet.sequence));
+                let source = Reception::new(now, packet.ssrc, packet.sequence);
+                let is_sent_again = content == Content::Picture;
+                self.sources.reserve_exact(1);
+                self.sources.push(if is_sent_again { source.sent_again(SPAN as u16) } else { source });
                 self.sources.len() - 1
             }
         };

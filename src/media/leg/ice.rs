@@ -36,6 +36,9 @@ pub const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(3);
 /// The pace of checks (RFC 8445 §14.2 allows to go below 50 ms where media flows anyway).
 pub const PACE: Duration = Duration::from_millis(20);
 
+/// How long a peer that checks, and is not checked itself, may stay away before its consent has expired (RFC 7675 §5.1).
+pub const CONSENT: Duration = Duration::from_secs(30);
+
 /// Checks that came before the peer's description and are answered with it; later ones follow at their pace.
 pub const MAX_EARLY_CHECKS: u64 = 8;
 
@@ -77,6 +80,9 @@ pub struct IcePath {
     rounds: u32,
     skipped_names: usize,
     checks_heard: u64,
+    last_check: Option<Instant>,
+    /// The agent has given up a peer that it does not check itself, and whose consent lasts until then.
+    consent_until: Option<Instant>,
     connected: bool,
     events: VecDeque<PathEvent>,
 }
@@ -90,7 +96,19 @@ impl std::fmt::Debug for IcePath {
 impl IcePath {
     /// ICE from a host candidate `local`: the address that the shard's socket is advertised with.
     pub fn new(now: Instant, dice: &mut Dice, local: SocketAddr, lite: bool) -> IcePath {
-        let mut agent = Box::new(IceAgent::with_hmac(credentials(dice), &DefaultSha1HmacProvider));
+        let ours = credentials(dice);
+        IcePath::with(now, dice, local, lite, ours)
+    }
+
+    /// ICE of another component of the same stream, which has the same words (RFC 8445 §5.3), from an address of its own.
+    pub fn component(&self, now: Instant, dice: &mut Dice, local: SocketAddr) -> IcePath {
+        let ours = self.agent.local_credentials();
+        let ours = IceCreds { ufrag: ours.ufrag.clone(), pass: ours.pass.clone() };
+        IcePath::with(now, dice, local, self.lite, ours)
+    }
+
+    fn with(now: Instant, dice: &mut Dice, local: SocketAddr, lite: bool, ours: IceCreds) -> IcePath {
+        let mut agent = Box::new(IceAgent::with_hmac(ours, &DefaultSha1HmacProvider));
         agent.set_ice_lite(lite);
         agent.set_control_tie_breaker(dice.u64());
         agent.set_initial_stun_rto(FIRST_RETRANSMISSION);
@@ -113,6 +131,8 @@ impl IcePath {
             rounds: 0,
             skipped_names: 0,
             checks_heard: 0,
+            last_check: None,
+            consent_until: None,
             connected: false,
             events: VecDeque::new(),
         }
@@ -166,7 +186,7 @@ impl IcePath {
         for _ in 0..early_checks.max(1) {
             self.agent.handle_timeout(now);
         }
-        self.collect();
+        self.collect(now);
         restarted
     }
 
@@ -198,7 +218,7 @@ impl IcePath {
             }
         }
         self.agent.handle_timeout(now);
-        self.collect();
+        self.collect(now);
     }
 
     /// Takes a STUN message; returns whether it was for this leg and authentic.
@@ -210,23 +230,29 @@ impl IcePath {
         }
         self.checks_heard += 1;
         let taken = self.agent.handle_packet(now, packet);
+        if taken {
+            (self.last_check, self.consent_until) = (Some(now), None);
+        }
         if !self.lite && self.nominated.is_none() {
             self.hurry();
         }
         self.agent.handle_timeout(now);
-        self.collect();
+        self.collect(now);
         taken
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_timeout(now);
-        self.collect();
+        self.collect(now);
+        if self.consent_until.take_if(|until| now >= *until).is_some() {
+            self.lose();
+        }
     }
 
     /// When [`IcePath::handle_timeout`] should be called next.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.agent.poll_timeout()
+        self.agent.poll_timeout().into_iter().chain(self.consent_until).min()
     }
 
     /// The next message to send: where to, and its bytes.
@@ -327,7 +353,16 @@ impl IcePath {
         self.events.push_back(PathEvent::Seen(address));
     }
 
-    fn collect(&mut self) {
+    /// RFC 7675 §5.1: without consent nothing is sent.
+    fn lose(&mut self) {
+        self.connected = false;
+        self.nominated = None;
+        self.stale = None;
+        self.checked = None;
+        self.events.push_back(PathEvent::Lost);
+    }
+
+    fn collect(&mut self, now: Instant) {
         while let Some(event) = self.agent.poll_event() {
             match event {
                 IceAgentEvent::DiscoveredRecv { source, .. } => {
@@ -341,12 +376,12 @@ impl IcePath {
                     self.events.push_back(PathEvent::Nominated(destination));
                 }
                 IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) if self.connected => {
-                    self.connected = false;
-                    // RFC 7675 §5.1: without consent nothing is sent.
-                    self.nominated = None;
-                    self.stale = None;
-                    self.checked = None;
-                    self.events.push_back(PathEvent::Lost);
+                    // The agent has less patience with a peer that it does not check.
+                    let until = self.last_check.filter(|_| self.lite).map(|last| last + CONSENT);
+                    match until.filter(|until| now < *until) {
+                        Some(until) => self.consent_until = Some(until),
+                        None => self.lose(),
+                    }
                 }
                 IceAgentEvent::IceConnectionStateChange(IceConnectionState::Disconnected) if !self.lite => {
                     self.try_again();

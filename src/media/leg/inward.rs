@@ -42,7 +42,9 @@ impl Leg {
         let heard = self.open_rtp(cx.now, from, buffer.get_mut(..length)?);
         let Some(heard) = heard else {
             self.link.refused += 1;
-            self.refusals.count(self.link.refusal.take().unwrap_or(Refusal::Other), self.hearing.counts().0);
+            let refusal = self.link.refusal.take().unwrap_or(Refusal::Other);
+            self.refusals.get_or_insert_default().count(refusal, self.hearing.counts().0);
+            cx.tally.refused(refusal);
             return None;
         };
         let payload = buffer.get(heard.start..heard.end)?;
@@ -87,12 +89,22 @@ impl Leg {
         Some(Heard { fields, content, start: range.start, end: range.end, hurries: false })
     }
 
-    /// Takes an RTCP compound that came on one of its links.
-    pub fn receive_rtcp(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, packet: &mut [u8]) {
+    /// Takes an RTCP compound that came on one of its links, on the port of RTCP if it is `for_rtcp`.
+    pub fn receive_rtcp(
+        &mut self,
+        cx: &mut Context,
+        of_pictures: bool,
+        for_rtcp: bool,
+        from: SocketAddr,
+        packet: &mut [u8],
+    ) {
         if of_pictures {
-            return self.receive_picture_rtcp(cx, from, packet);
+            return self.receive_picture_rtcp(cx, for_rtcp, from, packet);
         }
-        let Some(compound) = self.link.open_rtcp(from, packet) else { return };
+        let compound = match self.link.open_rtcp(cx, for_rtcp, from, packet) {
+            Ok(compound) => compound,
+            Err(refusal) => return cx.tally.refused(refusal),
+        };
         self.control.hear(cx.now, cx.wall, self.track.ssrc(), &mut self.hearing, compound);
         if let (Some(fraction), Some(speaking)) = (self.control.take_fraction_lost(), &mut self.speaking) {
             speaking.heed_loss(fraction);
@@ -100,16 +112,36 @@ impl Leg {
         self.heed_pictures(cx, compound);
     }
 
-    /// Takes a DTLS datagram that came on one of its links.
-    pub fn receive_dtls(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, datagram: &[u8]) {
-        if self.link_mut(of_pictures).is_some_and(|link| link.receive_dtls(cx.now, from, datagram)) {
+    /// Takes a DTLS datagram that came on one of its links, on the port of RTCP if it is `for_rtcp`.
+    pub fn receive_dtls(
+        &mut self,
+        cx: &mut Context,
+        of_pictures: bool,
+        for_rtcp: bool,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) {
+        let Some(link) = self.link_mut(of_pictures) else { return };
+        let was_open = link.seal.is_open();
+        if link.receive_dtls(cx, for_rtcp, from, datagram) {
+            if !was_open && link.seal.is_open() {
+                cx.tally.handshake(true);
+            }
             self.settle(cx);
         }
     }
 
-    /// Takes a STUN message for one of its links; returns whether it was that one's.
-    pub fn receive_stun(&mut self, cx: &mut Context, of_pictures: bool, from: SocketAddr, datagram: &[u8]) -> bool {
-        let taken = self.link_mut(of_pictures).is_some_and(|link| link.receive_stun(cx.now, from, datagram));
+    /// Takes a STUN message for one of its links, on the port of RTCP if it is `for_rtcp`; returns whether it was that
+    /// link's.
+    pub fn receive_stun(
+        &mut self,
+        cx: &mut Context,
+        of_pictures: bool,
+        for_rtcp: bool,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
+        let taken = self.link_mut(of_pictures).is_some_and(|link| link.receive_stun(cx, for_rtcp, from, datagram));
         if taken {
             self.settle(cx);
         }

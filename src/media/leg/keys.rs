@@ -3,16 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::frame::Frame;
 use super::inward::{Heard, news_of};
-use super::speech::OwnFrame;
 use super::{Context, Leg};
 use crate::media::bridge::transcode::packing::Packing;
 use crate::media::bridge::{Pace, Target, formats};
-use crate::media::codec::{FRAME_MS, MAX_PAYLOAD, Speech};
+use crate::media::codec::{FRAME_MS, Speech};
 use crate::media::dtmf::ear::Ear;
 use crate::media::dtmf::tones::Tones;
 use crate::model::GraphKeys;
-use crate::rtp::packet::FIXED_HEADER;
 
 /// A frame of Opus without anything to hear (RFC 6716 §3.1: 20 ms of CELT, one channel).
 const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
@@ -146,15 +145,9 @@ impl Leg {
             mouth.goes_on = false;
             return;
         };
-        let mut buffer = super::speech::room(cx.outbox);
-        let place = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + MAX_PAYLOAD);
-        let Some(length) = place.and_then(|place| mouth.packing.encode(place)) else {
-            mouth.goes_on = false;
-            return cx.outbox.put_back(buffer);
-        };
-        let marker = !std::mem::replace(&mut mouth.goes_on, true);
-        let frame = OwnFrame { at, marker, payload_type: mouth.payload_type, clock_hz: mouth.clock_hz, length };
-        self.send_frame(cx.outbox, to, buffer, frame);
+        let Mouth { packing, payload_type, clock_hz, goes_on, .. } = mouth;
+        let frame = Frame { at, payload_type: *payload_type, clock_hz: *clock_hz };
+        self.send_frame(cx.outbox, to, frame, goes_on, |place| packing.encode(place));
     }
 }
 
@@ -180,7 +173,7 @@ fn silence(speech: Speech, payload: &mut [u8]) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::media::codec::{Decoder, Encoder};
+    use crate::media::codec::{Decoder, Encoder, MAX_PAYLOAD};
 
     #[test]
     fn what_is_silenced_is_silent_in_every_format_whatever_came_before() {

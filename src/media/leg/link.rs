@@ -1,20 +1,26 @@
 //! How the packets of a leg travel: the sockets, the path by which they find the peer, the seal that protects them, and
 //! what was turned away. Everything of a leg that has nothing to do with what its packets carry.
 
+mod rtcp;
+
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::arriving::{Arriving, MAX_FEEDBACK};
+use super::component::Component;
 use super::ice::{IcePath, PathEvent};
 use super::latch::{Latch, Sender, Sign};
 use super::path::Path;
 use super::refusal::Refusal;
 use super::{Certificate, Context, Dtls, Role, Sdes, Seal, dtls};
+use crate::media::outbox::MAX_DATAGRAM;
 use crate::media::shard::{PortPair, SocketId};
 use crate::model::{
     Candidate, CandidateHost, CandidateKind, CandidateProtocol, Ice, IceMode, LegSpec, RemoteEnd, Seal as SealWords,
     SealKind, Setup, Transport,
 };
 use crate::rtp::Packet;
+use crate::rtp::rtcp::Writer;
 
 /// The sockets of a link.
 #[derive(Debug, Clone)]
@@ -33,19 +39,21 @@ impl Wires {
     }
 
     fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |(index, address): (usize, &SocketAddr)| Candidate {
+        let candidate = |index: usize, address: &SocketAddr, component: u16| Candidate {
             foundation: (index + 1).to_string(),
-            component: 1,
+            component,
             protocol: CandidateProtocol::Udp,
             // RFC 8445 §5.1.2.1, type preference of a host.
-            priority: (126 << 24) | ((65_535 - index as u32) << 8) | 255,
+            priority: (126 << 24) | ((65_535 - index as u32) << 8) | (256 - u32::from(component)),
             host: CandidateHost::Ip(address.ip()),
-            port: address.port(),
+            port: address.port() + (component - 1),
             kind: CandidateKind::Host,
             related: None,
             rest: String::new(),
         };
-        self.addresses.iter().enumerate().map(candidate).collect()
+        let components = if self.pair.is_some() { 1..=2 } else { 1..=1 };
+        let of = |component| self.addresses.iter().enumerate().map(move |(i, a)| candidate(i, a, component));
+        components.flat_map(of).collect()
     }
 }
 
@@ -80,12 +88,31 @@ pub struct News {
     pub is_connected: bool,
     /// It cannot go on, in one sentence: told once.
     pub failed: Option<String>,
+    /// Why there will be no RTCP, which ends nothing: told once.
+    pub lacks_rtcp: Option<String>,
 }
 
-/// What the peer said of its end.
+/// What stays of what the peer said of its end.
 struct Described {
-    transport: Transport,
+    /// The DTLS association, if it is one.
+    association: Option<SealWords>,
+    address: Option<SocketAddr>,
+    rtcp_address: Option<SocketAddr>,
+    feedback_profile: bool,
     rtcp_mux: bool,
+}
+
+impl Described {
+    fn of(remote: &RemoteEnd) -> Described {
+        let Transport { seal, address, rtcp_address, feedback_profile, .. } = &remote.transport;
+        Described {
+            association: matches!(seal, SealWords::Dtls { .. }).then(|| seal.clone()),
+            address: *address,
+            rtcp_address: *rtcp_address,
+            feedback_profile: *feedback_profile,
+            rtcp_mux: remote.rtcp_mux,
+        }
+    }
 }
 
 /// How the packets of a leg travel.
@@ -94,12 +121,16 @@ pub struct Link {
     is_of_pictures: bool,
     pub(super) wires: Wires,
     pub(super) path: Path,
+    /// RTCP on the port of its own, where there is more to it than an address.
+    component: Option<Box<Component>>,
     pub(super) seal: Seal,
     pub(super) role: Option<Role>,
     /// Our name of the DTLS association.
     tls_id: String,
     described: Option<Described>,
     rtcp_from: Option<SocketAddr>,
+    /// The address that the driver was told its socket may be connected to.
+    aim: Option<SocketAddr>,
     pub(super) refused: u64,
     /// Why the last packet of media was turned away.
     pub(super) refusal: Option<Refusal>,
@@ -108,6 +139,10 @@ pub struct Link {
     is_connected: bool,
     has_failed: bool,
     failure: Option<String>,
+    /// When its packets came, where the peer wants to be told.
+    arriving: Option<Box<Arriving>>,
+    /// There is a deadline that was not there before.
+    is_due: bool,
 }
 
 impl Link {
@@ -115,7 +150,7 @@ impl Link {
     pub fn new(cx: &mut Context, spec: LegSpec, wires: Wires, offers: bool) -> Link {
         let path = match spec.ice {
             IceMode::None => Path::Latch(Latch::default()),
-            mode => Path::Ice(Box::new(IcePath::new(cx.now, cx.dice, wires.best(), mode == IceMode::Lite))),
+            mode => Path::Ice(Box::new(IcePath::new(cx.now, cx.dice, wires.best(), mode != IceMode::Full))),
         };
         let seal = match spec.seal {
             SealKind::Plain => Seal::Plain,
@@ -124,31 +159,50 @@ impl Link {
             }
             SealKind::Dtls => Seal::Dtls(Box::new(Dtls::new(cx.certificate, Role::Passive, Vec::new(), cx.now))),
         };
+        let component = Component::beside(cx.now, cx.dice, &path, spec.seal, &wires).map(Box::new);
         Link {
             spec,
             is_of_pictures: false,
             wires,
             path,
+            component,
             seal,
             role: None,
             tls_id: cx.dice.token(TLS_ID_LENGTH),
             described: None,
             rtcp_from: None,
+            aim: None,
             refused: 0,
             refusal: None,
             stranger: None,
             is_connected: false,
             has_failed: false,
             failure: None,
+            arriving: None,
+            is_due: false,
         }
     }
 
     /// The only address that its own socket listens to, once there is one.
-    pub fn locked_to(&self) -> Option<SocketAddr> {
+    fn locked_to(&self) -> Option<SocketAddr> {
         match &self.path {
             Path::Latch(latch) => latch.locked_to(),
             Path::Ice(_) => None,
         }
+    }
+
+    /// Whether [`Link::take_aim`] has something to tell.
+    pub fn has_new_aim(&self) -> bool {
+        self.locked_to() != self.aim
+    }
+
+    /// Its own socket, if that listens to another address alone than the driver was told, or to any again.
+    pub fn take_aim(&mut self) -> Option<(SocketId, Option<SocketAddr>)> {
+        let aim = self.locked_to();
+        (aim != self.aim).then(|| {
+            self.aim = aim;
+            (self.wires.rtp, aim)
+        })
     }
 
     /// The same for pictures alone.
@@ -198,7 +252,7 @@ impl Link {
             ice,
             address: self.wires.addresses.first().copied(),
             rtcp_address: None,
-            feedback_profile: self.described.as_ref().map_or(has_feedback, |d| d.transport.feedback_profile),
+            feedback_profile: self.described.as_ref().map_or(has_feedback, |d| d.feedback_profile),
         }
     }
 
@@ -217,8 +271,11 @@ impl Link {
                 (None, None) => self.fail("the peer's description has neither ICE nor an address".into()),
             },
         }
+        if let Some(component) = &mut self.component {
+            component.describe(cx, &self.path, remote);
+        }
         self.describe_seal(cx, remote);
-        self.described = Some(Described { transport: remote.transport.clone(), rtcp_mux: remote.rtcp_mux });
+        self.described = Some(Described::of(remote));
     }
 
     fn describe_seal(&mut self, cx: &mut Context, remote: &RemoteEnd) {
@@ -230,7 +287,7 @@ impl Link {
                 }
             }
             (Seal::Dtls(dtls), words @ SealWords::Dtls { fingerprints, setup, .. }) => {
-                let before = self.described.as_ref().map(|d| &d.transport.seal);
+                let before = self.described.as_ref().and_then(|d| d.association.as_ref());
                 let goes_on = before.is_some_and(|before| is_same_association(before, words));
                 // RFC 8842 §5.3: an association that goes on keeps its roles, whatever a later offer allows.
                 let role = match (self.role, setup) {
@@ -241,12 +298,18 @@ impl Link {
                 };
                 self.role = role;
                 let Some(role) = role else { return };
-                if before.is_some() && !goes_on {
+                let begins_anew = before.is_some() && !goes_on;
+                if begins_anew {
                     // RFC 8842 §5.3: a new association has a new name on either side.
                     self.tls_id = cx.dice.token(TLS_ID_LENGTH);
                     dtls.renew(role, fingerprints.clone(), cx.now);
                 } else {
                     dtls.set_remote(role, fingerprints.clone(), cx.now);
+                }
+                match &mut self.component {
+                    Some(component) if !remote.rtcp_mux => component.associate(cx, role, fingerprints, begins_anew),
+                    Some(component) if begins_anew => component.forget_association(),
+                    _ => {}
                 }
             }
             (seal, words) => {
@@ -279,11 +342,15 @@ impl Link {
             && let dtls::State::Failed(why) = dtls.state()
         {
             let why = format!("DTLS with {} did not finish: {why}", self.peer_word());
+            if !self.has_failed {
+                cx.tally.handshake(false);
+            }
             self.fail(why);
         }
         let is_connected = !self.is_connected && self.path.is_found() && self.seal.is_open();
         self.is_connected |= is_connected;
-        News { is_connected, failed: self.failure.take() }
+        let lacks_rtcp = self.component.as_mut().and_then(|component| component.settle(cx));
+        News { is_connected, failed: self.failure.take(), lacks_rtcp }
     }
 
     fn flush(&mut self, cx: &mut Context) {
@@ -315,6 +382,9 @@ impl Link {
         {
             ice.handle_timeout(now);
         }
+        if let Some(component) = &mut self.component {
+            component.handle_timeout(now);
+        }
         if let Seal::Dtls(dtls) = &mut self.seal
             && dtls.poll_timeout().is_some_and(|at| now >= at)
         {
@@ -329,7 +399,9 @@ impl Link {
             Seal::Dtls(dtls) => dtls.poll_timeout(),
             Seal::Plain | Seal::Sdes(_) => None,
         };
-        [ice, dtls].into_iter().flatten().min()
+        let arriving = self.arriving.as_ref().and_then(|arriving| arriving.poll_timeout());
+        let rtcp = self.component.as_mut().and_then(|component| component.poll_timeout());
+        [ice, dtls, rtcp, arriving].into_iter().flatten().min()
     }
 
     /// The last words of the seal.
@@ -338,6 +410,9 @@ impl Link {
             dtls.close(cx.now);
         }
         self.flush(cx);
+        if let Some(component) = &mut self.component {
+            component.close(cx);
+        }
     }
 
     /// Checks where an RTP packet comes from and opens it in place; returns its plain length. `is_negotiated`: whether
@@ -352,6 +427,9 @@ impl Link {
     ) -> Option<usize> {
         let opened = self.judge_rtp(now, from, packet, is_negotiated);
         self.refusal = opened.err();
+        if let (Some(arriving), Ok(length)) = (&mut self.arriving, opened) {
+            self.is_due |= arriving.note(now, packet.get(..length).unwrap_or_default());
+        }
         opened.ok()
     }
 
@@ -393,54 +471,29 @@ impl Link {
         }
     }
 
-    /// Checks where an RTCP compound comes from and opens it in place.
-    pub fn open_rtcp<'a>(&mut self, from: SocketAddr, packet: &'a mut [u8]) -> Option<&'a [u8]> {
-        let is_peer = match &self.path {
-            Path::Ice(ice) => ice.is_known(from),
-            Path::Latch(latch) => latch.target().is_some_and(|t| t.ip() == from.ip()),
-        };
-        let opened = if is_peer { self.seal.unprotect_rtcp(packet).ok() } else { None };
-        let Some(compound) = opened.and_then(|length| packet.get(..length)) else {
-            self.refused += 1;
-            return None;
-        };
-        self.rtcp_from = Some(from);
-        Some(compound)
-    }
-
-    /// Takes a DTLS datagram; [`Link::settle`] follows, if it was taken.
-    pub fn receive_dtls(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+    /// Takes a DTLS datagram, on the port of RTCP if it is `for_rtcp`; [`Link::settle`] follows, if it was taken.
+    pub fn receive_dtls(&mut self, cx: &mut Context, for_rtcp: bool, from: SocketAddr, datagram: &[u8]) -> bool {
+        if for_rtcp {
+            return self.receive_rtcp_dtls(cx, from, datagram);
+        }
         let Seal::Dtls(dtls) = &mut self.seal else {
             self.refused += 1;
             return false;
         };
-        let may_be_peer = match &self.path {
-            Path::Ice(ice) => ice.is_known(from),
-            Path::Latch(latch) => latch.may_be_peer(now, from),
-        };
-        if !may_be_peer {
+        let taken = self.path.carry_handshake(dtls, cx.now, from, datagram);
+        if !taken {
             self.note_stranger(from);
             self.refused += 1;
-            return false;
         }
-        let was_open = dtls.keys_mut().is_some();
-        if let Path::Latch(latch) = &mut self.path {
-            latch.note_handshake(from);
-        }
-        dtls.handle_datagram(now, datagram);
-        let is_open = dtls.keys_mut().is_some();
-        if !was_open && is_open {
-            match &mut self.path {
-                Path::Latch(latch) => latch.lock(from),
-                Path::Ice(ice) => ice.leave_old_path(),
-            }
-        }
-        true
+        taken
     }
 
-    /// Takes a STUN message; [`Link::settle`] follows, if it was this link's.
-    pub fn receive_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let taken = self.path.ice_mut().is_some_and(|ice| ice.handle_stun(now, from, datagram));
+    /// Takes a STUN message, on the port of RTCP if it is `for_rtcp`; [`Link::settle`] follows, if it was this link's.
+    pub fn receive_stun(&mut self, cx: &Context, for_rtcp: bool, from: SocketAddr, datagram: &[u8]) -> bool {
+        let taken = match for_rtcp {
+            true => self.receive_rtcp_stun(cx, from, datagram),
+            false => self.path.ice_mut().is_some_and(|ice| ice.handle_stun(cx.now, from, datagram)),
+        };
         if !taken {
             self.refused += 1;
         }
@@ -452,31 +505,37 @@ impl Link {
         self.path.target().filter(|_| self.seal.is_open())
     }
 
-    /// Sends the RTCP compound in the first `length` bytes of `buffer`, if there is a way for it.
-    pub fn send_rtcp(&mut self, cx: &mut Context, mut buffer: Vec<u8>, length: usize) {
-        let way = self.rtcp_way().filter(|_| self.seal.is_open());
-        match way.and_then(|way| Some((way, self.seal.protect_rtcp(&mut buffer, length).ok()?))) {
-            Some(((socket, to), length)) => {
-                buffer.truncate(length);
-                cx.outbox.push(socket, to, buffer);
-            }
-            None => cx.outbox.put_back(buffer),
+    /// Tells the peer when its packets came, if it counts them in the header extension of this number; `None`: no more.
+    pub fn count_arrivals(&mut self, now: Instant, id: Option<u8>) {
+        if self.arriving.as_ref().map(|arriving| arriving.id()) != id {
+            self.arriving = id.map(|id| Box::new(Arriving::new(now, id)));
         }
     }
 
-    /// Where RTCP goes, and by which socket.
-    fn rtcp_way(&self) -> Option<(SocketId, SocketAddr)> {
-        let target = self.path.target()?;
-        let described = self.described.as_ref()?;
-        let own = self.wires.pair.filter(|_| !described.rtcp_mux);
-        let Some(pair) = own else { return Some((self.wires.rtp, target)) };
-        if matches!(self.seal, Seal::Dtls(_)) {
-            // RFC 5764 §4.1: RTCP on a port of its own wants keys of its own, which nobody agreed on.
-            return None;
+    /// Whether it wants to be looked after earlier than before, since this was asked.
+    pub fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
+    }
+
+    /// Tells what is due of when packets came; `ours` is the source that tells.
+    pub fn tell_arrivals(&mut self, cx: &mut Context, ours: u32, cname: &str) {
+        let is_due = |arriving: &mut Box<Arriving>| arriving.poll_timeout().is_some_and(|due| due <= cx.now);
+        let Some(mut arriving) = self.arriving.take_if(is_due) else { return };
+        loop {
+            let mut buffer = cx.outbox.buffer();
+            buffer.resize(MAX_DATAGRAM, 0);
+            let mut writer = Writer::new(buffer.get_mut(..MAX_FEEDBACK).unwrap_or_default());
+            writer.report(ours, None, &[]);
+            writer.canonical_name(ours, cname);
+            let is_told = arriving.tell(cx.now, ours, &mut writer);
+            let length = writer.length();
+            if !is_told {
+                cx.outbox.put_back(buffer);
+                break;
+            }
+            self.send_rtcp(cx, buffer, length);
         }
-        let said = described.transport.rtcp_address.filter(|_| described.transport.address == Some(target));
-        let next = SocketAddr::new(target.ip(), target.port().checked_add(1)?);
-        Some((pair.rtcp, self.rtcp_from.or(said).unwrap_or(next)))
+        self.arriving = Some(arriving);
     }
 
     /// What the peer is, for people.

@@ -5,10 +5,13 @@
 //!  Laid ───────────────────────▶ Described ───────────────────▶ Connected ─────────────▶ Heard
 //! ```
 
+mod arriving;
+mod component;
 pub mod control;
 pub mod digits;
 pub mod dtls;
 mod filler;
+mod frame;
 pub mod hearing;
 pub mod ice;
 mod inward;
@@ -38,9 +41,10 @@ pub use seal::{Seal, SealError};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use self::control::Control;
 use self::digits::{EventFormat, Keypad};
@@ -54,8 +58,11 @@ use self::speech::Speaking;
 use self::track::Track;
 use self::watch::Watch;
 use super::bridge::{Format, Routes, formats};
+use super::codec::Effort;
+use super::figures::Tally;
 use super::outbox::Outbox;
-use super::sound::{Mouth, Shelf};
+use super::shard::SocketId;
+use super::sound::Shelf;
 use super::transactions::Transactions;
 use crate::base::{CallId, Dice, LegId};
 use crate::model::{Candidate, Codec, GraphLeg, LocalEnd, RelayEvent, RemoteEnd, Source};
@@ -81,8 +88,12 @@ pub struct Context<'a> {
     pub place: usize,
     /// What can be played.
     pub sounds: &'a Shelf,
+    /// What encoding translated speech may take.
+    pub effort: Effort,
     /// The checks under way, for the shard to find the leg by their answers.
     pub transactions: &'a mut Transactions,
+    /// What is counted over all legs.
+    pub tally: &'a mut Tally,
 }
 
 /// What the call wants of the leg.
@@ -100,8 +111,8 @@ pub struct Leg {
     link: Link,
     cname: String,
     wants: Wants,
-    remote: Option<RemoteEnd>,
-    codecs: Vec<Codec>,
+    remote: Option<Arc<RemoteEnd>>,
+    codecs: Arc<Vec<Codec>>,
     formats: Vec<Format>,
     event_format: Option<EventFormat>,
     routes: Routes,
@@ -119,11 +130,9 @@ pub struct Leg {
     pictures: Option<Box<Pictures>>,
     /// The link of the pictures alone, where they are not bundled with the sound.
     picture_link: Option<Box<Link>>,
-    refusals: refusal::Refusals,
+    refusals: Option<Box<refusal::Refusals>>,
     /// When the shard looks after the leg next.
     pub(super) scheduled: Option<Instant>,
-    /// The address that the driver was told its socket may be connected to.
-    pub(super) aim: Option<SocketAddr>,
     /// The legs that hear this one, by their places in the shard.
     pub(super) listeners: Vec<usize>,
     /// The ears that hear this leg, by their places in the shard, and the channel of each that is the leg's.
@@ -143,7 +152,7 @@ impl Leg {
             cname: cx.dice.token(16),
             wants: Wants { sends: false, receives: false, hears: Source::Nothing },
             remote: None,
-            codecs: Vec::new(),
+            codecs: Arc::default(),
             formats: Vec::new(),
             event_format: None,
             routes: Routes::default(),
@@ -160,9 +169,8 @@ impl Leg {
             quality: quality::Quality::default(),
             pictures: None,
             picture_link: None,
-            refusals: refusal::Refusals::default(),
+            refusals: None,
             scheduled: None,
-            aim: None,
             listeners: Vec::new(),
             ears: Vec::new(),
             is_spoken_over: false,
@@ -174,10 +182,15 @@ impl Leg {
         self.call
     }
 
-    /// The only address that its own socket listens to, if that is another than the driver was told.
-    pub fn new_aim(&self) -> Option<Option<SocketAddr>> {
-        let aim = self.link.locked_to();
-        (aim != self.aim).then_some(aim)
+    /// Whether [`Leg::take_aim`] has something to tell of the link of its sound.
+    pub fn has_new_aim(&self) -> bool {
+        self.link.has_new_aim()
+    }
+
+    /// A socket of its own that listens to another address alone than the driver was told, or to any again.
+    pub fn take_aim(&mut self) -> Option<(SocketId, Option<SocketAddr>)> {
+        let links = [Some(&mut self.link), self.picture_link.as_deref_mut()];
+        links.into_iter().flatten().find_map(Link::take_aim)
     }
 
     /// Its name.
@@ -214,7 +227,7 @@ impl Leg {
     /// that our own end should be told (anew).
     pub fn apply(&mut self, cx: &mut Context, graph: &GraphLeg) -> bool {
         if self.codecs != graph.codecs {
-            self.codecs.clone_from(&graph.codecs);
+            self.codecs = graph.codecs.clone();
             self.formats = formats::formats(&self.codecs);
             self.hearing.forget_speech();
         }
@@ -231,21 +244,22 @@ impl Leg {
         self.wants = Wants { sends: graph.sends, receives: graph.receives, hears: graph.hears.clone() };
         self.watch.expect(cx.now, graph.answered && graph.receives);
         self.want_tones(cx, graph.keys);
-        let is_shown_anew = self.apply_pictures(cx, graph.video.as_ref());
+        let is_shown_anew = self.apply_pictures(cx, graph.video.as_deref());
+        self.link.count_arrivals(cx.now, graph.transport_cc);
         self.settle(cx);
         changed || is_shown_anew
     }
 
-    /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself.
-    ///
-    /// `mouth`: where a fork puts what it says, if that is heard here.
-    pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec], mouth: Option<&Mouth>) {
+    /// The formats that its peer has said it takes: it sends no others as a rule, whatever it may send.
+    pub fn taken(&self) -> &[Codec] {
+        self.remote.as_ref().map_or(&[], |remote| &remote.codecs)
+    }
+
+    /// The ways from the leg that is heard here to this leg's peer; or what the relay says there by itself. `heard`: what
+    /// may come there; `own`: what the peer there takes.
+    pub fn connect_to(&mut self, cx: &mut Context, heard: &[Codec], own: &[Codec]) {
         let (taken, ptime) = self.remote.as_ref().map_or((&[][..], None), |r| (r.codecs.as_slice(), r.ptime));
-        let routes = match self.wants.hears {
-            Source::Fork(_) => Routes::mixed(heard, taken),
-            _ => Routes::between(heard, taken),
-        };
-        let routes = routes.paced(ptime);
+        let routes = Routes::between(heard, taken).expecting(own).paced(ptime).trying(cx.effort);
         if routes != self.routes {
             if !self.is_spoken_over {
                 self.speaking = routes.target().map(|target| Box::new(Speaking::new(target)));
@@ -254,7 +268,7 @@ impl Leg {
             self.track.break_off();
             self.filler.restart();
         }
-        self.speak_own(cx, mouth);
+        self.speak_own(cx);
     }
 
     /// Our own end, for descriptions.
@@ -283,7 +297,7 @@ impl Leg {
         if of_pictures { self.picture_link.as_deref_mut() } else { Some(&mut self.link) }
     }
 
-    fn describe(&mut self, cx: &mut Context, remote: &RemoteEnd) {
+    fn describe(&mut self, cx: &mut Context, remote: &Arc<RemoteEnd>) {
         self.link.describe(cx, remote);
         self.event_format = formats::event_format(&remote.codecs)
             .map(|c| EventFormat { payload_type: c.payload_type, clock_hz: c.clock_hz });
@@ -303,6 +317,9 @@ impl Leg {
             let seal = self.link.seal.name().unwrap_or_default();
             info!(call = %self.call, leg = %self.id, seal, "media can flow");
             cx.events.push_back(RelayEvent::Connected { call: self.call, leg: self.id });
+        }
+        if let Some(why) = news.lacks_rtcp {
+            warn!(call = %self.call, leg = %self.id, why, "the reports on sound have no keys");
         }
         self.settle_pictures(cx);
     }

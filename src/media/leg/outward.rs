@@ -99,7 +99,13 @@ impl Leg {
 
     /// Does what is due; the shard calls it at [`Leg::poll_timeout`].
     pub fn handle_timeout(&mut self, cx: &mut Context) {
+        self.quality.note(cx.now, &self.hearing);
+        if cx.now < self.poll_timeout() {
+            // What was due has been put off, as the end of a pause is by each packet.
+            return;
+        }
         self.link.handle_timeout(cx.now);
+        self.link.tell_arrivals(cx, self.track.ssrc(), &self.cname);
         if self.hearing.poll_timeout().is_some_and(|at| cx.now >= at) {
             self.hearing.keys().handle_timeout(cx.now);
             self.tell_digits(cx);
@@ -110,9 +116,9 @@ impl Leg {
         self.speak(cx);
         self.fill(cx);
         self.play_digits(cx);
-        self.quality.note(cx.now, &self.hearing);
         self.report(cx);
         self.look(cx);
+        self.look_at_pictures(cx);
     }
 
     /// When [`Leg::handle_timeout`] should be called next.
@@ -127,13 +133,14 @@ impl Leg {
     }
 
     fn play_digits(&mut self, cx: &mut Context) {
-        let (track, format) = (&mut self.track, self.event_format);
+        // A key that nothing can be told of as it begins is not told of later, and moves no timestamps by its own clock.
+        let to = self.target();
+        let (track, format) = (&mut self.track, self.event_format.filter(|_| to.is_some()));
         let due = self.keypad.next_packet(cx.now, || {
             let format = format?;
             Some((format, track.timestamp_now(cx.now, format.clock_hz)))
         });
-        let Some(due) = due else { return };
-        let Some(to) = self.target() else { return };
+        let (Some(due), Some(to)) = (due, to) else { return };
         let fields = Fields {
             marker: due.marker,
             payload_type: due.payload_type,

@@ -1,43 +1,26 @@
-//! Speech of the relay's own making: a sound that is played, or what a fork says over what the other party says,
-//! encoded for one peer.
+//! Speech of the relay's own making: a sound that is played, or what a fork says (mixed with the other party by
+//! [`tap`](crate::media::tap)), encoded for one peer.
 
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use crate::media::bridge::transcode::packing::Packing;
-use crate::media::bridge::{Listening, Pace, Target, formats};
-use crate::media::codec::{FRAME_MS, Speech};
+use crate::media::bridge::{Pace, Target, formats};
+use crate::media::codec::FRAME_MS;
 use crate::media::sound::{Feed, Mouth, Player, Shelf};
-use crate::model::{Codec, Play, Source, TapId};
-use crate::rtp::Fields;
+use crate::model::{Codec, Play};
 
 /// While nothing can be sent to the peer, it is looked so often whether something can.
 const WAITS: Duration = Duration::from_millis(100);
 
 enum Pcm {
     Sound(Play, Player),
-    Fork(Box<Fork>),
+    Words(Feed),
 }
 
-/// Two who speak at once.
-struct Fork {
-    tap: TapId,
-    feed: Option<Feed>,
-    said: Vec<i16>,
-    listening: Listening,
-}
-
-impl Fork {
-    fn fill(&mut self, at: Instant, frame: &mut [i16]) {
-        self.listening.fill(at);
-        frame.copy_from_slice(self.listening.frame());
-        self.said.resize(frame.len(), 0);
-        if self.feed.as_mut().is_some_and(|feed| feed.fill(&mut self.said)) {
-            frame.iter_mut().zip(&self.said).for_each(|(sample, said)| *sample = sample.saturating_add(*said));
-        }
-    }
-}
+/// The formats that a peer takes, most wanted first, and how much speech it wants in a packet.
+pub(super) type Taken<'a> = (&'a [Codec], Option<Duration>);
 
 /// Samples that are made here, and the encoder for the peer.
 pub(super) struct OwnSpeech {
@@ -50,33 +33,26 @@ pub(super) struct OwnSpeech {
 }
 
 impl OwnSpeech {
-    /// What a leg is to say that hears this source, in the format that its peer wants most of those that can be
-    /// encoded; `None` if the source is another leg or nothing, or if there is no such format.
-    pub(super) fn new(
-        now: Instant,
-        source: &Source,
-        (taken, ptime): (&[Codec], Option<Duration>),
-        sounds: &Shelf,
-        mouth: Option<&Mouth>,
-    ) -> Option<OwnSpeech> {
+    /// A sound, in the format that the peer wants most of those that can be encoded; `None` if there is no such format.
+    pub(super) fn sound(now: Instant, play: &Play, taken: Taken<'_>, sounds: &Shelf) -> Option<OwnSpeech> {
+        OwnSpeech::new(now, taken, |rate_hz| {
+            let sound = sounds.find(&play.sound);
+            if sound.is_none() {
+                warn!(sound = ?play.sound, "a sound that is to be played is not there, so there is silence");
+            }
+            Some(Pcm::Sound(play.clone(), Player::new(sound, rate_hz, play.repeats)))
+        })
+    }
+
+    /// What is said into this mouth, likewise.
+    pub(super) fn words(now: Instant, mouth: &Mouth, taken: Taken<'_>) -> Option<OwnSpeech> {
+        OwnSpeech::new(now, taken, |rate_hz| mouth.feed(rate_hz).map(Pcm::Words))
+    }
+
+    fn new(now: Instant, (taken, ptime): Taken<'_>, pcm: impl FnOnce(u32) -> Option<Pcm>) -> Option<OwnSpeech> {
         let (payload_type, target) = formats::own_speech(taken)?;
         let target = target.paced(ptime);
-        let pcm = match source {
-            Source::Play(play) => {
-                let sound = sounds.find(&play.sound);
-                if sound.is_none() {
-                    warn!(sound = ?play.sound, "a sound that is to be played is not there, so there is silence");
-                }
-                Pcm::Sound(play.clone(), Player::new(sound, target.rate_hz, play.repeats))
-            }
-            Source::Fork(tap) => Pcm::Fork(Box::new(Fork {
-                tap: *tap,
-                feed: mouth.and_then(|mouth| mouth.feed(target.rate_hz)),
-                said: Vec::new(),
-                listening: Listening::new(target.rate_hz),
-            })),
-            Source::Nothing | Source::Leg(_) | Source::Echo => return None,
-        };
+        let pcm = pcm(target.rate_hz)?;
         let packing = Packing::new(&target);
         let mut pace = Pace::default();
         pace.begin(now);
@@ -84,13 +60,9 @@ impl OwnSpeech {
         Some(OwnSpeech { pcm, payload_type, packing, frame, pace, target })
     }
 
-    /// Whether it goes on as it is for a leg that hears this source and whose peer takes these formats.
-    pub(super) fn goes_on(&self, source: &Source, (taken, ptime): (&[Codec], Option<Duration>)) -> bool {
-        let is_same = match (&self.pcm, source) {
-            (Pcm::Sound(present, _), Source::Play(play)) => present == play,
-            (Pcm::Fork(fork), Source::Fork(tap)) => fork.tap == *tap && fork.feed.is_some(),
-            _ => false,
-        };
+    /// Whether it goes on as it is for a leg that plays this sound and whose peer takes these formats.
+    pub(super) fn goes_on(&self, play: &Play, (taken, ptime): Taken<'_>) -> bool {
+        let is_same = matches!(&self.pcm, Pcm::Sound(present, _) if present == play);
         let same_format = |(payload_type, target): (u8, Target)| {
             payload_type == self.payload_type && target.paced(ptime) == self.target
         };
@@ -126,7 +98,9 @@ impl OwnSpeech {
             let at = self.pace.tick(now)?;
             match &mut self.pcm {
                 Pcm::Sound(_, player) => player.fill(&mut self.frame),
-                Pcm::Fork(fork) => fork.fill(at, &mut self.frame),
+                Pcm::Words(feed) => {
+                    feed.fill(&mut self.frame);
+                }
             }
             self.packing.add(at, &self.frame);
         }
@@ -135,13 +109,6 @@ impl OwnSpeech {
     /// The peer reports that it missed so much lately, in 256ths.
     pub(super) fn heed_loss(&mut self, fraction: u8) {
         self.packing.heed_loss(fraction);
-    }
-
-    /// Takes a packet of the party that speaks too.
-    pub(super) fn hear(&mut self, now: Instant, speech: Speech, fields: Fields, payload: &[u8]) {
-        if let Pcm::Fork(fork) = &mut self.pcm {
-            fork.listening.hear(now, speech, fields, payload);
-        }
     }
 
     /// Encodes what the last tick brought; returns the length of the payload in `out`. `None` in silence that needs

@@ -1,33 +1,49 @@
 //! The pictures of a leg: a second stream beside the sound, on the sound's link or on one of its own. They pass as they
-//! are; what is our own are their numbers and their RTCP.
+//! are; what is our own are their numbers and their RTCP. Packets that are lost on either side of the relay are sent again
+//! on that side alone, under the numbers that they have there.
 //!
 //! A whole picture is asked for whenever one who sees could show nothing otherwise: when it begins to see, when the
 //! source does not go on from what it saw before, and when it says so.
 
 mod asking;
+mod control;
+mod darkness;
+mod estimate;
 mod feedback;
 mod legs;
+mod lossy;
+mod missing;
+mod resend;
+mod send_time;
 
 pub use asking::REFRESH_INTERVAL;
+pub use missing::{MAX_ASKED, MAX_MISSING, REORDERING};
+pub use resend::MAX_AGAIN;
 
 use std::time::{Duration, Instant};
 
-use self::asking::{Asking, Request};
+use self::asking::Asking;
+use self::estimate::{Taking, Telling};
 use self::feedback::Feedback;
+use self::lossy::Lossy;
+use self::missing::{Came, Missing};
+use self::resend::Resend;
+use self::send_time::SendTime;
 use super::Context;
 use super::control::Control;
 use super::hearing::Hearing;
 use super::inward::Heard;
 use super::link::Link;
+use super::refusal::Refusals;
 use super::track::Track;
+use super::watch::Watch;
 use crate::base::LegId;
 use crate::media::bridge::pictures::{picture_formats, picture_routes};
 use crate::media::bridge::{Format, Routes};
-use crate::media::outbox::MAX_DATAGRAM;
 use crate::media::shard::Outgoing;
 use crate::model::{Codec, GraphVideo, RemoteEnd, VideoStats};
+use crate::rtp::Fields;
 use crate::rtp::packet::FIXED_HEADER;
-use crate::rtp::rtcp::{self, Rtcp, Writer};
 
 /// The RTP clock of all pictures (RFC 3551 §5).
 const CLOCK_HZ: u32 = 90_000;
@@ -40,6 +56,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Wish {
     /// A whole picture.
     pub refresh: bool,
+    /// No more than so many bits a second, from here on.
+    pub most: Option<u64>,
 }
 
 /// The pictures of one leg. They keep their identity while the leg lives, also when they vanish and come back.
@@ -58,13 +76,29 @@ pub struct Pictures {
     control: Control,
     feedback: Feedback,
     asking: Asking,
+    missing: Missing,
+    /// Room for the numbers of packets that are asked for.
+    lost: Vec<u16>,
+    resend: Resend,
+    /// What tells the peer when each packet left, if it wants that.
+    send_time: Option<SendTime>,
+    lossy: Lossy,
+    taking: Taking,
+    telling: Telling,
     wanted: u64,
     wish: Wish,
     /// The shard has not been told yet that there is something to do.
     is_due: bool,
     source: Option<u32>,
+    watch: Watch,
+    /// Pictures came in, since then, that were told to be missing.
+    seen_again: Option<Instant>,
+    /// What was turned away on a link of their own.
+    refusals: Option<Box<Refusals>>,
     /// The legs that see this one, by their places in the shard.
     viewers: Vec<usize>,
+    /// The first of them.
+    viewer: Option<LegId>,
     /// The place of the leg that is seen here.
     seen: Option<usize>,
 }
@@ -86,11 +120,22 @@ impl Pictures {
             control: Control::new(cx.now, cx.dice).every(INTERVAL),
             feedback: Feedback::default(),
             asking: Asking::default(),
+            missing: Missing::default(),
+            lost: Vec::new(),
+            resend: Resend::default(),
+            send_time: None,
+            lossy: Lossy::default(),
+            taking: Taking::default(),
+            telling: Telling::default(),
             wanted: 0,
             wish: Wish::default(),
             is_due: false,
             source: None,
+            watch: Watch::default(),
+            seen_again: None,
+            refusals: None,
             viewers: Vec::new(),
+            viewer: None,
             seen: None,
         }
     }
@@ -116,14 +161,24 @@ impl Pictures {
             self.asking.want(now, id);
         }
         (self.sends, self.receives, self.sees) = (video.sends, video.receives, video.sees);
+        if self.send_time.map(SendTime::id) != video.send_time {
+            self.send_time = video.send_time.map(|id| SendTime::new(now, id));
+        }
+        self.taking.describe(video.limit_kbps);
+        self.watch.expect(now, video.expected);
         is_new || changed
     }
 
     /// They are there no more; their identity stays.
     fn vanish(&mut self) {
         self.is_there = false;
+        self.watch = Watch::default();
         (self.sends, self.receives, self.sees) = (false, false, None);
         (self.remote, self.source) = (None, None);
+        self.taking = Taking::default();
+        self.missing.forget();
+        self.resend.forget();
+        self.lossy.forget();
         self.track.break_off();
     }
 
@@ -146,11 +201,26 @@ impl Pictures {
     fn take(&mut self, now: Instant, heard: Heard, payload: &[u8]) -> Option<Heard> {
         let format = *self.format(heard.fields.payload_type)?;
         self.hearing.hear(now, heard.fields, &format, payload);
+        self.note_seen(now);
         if self.source != Some(heard.fields.ssrc) {
             self.source = Some(heard.fields.ssrc);
             self.is_due = true;
         }
+        self.note_missing(now, heard.fields);
         self.receives.then_some(heard)
+    }
+
+    /// Looks for what did not come before a packet, to ask for it again.
+    fn note_missing(&mut self, now: Instant, fields: Fields) {
+        let Some(viewer) = self.viewer.filter(|_| self.receives && self.feedback.nack) else {
+            return self.missing.forget();
+        };
+        match self.missing.hear(now, fields.ssrc, fields.sequence) {
+            Came::InOrder => return,
+            Came::WithGap => {}
+            Came::WithLeap => self.asking.want(now, viewer),
+        }
+        self.is_due = true;
     }
 
     /// Passes on a packet of the pictures that are seen, changed in place.
@@ -168,87 +238,21 @@ impl Pictures {
         let starts = self.track.starts();
         let fields = self.track.pass(now, heard.fields, route.to, route.clock_hz)?;
         self.wish.refresh |= self.track.starts() != starts;
-        let start = heard.start.checked_sub(FIXED_HEADER)?;
+        let payload = heard.end - heard.start;
+        let send_time = self.send_time.filter(|_| SendTime::fits(payload));
+        let header = FIXED_HEADER + send_time.map_or(0, |_| send_time::LENGTH);
+        let start = make_room(heard, header, buffer)?;
         let packet = buffer.get_mut(start..)?;
         fields.write_new(packet);
-        let length = link.seal.protect_rtp(packet, heard.end - start).ok()?;
-        self.track.count(heard.end - heard.start);
+        if let Some(send_time) = send_time {
+            send_time.write(now, packet);
+        }
+        let length = link.seal.protect_rtp(packet, header + payload).ok()?;
+        self.track.count(payload);
+        if let Some(packet) = packet.get(..length).filter(|_| self.feedback.nack) {
+            self.resend.keep(now, fields.sequence, packet);
+        }
         Some(Outgoing { socket: link.wires.rtp, to, start, end: start + length })
-    }
-
-    /// Heeds an RTCP compound of the peer.
-    fn heed(&mut self, cx: &Context, compound: &[u8]) {
-        self.control.hear(cx.now, cx.wall, self.track.ssrc(), &mut self.hearing, compound);
-        for packet in rtcp::read(compound) {
-            // There is one stream of pictures that they can be about, and some phones name another.
-            if let Rtcp::PictureLoss { .. } | Rtcp::FullIntra { .. } = packet {
-                self.wanted += 1;
-                self.wish.refresh = true;
-            }
-        }
-    }
-
-    /// What the peer wants of the one who shows, since it was asked before.
-    fn take_wish(&mut self) -> Option<Wish> {
-        Some(std::mem::take(&mut self.wish)).filter(|wish| *wish != Wish::default())
-    }
-
-    fn poll_timeout(&self) -> Instant {
-        let asking = self.asking.poll_timeout(self.feedback, self.source.is_some());
-        asking.into_iter().fold(self.control.poll_timeout(), Instant::min)
-    }
-
-    /// Sends the RTCP that is due; returns the leg for which the call is to ask for a whole picture.
-    fn handle_timeout(&mut self, cx: &mut Context, link: &mut Link, cname: &str) -> Option<LegId> {
-        self.report(cx, link, cname);
-        match self.asking.take(cx.now, self.feedback, self.source.is_some())? {
-            Request::Call(viewer) => return Some(viewer),
-            Request::Pli => self.say(cx, link, cname, |writer, ours, source| writer.picture_loss(ours, source)),
-            Request::Fir(number) => {
-                self.say(cx, link, cname, |writer, ours, source| writer.full_intra(ours, source, number));
-            }
-        }
-        None
-    }
-
-    fn report(&mut self, cx: &mut Context, link: &mut Link, cname: &str) {
-        let mut buffer = cx.outbox.buffer();
-        buffer.resize(MAX_DATAGRAM, 0);
-        let (track, hearing) = (&self.track, &mut self.hearing);
-        let length = self.control.next_report(cx.now, cx.dice, cx.wall, track, CLOCK_HZ, hearing, cname, &mut buffer);
-        match length {
-            Some(length) => link.send_rtcp(cx, buffer, length),
-            None => cx.outbox.put_back(buffer),
-        }
-    }
-
-    /// Sends a compound with feedback to the source that is heard: ours is the first number, its the second.
-    fn say(
-        &mut self,
-        cx: &mut Context,
-        link: &mut Link,
-        cname: &str,
-        write: impl FnOnce(&mut Writer, u32, u32) -> bool,
-    ) {
-        let (ours, Some(source)) = (self.track.ssrc(), self.source) else { return };
-        let mut buffer = cx.outbox.buffer();
-        buffer.resize(MAX_DATAGRAM, 0);
-        let mut writer = Writer::new(&mut buffer);
-        writer.report(ours, None, &[]);
-        writer.canonical_name(ours, cname);
-        write(&mut writer, ours, source);
-        let length = writer.length();
-        link.send_rtcp(cx, buffer, length);
-    }
-
-    fn say_goodbye(&mut self, cx: &mut Context, link: &mut Link, cname: &str) {
-        if self.track.counts().0 == 0 {
-            return;
-        }
-        let mut buffer = cx.outbox.buffer();
-        buffer.resize(MAX_DATAGRAM, 0);
-        let length = self.control.goodbye(&self.track, cname, &mut buffer);
-        link.send_rtcp(cx, buffer, length);
     }
 
     fn stats(&self) -> VideoStats {
@@ -262,8 +266,23 @@ impl Pictures {
             bytes_out,
             lost_in: self.hearing.lost(),
             lost_out: self.control.lost_out(),
+            asked_again: self.missing.asked(),
+            sent_again: self.resend.count(),
             refreshes_asked: self.asking.asked(),
             refreshes_wanted: self.wanted,
         }
     }
+}
+
+/// Where a packet with a header of this length begins: before the payload that was heard, which is moved back if the header
+/// that it came with was shorter.
+fn make_room(heard: &Heard, header: usize, buffer: &mut [u8]) -> Option<usize> {
+    if let Some(start) = heard.start.checked_sub(header) {
+        return Some(start);
+    }
+    let start = heard.start.checked_sub(FIXED_HEADER)?;
+    let more = header - FIXED_HEADER;
+    let place = buffer.get_mut(heard.start..heard.end + more)?;
+    place.copy_within(..heard.end - heard.start, more);
+    Some(start)
 }

@@ -17,9 +17,11 @@ pub enum Refusal {
     Key,
     /// Its key has protected as many packets as it may.
     UsedUp,
+    /// It came before, or is too old to tell.
+    Replayed,
     /// Its payload type was not agreed on.
     PayloadType(u8),
-    /// It came before, is the first of a source on probation, or has another form.
+    /// It is the first of a source on probation, or has another form.
     Other,
 }
 
@@ -29,6 +31,7 @@ impl From<SealError> for Refusal {
             SealError::NotOpen => Refusal::Early,
             SealError::Srtp(SrtpError::Authentication) => Refusal::Key,
             SealError::Srtp(SrtpError::Exhausted) => Refusal::UsedUp,
+            SealError::Srtp(SrtpError::Replayed) => Refusal::Replayed,
             SealError::Srtp(_) => Refusal::Other,
         }
     }
@@ -60,7 +63,7 @@ impl Refusals {
             Refusal::Early => self.early += 1,
             Refusal::Key => self.keys += 1,
             Refusal::UsedUp => self.used_up += 1,
-            Refusal::Other => {}
+            Refusal::Replayed | Refusal::Other => {}
         }
     }
 

@@ -1,7 +1,9 @@
 //! What a leg tells of itself: figures, and why it is silent.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::link::Link;
 use super::path::Path;
 use super::quality::Line;
 use super::watch::{SILENCE, SUPPRESSED_SILENCE};
@@ -64,38 +66,49 @@ impl Leg {
     fn complaint(&self, patience: Duration) -> String {
         let peer = self.link.peer_word();
         let seconds = patience.as_secs_f32();
-        if let Path::Ice(ice) = &self.link.path
-            && !ice.is_nominated()
-        {
-            return format!("ICE with {peer} did not finish: {}", ice.complaint());
-        }
-        let Some(target) = self.link.path.target() else {
-            return format!("{peer} did not say where it listens, so nothing was sent to it, and nothing came");
+        let target = match self.link.way(patience) {
+            Ok(target) => target,
+            Err(why) => return why,
         };
-        if !self.link.seal.is_open() {
-            if matches!(self.link.seal, super::Seal::Sdes(_)) {
-                return format!(
-                    "{peer} at {target} has not said its SRTP key, so nothing could be sent to it or taken from it"
-                );
-            }
-            let strangers = self.link.stranger.map_or_else(String::new, |(from, count)| {
-                format!("; {count} DTLS packets came from {from}, which was not described, and were dropped")
-            });
-            return format!(
-                "DTLS with {peer} at {target} did not finish within {seconds} s: {}{strangers}",
-                self.seal_words()
-            );
-        }
         let sent = self.track.counts().0;
         let when = if self.hearing.last().is_some() { "the last packet" } else { "the answer" };
-        let others = self.refusals.words(self.hearing.counts().0);
+        let others = self.refusals.as_ref().map(|refusals| refusals.words(self.hearing.counts().0)).unwrap_or_default();
         format!(
             "{peer} at {target} sends nothing: no RTP for {seconds} s after {when}; we sent {sent} packets to it{others}"
         )
     }
+}
+
+impl Link {
+    /// Where its packets go, or in one sentence why they do not after so long.
+    pub(super) fn way(&self, patience: Duration) -> Result<SocketAddr, String> {
+        let peer = self.peer_word();
+        if let Path::Ice(ice) = &self.path
+            && !ice.is_nominated()
+        {
+            return Err(format!("ICE with {peer} did not finish: {}", ice.complaint()));
+        }
+        let Some(target) = self.path.target() else {
+            let why = format!("{peer} did not say where it listens, so nothing was sent to it, and nothing came");
+            return Err(why);
+        };
+        if self.seal.is_open() {
+            return Ok(target);
+        }
+        if matches!(self.seal, super::Seal::Sdes(_)) {
+            return Err(format!(
+                "{peer} at {target} has not said its SRTP key, so nothing could be sent to it or taken from it"
+            ));
+        }
+        let strangers = self.stranger.map_or_else(String::new, |(from, count)| {
+            format!("; {count} DTLS packets came from {from}, which was not described, and were dropped")
+        });
+        let seconds = patience.as_secs_f32();
+        Err(format!("DTLS with {peer} at {target} did not finish within {seconds} s: {}{strangers}", self.seal_words()))
+    }
 
     fn seal_words(&self) -> &'static str {
-        match self.link.role {
+        match self.role {
             None => "the peer has not described itself yet",
             Some(super::Role::Active) => "we opened the handshake and wait for its answer",
             Some(super::Role::Passive) => "it was to open the handshake",

@@ -11,7 +11,7 @@
 
 use super::seal::SealError;
 use crate::base::Dice;
-use crate::model::crypto::SUITES;
+use crate::model::crypto::OFFERED;
 use crate::model::{Crypto, Keying, Sdes as Words, Seal as SealWords};
 use crate::rtp::{Profile, Srtp, SrtpError};
 
@@ -20,7 +20,8 @@ struct Own {
     tag: u32,
     profile: Profile,
     line: Crypto,
-    outward: Srtp,
+    /// There from when the peer has chosen the line.
+    outward: Option<Box<Srtp>>,
 }
 
 /// What the peer sends with.
@@ -49,10 +50,15 @@ pub struct Sdes {
 }
 
 impl Sdes {
-    /// Keys to be agreed on. `offers`: with a line for each transform, for a description of ours that comes first.
+    /// Keys to be agreed on. `offers`: with a line for each transform that we offer, for a description of ours that comes
+    /// first.
     pub fn new(dice: &mut Dice, optional: bool, offers: bool) -> Sdes {
-        let suites = SUITES.iter().filter(|_| offers).filter_map(|(name, _)| Profile::by_name(name));
-        let ours = suites.zip(1..).filter_map(|(profile, tag)| Own::new(dice, tag, profile)).collect();
+        Sdes::with(dice, optional, if offers { &OFFERED } else { &[] })
+    }
+
+    fn with(dice: &mut Dice, optional: bool, suites: &[&str]) -> Sdes {
+        let suites = suites.iter().filter_map(|name| Profile::by_name(name));
+        let ours = suites.zip(1..).map(|(profile, tag)| Own::new(dice, tag, profile)).collect();
         Sdes { optional, ours, state: State::Waiting }
     }
 
@@ -89,7 +95,7 @@ impl Sdes {
         self.ours.truncate(1);
         match self.ours.first_mut().filter(|own| own.profile == profile && matches!(self.state, State::Open(_))) {
             Some(own) => own.rename(keying.tag),
-            None => self.ours = Own::new(dice, keying.tag, profile).into_iter().collect(),
+            None => self.ours = vec![Own::new(dice, keying.tag, profile)],
         }
         self.open(profile, keying)
     }
@@ -112,13 +118,14 @@ impl Sdes {
     }
 
     fn open(&mut self, profile: Profile, keying: Keying) -> Result<(), String> {
+        let cannot = |error: SrtpError| error.to_string();
+        self.ours.first_mut().map_or(Ok(()), Own::open).map_err(cannot)?;
         if let State::Open(theirs) = &mut self.state
             && (theirs.keying.suite, &theirs.keying.key_and_salt) == (keying.suite, &keying.key_and_salt)
         {
             theirs.keying = keying;
             return Ok(());
         }
-        let cannot = |error: SrtpError| error.to_string();
         let fresh = srtp(profile, &keying.key_and_salt).map_err(cannot)?;
         let before = self.theirs().map(|t| &t.inward);
         // RFC 3711 §3.3.1 lets the counters go on under a new key; many peers begin anew.
@@ -196,20 +203,28 @@ impl Sdes {
         length: usize,
         protect: fn(&mut Srtp, &mut [u8], usize) -> Result<usize, SrtpError>,
     ) -> Result<usize, SealError> {
-        match (&self.state, self.ours.first_mut()) {
+        match (&self.state, self.ours.first_mut().and_then(|own| own.outward.as_mut())) {
             (State::Plain, _) => Ok(length),
-            (State::Open(_), Some(own)) => Ok(protect(&mut own.outward, buffer, length)?),
+            (State::Open(_), Some(outward)) => Ok(protect(outward, buffer, length)?),
             _ => Err(SealError::NotOpen),
         }
     }
 }
 
 impl Own {
-    fn new(dice: &mut Dice, tag: u32, profile: Profile) -> Option<Own> {
+    fn new(dice: &mut Dice, tag: u32, profile: Profile) -> Own {
         let mut key_and_salt = vec![0; profile.key_length() + profile.salt_length()];
         dice.fill(&mut key_and_salt);
-        let outward = srtp(profile, &key_and_salt).ok()?;
-        Some(Own { tag, profile, line: Crypto::of(tag, profile.name(), &key_and_salt), outward })
+        Own { tag, profile, line: Crypto::of(tag, profile.name(), &key_and_salt), outward: None }
+    }
+
+    /// Packets can be protected with it from then on.
+    fn open(&mut self) -> Result<(), SrtpError> {
+        if self.outward.is_none() {
+            let keying = self.line.read().map_err(|_| SrtpError::Keys)?;
+            self.outward = Some(Box::new(srtp(self.profile, &keying.key_and_salt)?));
+        }
+        Ok(())
     }
 
     fn rename(&mut self, tag: u32) {

@@ -4,24 +4,20 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::frame::Frame;
 use super::inward::Heard;
-use super::own::OwnSpeech;
+use super::own::{OwnSpeech, Taken};
 use super::{Context, Leg};
 use crate::media::bridge::{Route, Target, Transcoder};
+use crate::media::codec::Speech;
 use crate::media::codec::noise::Room;
-use crate::media::codec::{MAX_PAYLOAD, Speech};
 use crate::media::outbox::Outbox;
 use crate::media::shard::Outgoing;
-use crate::media::sound::Mouth;
 use crate::media::tap::Turn;
-use crate::model::{RelayEvent, Source, TapId};
-use crate::rtp::packet::FIXED_HEADER;
+use crate::model::{RelayEvent, RemoteEnd, Source};
 
 /// So long after a packet of a keypad event that is passed on no speech is sent: the next may follow.
 const EVENT_GOES_ON: Duration = Duration::from_millis(60);
-
-/// Room for the tag of the protection.
-const TAG: usize = 32;
 
 /// Where the samples come from, with the encoder that they go to.
 enum Voice {
@@ -29,6 +25,15 @@ enum Voice {
     Heard(Box<Transcoder>),
     /// The relay itself.
     Own(Box<OwnSpeech>),
+}
+
+impl Voice {
+    fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
+        match self {
+            Voice::Heard(transcoder) => transcoder.encode(out),
+            Voice::Own(own) => own.encode(out),
+        }
+    }
 }
 
 /// What a leg needs for speaking by itself.
@@ -81,13 +86,6 @@ impl Speaking {
         }
     }
 
-    fn encode(&mut self, out: &mut [u8]) -> Option<usize> {
-        match &mut self.voice {
-            Voice::Heard(transcoder) => transcoder.encode(out),
-            Voice::Own(own) => own.encode(out),
-        }
-    }
-
     /// The peer reports that it missed so much lately, in 256ths.
     pub(super) fn heed_loss(&mut self, fraction: u8) {
         match &mut self.voice {
@@ -115,6 +113,11 @@ impl Leg {
         self.speaking.as_ref().is_some_and(|s| s.poll_timeout().is_some())
     }
 
+    /// Whether its peer hears speech of another leg in another format than it came in.
+    pub fn is_transcoding(&self) -> bool {
+        self.speaking.as_ref().is_some_and(|s| matches!(s.voice, Voice::Heard(_)) && s.poll_timeout().is_some())
+    }
+
     pub(super) fn stop_speaking(&mut self) {
         if let Some(speaking) = self.speaking.as_mut().filter(|s| s.poll_timeout().is_some()) {
             if let Voice::Heard(transcoder) = &mut speaking.voice {
@@ -128,10 +131,7 @@ impl Leg {
     pub(super) fn hear_speech(&mut self, now: Instant, speech: Speech, heard: &Heard, buffer: &[u8], route: Route) {
         let Some(payload) = buffer.get(heard.start..heard.end) else { return };
         let Some(speaking) = &mut self.speaking else { return };
-        let transcoder = match &mut speaking.voice {
-            Voice::Heard(transcoder) => transcoder,
-            Voice::Own(own) => return own.hear(now, speech, heard.fields, payload),
-        };
+        let Voice::Heard(transcoder) = &mut speaking.voice else { return };
         let was_resting = transcoder.poll_timeout().is_none();
         transcoder.hear(now, speech, heard.fields, payload);
         speaking.has_begun |= was_resting && transcoder.poll_timeout().is_some();
@@ -181,36 +181,32 @@ impl Leg {
         }
     }
 
-    /// Says sounds of the relay's own, or what a fork says, if that is what the leg hears: what it says already goes
-    /// on, and anything else begins. Nothing is left of what it is to hear no more.
-    pub(super) fn speak_own(&mut self, cx: &mut Context, mouth: Option<&Mouth>) {
-        let taken = self.remote.as_ref().map_or((&[][..], None), |remote| (remote.codecs.as_slice(), remote.ptime));
-        let hears = &self.wants.hears;
+    /// Plays a sound, if that is what the leg hears: what it plays already goes on, and anything else begins. Nothing is
+    /// left of what it is to hear no more.
+    pub(super) fn speak_own(&mut self, cx: &mut Context) {
         if self.is_spoken_over {
             return;
         }
-        if !matches!(hears, Source::Play(_) | Source::Fork(_)) {
+        let Source::Play(play) = &self.wants.hears else {
             self.speaking.take_if(|speaking| matches!(speaking.voice, Voice::Own(_)));
             return;
-        }
-        let goes_on = |speaking: &Speaking| matches!(&speaking.voice, Voice::Own(own) if own.goes_on(hears, taken));
+        };
+        let taken = taken(self.remote.as_deref());
+        let goes_on = |speaking: &Speaking| matches!(&speaking.voice, Voice::Own(own) if own.goes_on(play, taken));
         if self.speaking.as_deref().is_some_and(goes_on) {
             return;
         }
-        let own = OwnSpeech::new(cx.now, hears, taken, cx.sounds, mouth);
+        let own = OwnSpeech::sound(cx.now, play, taken, cx.sounds);
         self.speaking = own.map(|own| Box::new(Speaking::own(own)));
         self.track.break_off();
         self.tell_end(cx);
     }
 
     /// A fork speaks, mixed with what the leg hears; or it is silent again.
-    pub fn speak_over(&mut self, cx: &mut Context, tap: TapId, turn: &Turn) {
+    pub fn speak_over(&mut self, cx: &mut Context, turn: &Turn) {
         match turn {
             Turn::Begins(mouth) => {
-                let taken =
-                    self.remote.as_ref().map_or((&[][..], None), |remote| (remote.codecs.as_slice(), remote.ptime));
-                let own = OwnSpeech::new(cx.now, &Source::Fork(tap), taken, cx.sounds, Some(mouth));
-                let Some(own) = own else { return };
+                let Some(own) = OwnSpeech::words(cx.now, mouth, taken(self.remote.as_deref())) else { return };
                 self.speaking = Some(Box::new(Speaking::own(own)));
                 self.is_spoken_over = true;
                 self.track.break_off();
@@ -219,7 +215,7 @@ impl Leg {
                 self.is_spoken_over = false;
                 self.speaking = self.routes.target().map(|target| Box::new(Speaking::new(target)));
                 self.track.break_off();
-                self.speak_own(cx, None);
+                self.speak_own(cx);
             }
             Turn::Ends => {}
         }
@@ -234,52 +230,20 @@ impl Leg {
     fn speak_once(&mut self, at: Instant, outbox: &mut Outbox) {
         let target = self.target();
         let is_sounding = self.is_keying();
-        let Some(speaking) = &mut self.speaking else { return };
+        let Some(mut speaking) = self.speaking.take() else { return };
         let event_goes_on = speaking.event.is_some_and(|event| at < event.until);
-        let Some(to) = target.filter(|_| !is_sounding && !event_goes_on) else {
-            speaking.goes_on = false;
-            return;
-        };
-        let mut buffer = room(outbox);
-        let encoded = buffer.get_mut(FIXED_HEADER..FIXED_HEADER + MAX_PAYLOAD);
-        let Some(length) = encoded.and_then(|place| speaking.encode(place)) else {
-            speaking.goes_on = false;
-            return outbox.put_back(buffer);
-        };
-        let marker = !std::mem::replace(&mut speaking.goes_on, true);
-        let (payload_type, clock_hz) = (speaking.payload_type, speaking.clock_hz);
-        self.send_frame(outbox, to, buffer, OwnFrame { at, marker, payload_type, clock_hz, length });
-    }
-
-    /// Sends a frame of our own making, whose payload stands in the buffer behind the room for its header.
-    pub(super) fn send_frame(&mut self, outbox: &mut Outbox, to: SocketAddr, mut buffer: Vec<u8>, frame: OwnFrame) {
-        let OwnFrame { at, marker, payload_type, clock_hz, length } = frame;
-        let fields = self.track.frame(at, marker, payload_type, clock_hz);
-        self.clock_hz = clock_hz;
-        fields.write_new(&mut buffer);
-        match self.link.seal.protect_rtp(&mut buffer, FIXED_HEADER + length) {
-            Ok(whole) => {
-                buffer.truncate(whole);
-                self.track.count(length);
-                outbox.push(self.link.wires.rtp, to, buffer);
+        match target.filter(|_| !is_sounding && !event_goes_on) {
+            Some(to) => {
+                let Speaking { voice, payload_type, clock_hz, goes_on, .. } = &mut *speaking;
+                let frame = Frame { at, payload_type: *payload_type, clock_hz: *clock_hz };
+                self.send_frame(outbox, to, frame, goes_on, |place| voice.encode(place));
             }
-            Err(_) => outbox.put_back(buffer),
+            None => speaking.goes_on = false,
         }
+        self.speaking = Some(speaking);
     }
 }
 
-/// A frame of our own making: when it is due, how it goes out, and how long its payload is.
-pub(super) struct OwnFrame {
-    pub(super) at: Instant,
-    pub(super) marker: bool,
-    pub(super) payload_type: u8,
-    pub(super) clock_hz: u32,
-    pub(super) length: usize,
-}
-
-/// A buffer with room for a packet of speech.
-pub(super) fn room(outbox: &mut Outbox) -> Vec<u8> {
-    let mut buffer = outbox.buffer();
-    buffer.resize(FIXED_HEADER + MAX_PAYLOAD + TAG, 0);
-    buffer
+fn taken(remote: Option<&RemoteEnd>) -> Taken<'_> {
+    remote.map_or((&[], None), |remote| (remote.codecs.as_slice(), remote.ptime))
 }

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::rtp::Fields;
+use crate::rtp::window::{SPAN, Window};
 
 /// A step of the sequence numbers beyond this is a new start of the source and not loss.
 pub const MAX_DROPOUT: u16 = 500;
@@ -26,6 +27,9 @@ pub const MOST_CORRECTION: Duration = Duration::from_millis(20);
 
 /// After a pause of this length the next packet begins a talk spurt.
 pub const TALK_SPURT: Duration = Duration::from_millis(500);
+
+/// Numbers without their wraps are counted from here, so that there are some before the first.
+const FIRST_TURN: u64 = 1 << 16;
 
 /// Where the source that is heard stands, in its numbers.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +60,12 @@ struct Origin {
 #[derive(Debug, Clone)]
 pub struct Track {
     ssrc: u32,
-    sequence: u16,
-    sent_before: u128,
+    /// The number before the first that goes out in order.
+    first: u64,
+    /// The numbers that went out, without their wraps.
+    sent: Window,
+    /// The numbers that were left out of what is heard, over which those that go out have closed.
+    skipped: Window,
     first_timestamp: u32,
     last: Option<Last>,
     origin: Option<Origin>,
@@ -74,10 +82,12 @@ impl Track {
     /// An identity; the three numbers are random (RFC 3550 §5.1). The sequence starts in the lower half, so
     /// that a receiver that joins late cannot miss the first roll-over (RFC 3711 §3.3.1).
     pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Track {
+        let first = FIRST_TURN + u64::from(sequence & 0x7fff);
         Track {
             ssrc,
-            sequence: sequence & 0x7fff,
-            sent_before: 0,
+            first,
+            sent: Window::new(first),
+            skipped: Window::new(FIRST_TURN),
             first_timestamp: timestamp,
             last: None,
             origin: None,
@@ -142,20 +152,18 @@ impl Track {
         let timestamp = self.last.map_or(self.first_timestamp, |last| last.timestamp);
         let moved = packet.timestamp.wrapping_sub(following.timestamp);
         if step == 0 || step > i16::MAX as u16 {
-            let back = following.sequence.wrapping_sub(packet.sequence);
-            if !self.take_back(back) {
-                return None;
-            }
+            let back = self.take_back(following.sequence.wrapping_sub(packet.sequence))?;
             let timestamp = timestamp.wrapping_add(moved);
             // It may still be the newest: what came after it was left out.
             if moved as i32 > 0 {
                 self.last = Some(Last { timestamp, at: now });
                 self.following = Some(Following { timestamp: packet.timestamp, at: now, ..following });
             }
-            let sequence = self.sequence.wrapping_sub(back);
+            let sequence = self.sequence().wrapping_sub(back);
             return Some(Fields { payload_type, sequence, timestamp, ssrc: self.ssrc, marker: packet.marker });
         }
         self.forward(step);
+        self.skipped.advance(self.skipped.newest() + u64::from(step));
         let paused = now.saturating_duration_since(following.at) >= TALK_SPURT;
         let timestamp = timestamp.wrapping_add(moved);
         // The packets of one keypad event share the timestamp of its start.
@@ -165,7 +173,7 @@ impl Track {
         self.following =
             Some(Following { sequence: packet.sequence, timestamp: packet.timestamp, at: now, ..following });
         let marker = packet.marker || (paused && !self.is_of_pictures);
-        Some(Fields { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc })
+        Some(Fields { marker, payload_type, sequence: self.sequence(), timestamp, ssrc: self.ssrc })
     }
 
     /// A packet of the source that is heard is left out: the numbers close over it.
@@ -174,9 +182,11 @@ impl Track {
             && following.ssrc == packet.ssrc
             && (1..=MAX_DROPOUT).contains(&packet.sequence.wrapping_sub(following.sequence))
         {
-            let missing = packet.sequence.wrapping_sub(following.sequence) - 1;
+            let step = u64::from(packet.sequence.wrapping_sub(following.sequence));
             following.sequence = packet.sequence;
-            self.forward(missing);
+            self.skipped.mark(self.skipped.newest() + step);
+            // What is missing before it may still come, and has its numbers.
+            self.sent.advance(self.sent.newest() + step - 1);
         }
     }
 
@@ -207,7 +217,12 @@ impl Track {
     /// The next sequence number, for a packet of our own or one whose timestamp is settled otherwise.
     pub fn next_sequence(&mut self) -> u16 {
         self.forward(1);
-        self.sequence
+        self.sequence()
+    }
+
+    /// The newest sequence number that went out.
+    fn sequence(&self) -> u16 {
+        self.sent.newest() as u16
     }
 
     /// Whether the packet carries on what was heard last.
@@ -216,7 +231,9 @@ impl Track {
             return false;
         }
         let step = packet.sequence.wrapping_sub(following.sequence) as i16;
-        if step.unsigned_abs() > MAX_DROPOUT {
+        // Pictures may be sent again for as long as their numbers are remembered.
+        let late = if self.is_of_pictures { SPAN as u16 - 1 } else { MAX_DROPOUT };
+        if step.unsigned_abs() > if step < 0 { late } else { MAX_DROPOUT } {
             return false;
         }
         let Some(last) = self.last else { return false };
@@ -244,6 +261,7 @@ impl Track {
         let timestamp = self.advanced(now, clock_hz);
         self.starts += 1;
         self.forward(1);
+        self.skipped = Window::new(FIRST_TURN);
         self.last = Some(Last { timestamp, at: now });
         self.following = Some(Following {
             ssrc: packet.ssrc,
@@ -253,7 +271,7 @@ impl Track {
             at: now,
         });
         let marker = packet.marker || !self.is_of_pictures;
-        Fields { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
+        Fields { marker, payload_type, sequence: self.sequence(), timestamp, ssrc: self.ssrc }
     }
 
     /// The timestamp of what begins now: so much after the last one as time has passed. What was heard before may have
@@ -282,23 +300,26 @@ impl Track {
 
     /// Moves on by `step` numbers, the last of which is used.
     fn forward(&mut self, step: u16) {
-        self.sequence = self.sequence.wrapping_add(step);
-        self.sent_before = match u32::from(step) {
-            0 => self.sent_before,
-            step => self.sent_before.checked_shl(step).unwrap_or(0) | 1,
-        };
+        if step > 0 {
+            self.sent.mark(self.sent.newest() + u64::from(step));
+        }
     }
 
-    /// Takes the number `back` before the last one, unless it was used: one number never goes out twice, for
-    /// SRTP would use its key stream twice (RFC 3711 §9.1).
-    fn take_back(&mut self, back: u16) -> bool {
-        if back >= 128 || self.packets < u64::from(back) {
-            return false;
+    /// Takes the number that belongs to a packet so far behind the newest one of its source; returns how far it is
+    /// behind the last one sent. `None` if it was used: one number never goes out twice with another packet, for SRTP
+    /// would use its key stream twice (RFC 3711 §9.1).
+    fn take_back(&mut self, behind: u16) -> Option<u16> {
+        let heard = self.skipped.newest().checked_sub(u64::from(behind))?;
+        if self.skipped.is_marked(heard) != Some(false) {
+            return None;
         }
-        let bit = 1u128 << back;
-        let free = self.sent_before & bit == 0;
-        self.sent_before |= bit;
-        free
+        let back = u64::from(behind).checked_sub(self.skipped.marked_after(heard))?;
+        let number = self.sent.newest().checked_sub(back).filter(|number| *number >= self.first)?;
+        if self.sent.is_marked(number) != Some(false) {
+            return None;
+        }
+        self.sent.mark(number);
+        Some(back as u16)
     }
 }
 

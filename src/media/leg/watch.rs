@@ -10,6 +10,9 @@ pub const SILENCE: Duration = Duration::from_millis(2500);
 /// its reports count as life.
 pub const SUPPRESSED_SILENCE: Duration = Duration::from_secs(15);
 
+/// The same for pictures: a camera takes seconds to open, and a screen that stands still is sent once a second.
+pub const DARKNESS: Duration = Duration::from_secs(5);
+
 /// Watches one leg.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
@@ -24,6 +27,13 @@ impl Watch {
             (None, true) => *self = Watch { since: Some(now), told: false },
             (Some(_), false) => *self = Watch::default(),
             _ => {}
+        }
+    }
+
+    /// The waiting begins anew.
+    pub fn restart(&mut self, now: Instant) {
+        if self.since.is_some() {
+            self.since = Some(now);
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod feed;
 pub mod file;
+mod lead;
 pub mod library;
 pub mod player;
 pub mod tones;

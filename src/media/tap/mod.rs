@@ -11,6 +11,7 @@
 
 mod ear;
 pub mod file;
+pub mod rate;
 mod voice;
 
 use std::cmp::Reverse;
@@ -25,7 +26,7 @@ pub use self::voice::{LINGERS, Turn};
 use super::codec::Speech;
 use super::sound::Mouth;
 use crate::base::{CallId, LegId};
-use crate::model::{Codec, Tap, TapEnd, TapId};
+use crate::model::{Codec, EarFigures, Tap, TapEnd, TapId, TapWord};
 use crate::rtp::Fields;
 
 /// Frames in a block for a file: it need not hurry.
@@ -50,6 +51,8 @@ pub enum TapNews {
     Opened(TapKey, TapEnd, [Mouth; CHANNELS]),
     /// It heard something.
     Block(TapKey, Block),
+    /// It is told something, about the party of this channel.
+    Word(TapKey, Option<usize>, TapWord),
     /// It hears no more.
     Closed(TapKey),
 }
@@ -62,7 +65,7 @@ struct Entry {
     /// What is said to each of them, if there is somebody to say it.
     mouths: Option<[Mouth; CHANNELS]>,
     formats: [Vec<(u8, Speech)>; CHANNELS],
-    /// Whether the leg of a channel hears the other one; `None`: it says by itself what the fork says.
+    /// Whether the leg of a channel hears the other one; `None`: it is not there yet.
     hears_other: [Option<bool>; CHANNELS],
     /// What a fork says to each of the two.
     voices: [Option<Voice>; CHANNELS],
@@ -74,7 +77,9 @@ pub struct Ears {
     entries: Slab<Entry>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     news: VecDeque<TapNews>,
-    turns: VecDeque<(CallId, LegId, TapId, Turn)>,
+    turns: VecDeque<(CallId, LegId, Turn)>,
+    /// Ears that were ever opened: those of files, those of WebSockets.
+    begun: (u64, u64),
 }
 
 impl Ears {
@@ -101,6 +106,7 @@ impl Ears {
         };
         let mouths: [Mouth; CHANNELS] = Default::default();
         let speaks = matches!(tap.to, TapEnd::WebSocket { .. });
+        *if speaks { &mut self.begun.1 } else { &mut self.begun.0 } += 1;
         let voices = mouths.each_ref().map(|mouth| if speaks { Voice::new(mouth) } else { None });
         self.news.push_back(TapNews::Opened(key, tap.to.clone(), mouths.clone()));
         let ear = Ear::new(now, frames);
@@ -117,8 +123,26 @@ impl Ears {
         self.news.extend(entry.ear.finish().map(|block| TapNews::Block(entry.key, block)));
         self.news.push_back(TapNews::Closed(entry.key));
         for leg in entry.legs.into_iter().flatten().filter(|_| entry.voices.iter().any(Option::is_some)) {
-            self.turns.push_back((entry.key.call, leg, entry.key.tap, Turn::Ends));
+            self.turns.push_back((entry.key.call, leg, Turn::Ends));
         }
+    }
+
+    /// How many there are and were: those of files, those of WebSockets.
+    pub fn figures(&self) -> (EarFigures, EarFigures) {
+        let forks = self.entries.iter().filter(|(_, entry)| entry.mouths.is_some()).count();
+        let figures = |now: usize, begun| EarFigures { now: now as u64, begun };
+        (figures(self.entries.len() - forks, self.begun.0), figures(forks, self.begun.1))
+    }
+
+    /// Tells the end of an ear something.
+    pub fn tell(&mut self, call: CallId, tap: TapId, word: TapWord) {
+        let key = TapKey { call, tap };
+        let Some((_, entry)) = self.entries.iter().find(|(_, entry)| entry.key == key) else { return };
+        let channel = match word {
+            TapWord::Digit { leg, .. } => entry.legs.iter().position(|heard| *heard == Some(leg)),
+            TapWord::Over(_) => None,
+        };
+        self.news.push_back(TapNews::Word(key, channel, word));
     }
 
     /// Whether there is none.
@@ -138,22 +162,11 @@ impl Ears {
         self.entries.iter().find(|(_, entry)| entry.key == key).and_then(|(_, entry)| entry.mouths.as_ref())
     }
 
-    /// Whom a leg hears beside what the fork of its call says to it: the other leg that the fork hears; and where it is
-    /// said.
-    pub fn beside(&self, call: CallId, tap: TapId, leg: LegId) -> (Option<LegId>, Option<Mouth>) {
-        let key = TapKey { call, tap };
-        let Some((_, entry)) = self.entries.iter().find(|(_, entry)| entry.key == key) else { return (None, None) };
-        let channel = entry.legs.iter().position(|heard| *heard == Some(leg));
-        let mouth = channel.zip(entry.mouths.as_ref()).and_then(|(channel, mouths)| mouths.get(channel));
-        let other = entry.legs.iter().flatten().find(|heard| **heard != leg);
-        (other.copied(), mouth.cloned())
-    }
-
     /// What the leg of a channel may send, and whether it hears the other one; `None`: it says by itself what the fork says.
-    pub fn expect(&mut self, place: usize, channel: usize, codecs: &[Codec], hears_other: Option<bool>) {
+    pub fn expect(&mut self, place: usize, channel: usize, codecs: &[Codec], hears_other: bool) {
         let Some(entry) = self.entries.get_mut(place) else { return };
         if let Some(hears) = entry.hears_other.get_mut(channel) {
-            *hears = hears_other;
+            *hears = Some(hears_other);
         }
         if let Some(formats) = entry.formats.get_mut(channel) {
             formats.clear();
@@ -189,7 +202,7 @@ impl Ears {
     }
 
     /// The next change of what a leg hears of a fork.
-    pub fn poll_turn(&mut self) -> Option<(CallId, LegId, TapId, Turn)> {
+    pub fn poll_turn(&mut self) -> Option<(CallId, LegId, Turn)> {
         self.turns.pop_front()
     }
 
@@ -201,15 +214,15 @@ impl Ears {
 
 impl Entry {
     /// Says to each party what the fork says, mixed with the frame that was just heard of the other.
-    fn speak(&mut self) -> impl Iterator<Item = (CallId, LegId, TapId, Turn)> {
-        let TapKey { call, tap } = self.key;
+    fn speak(&mut self) -> impl Iterator<Item = (CallId, LegId, Turn)> {
+        let call = self.key.call;
         let mut turns = [None, None];
         for (channel, (turn, voice)) in turns.iter_mut().zip(&mut self.voices).enumerate() {
             let Some(is_heard) = self.hears_other.get(channel).copied().flatten() else { continue };
             let other = is_heard.then(|| self.ear.frame(CHANNELS - 1 - channel));
             let leg = self.legs.get(channel).copied().flatten();
             let mixed = voice.as_mut().and_then(|voice| voice.mix(other));
-            *turn = mixed.zip(leg).map(|(turn, leg)| (call, leg, tap, turn));
+            *turn = mixed.zip(leg).map(|(turn, leg)| (call, leg, turn));
         }
         turns.into_iter().flatten()
     }

@@ -7,8 +7,14 @@ use super::*;
 use crate::media::codec::{Encoder, MAX_PAYLOAD};
 use crate::model::RecordingFormat;
 
+mod drift;
+
 const CALL: CallId = CallId(1);
 const FRAME: Duration = Duration::from_millis(20);
+
+fn beginning() -> Instant {
+    Instant::now()
+}
 
 fn leg(number: u64) -> LegId {
     let mut mint = crate::base::LegMint::heard(crate::base::AdapterId(1));
@@ -61,7 +67,7 @@ fn listen(frames: u32, mut parties: [Party; 2], comes: impl Fn(usize, u32) -> Op
     for (channel, party) in parties.iter_mut().enumerate() {
         let (place, found) = ears.hearing(CALL, leg(1 + channel as u64)).next().unwrap();
         assert_eq!(found, channel);
-        ears.expect(place, channel, &codecs, Some(true));
+        ears.expect(place, channel, &codecs, true);
         for n in 0..frames {
             let (fields, payload) = party.next();
             packets.extend(comes(channel, n).map(|late| (start + FRAME * n + late, place, channel, fields, payload)));

@@ -1,5 +1,5 @@
 //! Feedback on pictures: what was lost, what is to be whole again, how much fits (RFC 4585, RFC 5104,
-//! draft-alvestrand-rmcat-remb, draft-holmer-rmcat-transport-wide-cc-extensions).
+//! draft-alvestrand-rmcat-remb).
 
 use super::{PSFB, RTPFB, Words, Writer};
 
@@ -46,87 +46,6 @@ pub(super) fn bitrate(word: u32) -> Option<u64> {
     let (exponent, mantissa) = ((word >> 18) & 0x3f, u64::from(word & 0x3_ffff));
     // Shifted out of 64 bits it is no rate but noise.
     Some(mantissa << exponent).filter(|rate| rate >> exponent == mantissa)
-}
-
-/// When packets came, as their receiver tells (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrivals<'a> {
-    /// The first packet's number, of the transport's own numbering.
-    pub first: u16,
-    /// How many packets are spoken of.
-    pub count: u16,
-    /// The time that the first difference counts from, in 64 ms.
-    pub reference: u32,
-    /// The number of this feedback.
-    pub number: u8,
-    chunks: &'a [u8],
-}
-
-impl<'a> Arrivals<'a> {
-    /// From what follows the two sources. `None` if its parts do not fit into it.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Arrivals<'a>> {
-        let ([f0, f1, c0, c1, r0, r1, r2, number], chunks) = bytes.split_first_chunk::<8>()?;
-        let arrivals = Arrivals {
-            first: u16::from_be_bytes([*f0, *f1]),
-            count: u16::from_be_bytes([*c0, *c1]),
-            reference: u32::from_be_bytes([0, *r0, *r1, *r2]),
-            number: *number,
-            chunks,
-        };
-        let told: usize = arrivals.symbols().map(usize::from).map(|symbol| if symbol == 3 { 0 } else { symbol }).sum();
-        let (statuses, deltas) = (arrivals.symbols().count(), chunks.len().checked_sub(arrivals.deltas_at())?);
-        (statuses == usize::from(arrivals.count) && told <= deltas).then_some(arrivals)
-    }
-
-    /// Each packet's number, and when it came after the one before it in quarters of a millisecond; `None`: it did
-    /// not come.
-    pub fn packets(&self) -> impl Iterator<Item = (u16, Option<i16>)> {
-        let mut deltas = self.chunks.get(self.deltas_at()..).unwrap_or_default();
-        let first = self.first;
-        self.symbols().zip(0u16..).map(move |(symbol, nth)| {
-            let delta = match symbol {
-                1 => deltas.split_first().map(|(delta, rest)| (i16::from(*delta), rest)),
-                2 => deltas.split_first_chunk().map(|(delta, rest)| (i16::from_be_bytes(*delta), rest)),
-                _ => None,
-            };
-            let delta = delta.map(|(delta, rest)| {
-                deltas = rest;
-                delta
-            });
-            (first.wrapping_add(nth), delta)
-        })
-    }
-
-    /// The status of each packet: 0 not there, 1 a small difference, 2 a large one, 3 reserved.
-    fn symbols(&self) -> impl Iterator<Item = u8> + 'a {
-        let words = self.chunks.as_chunks::<2>().0.iter().map(|word| u16::from_be_bytes(*word));
-        words.flat_map(symbols_of).take(usize::from(self.count))
-    }
-
-    /// Where the differences begin: after as many chunks as the statuses need.
-    fn deltas_at(&self) -> usize {
-        let mut left = usize::from(self.count);
-        let words = self.chunks.as_chunks::<2>().0.iter().map(|word| u16::from_be_bytes(*word));
-        let needed = words.take_while(|word| {
-            let is_needed = left > 0;
-            left = left.saturating_sub(symbols_of(*word).count());
-            is_needed
-        });
-        2 * needed.count()
-    }
-}
-
-/// A chunk: a run of one status, or one bit or two for each of several.
-fn symbols_of(chunk: u16) -> impl Iterator<Item = u8> {
-    let (count, run, width) = match chunk >> 14 {
-        0 | 1 => (chunk & 0x1fff, Some((chunk >> 13) as u8 & 3), 0),
-        2 => (14, None, 1),
-        _ => (7, None, 2),
-    };
-    (0..count).map(move |nth| match run {
-        Some(symbol) => symbol,
-        None => (chunk >> (14 - width * (nth + 1))) as u8 & ((1 << width) - 1),
-    })
 }
 
 impl Writer<'_> {
@@ -219,24 +138,5 @@ mod tests {
             assert!(bits_per_second <= rate && rate - bits_per_second <= rate >> 17, "{rate}: {bits_per_second}");
         }
         assert_eq!(bitrate((63 << 18) | 2), None);
-    }
-
-    #[test]
-    fn arrivals_are_read_from_runs_and_from_vectors_and_refused_where_they_do_not_fit() {
-        // First 0xfffe, seven packets: a run of 2 small, one-bit vector, two large and a small in a two-bit vector.
-        let mut body = vec![0xff, 0xfe, 0, 19, 0, 0, 9, 4];
-        body.extend([0x20, 0x02]);
-        body.extend([0x80 | 0x20, 0]);
-        body.extend([0xc0 | 0x24, 0]);
-        let deltas = [4, 5, 6, 0xff, 0xfc, 7];
-        body.extend(deltas);
-        let arrivals = Arrivals::read(&body).expect("well formed");
-        let packets: Vec<_> = arrivals.packets().collect();
-        assert_eq!(packets.len(), 19);
-        assert_eq!(packets[..3], [(0xfffe, Some(4)), (0xffff, Some(5)), (0, Some(6))]);
-        assert_eq!(packets[16..], [(14, Some(-4)), (15, Some(7)), (16, None)]);
-        assert_eq!((arrivals.reference, arrivals.number), (9, 4));
-        assert_eq!(Arrivals::read(&body[..body.len() - 1]), None);
-        assert_eq!(Arrivals::read(&body[..13]), None);
     }
 }

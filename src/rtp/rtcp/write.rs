@@ -70,6 +70,11 @@ impl<'a> Writer<'a> {
         self.packet(1, BYE, |body| body.word(ssrc))
     }
 
+    /// How much may still be written.
+    pub(super) fn room(&self) -> usize {
+        self.buffer.len().saturating_sub(self.length)
+    }
+
     pub(super) fn packet(&mut self, count: usize, packet_type: u8, write: impl FnOnce(&mut Body)) -> bool {
         let Some((head, free)) = self.buffer.get_mut(self.length..).and_then(|free| free.split_first_chunk_mut::<4>())
         else {
@@ -99,7 +104,12 @@ impl Body<'_> {
         self.bytes(&word.to_be_bytes());
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// Zeros up to the end of the word.
+    pub(super) fn fill_word(&mut self) {
+        self.bytes(&[0; 3][..(4 - self.length % 4) % 4]);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         match self.free.get_mut(self.length..self.length + bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(bytes);

@@ -83,6 +83,23 @@ fn a_repeated_packet_and_one_behind_the_window_are_replays() {
         assert_eq!(opened(&mut inward, &sealed[0]), Err(SrtpError::Replayed));
         assert!(opened(&mut inward, &sealed[1]).is_ok());
         assert_eq!(opened(&mut inward, &sealed[1]), Err(SrtpError::Replayed));
+        assert!((2..REPLAY_WINDOW as usize).all(|n| opened(&mut inward, &sealed[n]).is_ok()));
+        assert!((0..sealed.len()).all(|n| opened(&mut inward, &sealed[n]) == Err(SrtpError::Replayed)));
+    }
+}
+
+#[test]
+fn a_leap_leaves_nothing_behind_that_could_be_taken_for_seen_or_for_new() {
+    for leap in [REPLAY_WINDOW - 1, REPLAY_WINDOW, REPLAY_WINDOW + 1, 3 * REPLAY_WINDOW] {
+        let (mut out, mut inward) = pair(Profile::AeadAes128Gcm);
+        let sealed: Vec<_> = (0..=leap as u16).map(|n| protected(&mut out, &rtp(1, n))).collect();
+        assert!(opened(&mut inward, &sealed[0]).is_ok());
+        assert!(opened(&mut inward, &sealed[leap as usize]).is_ok());
+        let first = (leap + 1).saturating_sub(REPLAY_WINDOW) as usize;
+        for n in (0..leap as usize).rev() {
+            let is_new = n >= first && n > 0;
+            assert_eq!(opened(&mut inward, &sealed[n]).is_ok(), is_new, "{n} of a leap of {leap}");
+        }
     }
 }
 

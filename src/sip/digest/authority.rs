@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::accounts::Accounts;
 use super::{Algorithm, Challenge, Credentials, hex, response};
-use crate::base::{Dice, Secret};
+use crate::base::Dice;
+use crate::model::Directory;
 use crate::sip::message::{Header, Method, Name};
 
 /// How long a nonce is good for.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How many nonces in use are remembered, to know a replay; the oldest is forgotten, and with it all that
-/// were minted before it.
-pub const MAX_NONCES: usize = 8192;
+/// were minted before it. Only who has proven a password makes one be remembered, in some 60 octets: these are a thousand
+/// users a second who each bring another one, over the lifetime of a nonce, and room to spare.
+pub const MAX_NONCES: usize = 400_000;
 /// How far a nonce count may lag behind the highest one seen: requests overtake each other on UDP.
 const WINDOW: u32 = 64;
 
@@ -33,11 +36,13 @@ pub enum Verdict {
 /// A realm of ours.
 pub struct Authority {
     realm: String,
+    accounts: Accounts,
     key: [u8; 32],
     epoch: Instant,
     /// Nonces minted before this are no longer good.
     floor_ms: u64,
     used: BTreeMap<Stamp, Counts>,
+    most: usize,
 }
 
 impl std::fmt::Debug for Authority {
@@ -75,11 +80,18 @@ impl Counts {
 }
 
 impl Authority {
-    /// A realm with a key of its own; nonces of an earlier run are refused.
+    /// A realm with a key of its own, where nobody may sign in yet; nonces of an earlier run are refused.
     pub fn new(realm: impl Into<String>, now: Instant, dice: &mut Dice) -> Authority {
         let mut key = [0; 32];
         dice.fill(&mut key);
-        Authority { realm: realm.into(), key, epoch: now, floor_ms: 0, used: BTreeMap::new() }
+        let realm = realm.into();
+        let accounts = Accounts::new(&realm, &key);
+        Authority { realm, accounts, key, epoch: now, floor_ms: 0, used: BTreeMap::new(), most: MAX_NONCES }
+    }
+
+    /// Those of `directory` may sign in from here on, who were those of `before`.
+    pub fn follow(&mut self, before: &Directory, directory: &Directory) {
+        self.accounts.follow(&self.realm, before, directory);
     }
 
     /// The realm's name.
@@ -97,19 +109,15 @@ impl Authority {
         })
     }
 
-    /// Checks credentials. `password` is the user's, `None` if there is no such user. The `uri` is not
-    /// compared with the Request-URI, which proxies rewrite on the way; a replay is known by its nonce count.
-    pub fn verify(
-        &mut self,
-        credentials: &Credentials,
-        method: &Method,
-        password: Option<&Secret>,
-        now: Instant,
-    ) -> Verdict {
-        // Computed for unknown users as well, so that the time taken does not tell who exists.
-        let nobody = Secret::new("");
-        let expected = response(credentials, method, password.unwrap_or(&nobody));
-        let right = is_same(expected.as_bytes(), credentials.response.as_bytes()) && password.is_some();
+    /// Checks credentials. The `uri` is not compared with the Request-URI, which proxies rewrite on the way; a replay is
+    /// known by its nonce count. The same is hashed whether there is such a user or not, and compared without telling by
+    /// its time how much of it is right.
+    pub fn verify(&mut self, credentials: &Credentials, method: &Method, now: Instant) -> Verdict {
+        let Some((ha1, is_known)) = self.accounts.of(&credentials.username, credentials.algorithm) else {
+            return Verdict::Refused;
+        };
+        let expected = response(credentials, method, &ha1);
+        let right = is_same(expected.as_bytes(), credentials.response.as_bytes()) & is_known;
         let Some(stamp) = self.stamp_of(&credentials.nonce) else { return Verdict::Refused };
         if !right || credentials.realm != self.realm {
             return Verdict::Refused;
@@ -130,7 +138,7 @@ impl Authority {
     fn note(&mut self, stamp: Stamp, count: u32, oldest: u64) -> bool {
         while let Some(first) = self.used.first_entry() {
             let expired = first.key().0 < oldest;
-            if !expired && (self.used.len() < MAX_NONCES || self.used.contains_key(&stamp)) {
+            if !expired && (self.used.len() < self.most || self.used.contains_key(&stamp)) {
                 break;
             }
             if let Some(((minted, _), _)) = self.used.pop_first()
@@ -147,6 +155,11 @@ impl Authority {
         self.used.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn remember_at_most(&mut self, nonces: usize) {
+        self.most = nonces;
+    }
+
     fn millis(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.epoch).as_millis() as u64
     }
@@ -156,6 +169,8 @@ impl Authority {
     }
 
     fn seal(&self, (minted, chance): Stamp) -> String {
+        #[cfg(test)]
+        super::work::note(16 + self.realm.len());
         // A key of any length is good for HMAC, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
         mac.update(&minted.to_be_bytes());

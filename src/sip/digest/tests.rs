@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::authority::{MAX_NONCES, NONCE_LIFETIME};
+use super::authority::NONCE_LIFETIME;
 use super::*;
 use crate::base::Dice;
+use crate::model::{Directory, User};
 use crate::sip::message::Header;
 
 fn account(password: &Secret) -> Account<'_> {
@@ -33,7 +34,7 @@ fn the_vectors_of_the_standards_come_out() {
             opaque: None,
             auth: Some(Auth { cnonce: cnonce.into(), count: 1 }),
         };
-        response(&credentials, &"GET".into(), &Secret::new(password))
+        response(&credentials, &"GET".into(), &algorithm.hash(&["Mufasa", realm, password]))
     };
     let (nonce, cnonce) =
         ("7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
@@ -102,6 +103,11 @@ fn what_is_printed_is_read_back() {
     }
 }
 
+fn people<const N: usize>(people: [(&str, &str); N]) -> Directory {
+    let user = |password: &str| User { password: Secret::new(password), display: None, number: None, jid: None };
+    Directory { users: people.into_iter().map(|(name, password)| (name.to_owned(), user(password))).collect() }
+}
+
 struct Realm {
     authority: Authority,
     dice: Dice,
@@ -112,7 +118,9 @@ struct Realm {
 impl Realm {
     fn new() -> Realm {
         let (now, mut dice) = (Instant::now(), Dice::for_test(7));
-        Realm { authority: Authority::new("home", now, &mut dice), dice, now, password: Secret::new("secret") }
+        let mut authority = Authority::new("home", now, &mut dice);
+        authority.follow(&Directory::default(), &people([("alice", "secret")]));
+        Realm { authority, dice, now, password: Secret::new("secret") }
     }
 
     fn ask(&mut self) -> Vec<Challenge> {
@@ -121,7 +129,7 @@ impl Realm {
     }
 
     fn verify(&mut self, credentials: &Credentials) -> Verdict {
-        self.authority.verify(credentials, &Method::REGISTER, Some(&self.password), self.now)
+        self.authority.verify(credentials, &Method::REGISTER, self.now)
     }
 
     fn answer(&self, asked: &[Challenge], count: u32) -> Credentials {
@@ -156,11 +164,12 @@ fn a_wrong_password_method_user_realm_or_nonce_is_refused() {
     let asked = realm.ask();
     let good = realm.answer(&asked, 1);
     let now = realm.now;
-    let wrong = Secret::new("guess");
-    assert_eq!(realm.authority.verify(&good, &Method::REGISTER, Some(&wrong), now), Verdict::Refused);
-    assert_eq!(realm.authority.verify(&good, &Method::REGISTER, None, now), Verdict::Refused);
-    let secret = Secret::new("secret");
-    assert_eq!(realm.authority.verify(&good, &Method::INVITE, Some(&secret), now), Verdict::Refused);
+    for people in [people([("alice", "guess")]), people([]), people([("bob", "secret")])] {
+        let mut other = Realm { authority: Authority::new("home", now, &mut Dice::for_test(7)), ..Realm::new() };
+        other.authority.follow(&Directory::default(), &people);
+        assert_eq!(other.verify(&good), Verdict::Refused);
+    }
+    assert_eq!(realm.authority.verify(&good, &Method::INVITE, now), Verdict::Refused);
     for (realm_name, nonce) in [("away", asked[0].nonce.clone()), ("home", "0".repeat(60)), ("home", "é".repeat(20))] {
         let forged = [Challenge { realm: realm_name.into(), nonce, ..asked[0].clone() }];
         let forged = realm.answer(&forged, 1);
@@ -195,16 +204,37 @@ fn an_old_nonce_is_stale_and_not_refused() {
 
 #[test]
 fn what_is_remembered_of_nonces_is_limited_and_what_is_forgotten_cannot_be_replayed() {
+    const MOST: usize = 1000;
     let mut realm = Realm::new();
+    realm.authority.remember_at_most(MOST);
     let first = realm.ask();
     let first = realm.answer(&first, 1);
     assert_eq!(realm.verify(&first), Verdict::Proven);
-    for _ in 0..MAX_NONCES {
+    for _ in 0..MOST {
         realm.now += Duration::from_millis(1);
         let asked = realm.ask();
         let answered = realm.answer(&asked[1..], 1);
         assert_eq!(realm.verify(&answered), Verdict::Proven);
     }
-    assert_eq!(realm.authority.remembered(), MAX_NONCES);
+    assert_eq!(realm.authority.remembered(), MOST);
     assert_eq!(realm.verify(&first), Verdict::Stale);
+}
+
+#[test]
+fn who_is_new_or_has_another_password_is_known_by_it_at_once_and_who_is_gone_or_has_none_is_not() {
+    let mut realm = Realm::new();
+    let try_as = |realm: &mut Realm, user: &str, password: &str| {
+        let (asked, password) = (realm.ask(), Secret::new(password));
+        let who = Account { user, password: &password, realm: None };
+        let answered = answer(&asked, who, &Method::REGISTER, "sip:home", 1, "c").unwrap();
+        realm.verify(&answered) == Verdict::Proven
+    };
+    assert!(try_as(&mut realm, "alice", "secret"));
+    let first = people([("alice", "secret")]);
+    let second = people([("alice", "other"), ("bob", "builder"), ("eve", "")]);
+    realm.authority.follow(&first, &second);
+    assert!(try_as(&mut realm, "alice", "other") && try_as(&mut realm, "bob", "builder"));
+    assert!(!try_as(&mut realm, "alice", "secret") && !try_as(&mut realm, "eve", ""));
+    realm.authority.follow(&second, &people([("bob", "builder")]));
+    assert!(!try_as(&mut realm, "alice", "other") && try_as(&mut realm, "bob", "builder"));
 }

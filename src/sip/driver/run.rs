@@ -10,14 +10,16 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::core::Core;
+use super::families::Families;
+use super::fetch::Fetcher;
 use super::resolve::Resolver;
-use super::tcp::Tcp;
+use super::streams::Streams;
 use super::udp::Udp;
 use super::{Event, Order};
-use crate::model::{Cause, Directory, Switchboard, Undelivered};
-use crate::sip::config::DEFAULT_PORT;
-use crate::sip::endpoint::Output;
+use crate::model::{Binding, Cause, Directory, Switchboard, Undelivered};
+use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::flow::Transport;
+use crate::sip::locate::Located;
 
 /// Orders or events taken at once, before the sockets have their turn.
 const BATCH: usize = 64;
@@ -28,8 +30,12 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Driver<C> {
     pub core: C,
     pub udp: Udp,
-    pub tcp: Tcp,
+    pub streams: Streams,
     pub resolver: Resolver,
+    pub families: Families,
+    pub fetcher: Fetcher,
+    /// For whoever fetches.
+    pub events: mpsc::Sender<Event>,
     pub directory: Arc<ArcSwap<Directory>>,
     /// The version of the directory that the endpoint has.
     pub known: Arc<Directory>,
@@ -53,38 +59,57 @@ impl<C: Core> Driver<C> {
             self.drain();
             let wake = self.wake().await;
             self.refresh_directory();
-            match wake {
-                Wake::Readable(socket) => self.read(socket),
-                Wake::Accepted => {}
-                Wake::Events(events) => events.into_iter().for_each(|event| self.take(event)),
-                Wake::Orders(orders) => {
-                    if !self.obey(orders) {
-                        break;
-                    }
-                }
-                Wake::Due => self.core.handle_timeout(Instant::now()),
+            if !self.handle(wake) {
+                break;
             }
         }
+        self.leave().await;
         self.drain();
-        if tokio::time::timeout(LINGER, self.tcp.finish()).await.is_err() {
+        if tokio::time::timeout(LINGER, self.streams.finish()).await.is_err() {
             debug!("some connections did not take what was still to be sent");
         }
     }
 
+    /// `false` if this is the end.
+    fn handle(&mut self, wake: Wake) -> bool {
+        match wake {
+            Wake::Readable(socket) => self.read(socket),
+            Wake::Accepted => {}
+            Wake::Events(events) => events.into_iter().for_each(|event| self.take(event)),
+            Wake::Orders(orders) => return self.obey(orders),
+            Wake::Due => self.core.handle_timeout(Instant::now()),
+        }
+        true
+    }
+
+    /// Signs off at the carriers, and gives them a moment to say yes.
+    async fn leave(&mut self) {
+        self.core.leave(Instant::now());
+        let until = tokio::time::Instant::now() + LINGER;
+        while self.core.is_leaving() {
+            self.drain();
+            let Ok(wake) = tokio::time::timeout_at(until, self.wake()).await else { return };
+            // Nobody is left who could wait for it.
+            if !self.handle(wake) {
+                return;
+            }
+        }
+    }
+
     async fn wake(&mut self) -> Wake {
-        let due = self.core.poll_timeout().into_iter().chain(self.tcp.paused_until()).min();
+        let due = self.core.poll_timeout().into_iter().chain(self.streams.paused_until()).min();
         let sleep = async {
             match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
                 None => std::future::pending().await,
             }
         };
-        let (udp, tcp) = (&mut self.udp, &mut self.tcp);
+        let (udp, streams) = (&mut self.udp, &mut self.streams);
         let sockets = poll_fn(|context| {
             if let Poll::Ready(socket) = udp.poll_readable(context) {
                 return Poll::Ready(Wake::Readable(socket));
             }
-            tcp.poll_accept(context, Instant::now()).map(|()| Wake::Accepted)
+            streams.poll_accept(context, Instant::now()).map(|()| Wake::Accepted)
         });
         let (mut events, mut orders) = (Vec::new(), Vec::new());
         tokio::select! {
@@ -115,21 +140,33 @@ impl<C: Core> Driver<C> {
             Event::Unframed { flow, id, wrong } => {
                 self.core.handle_message(now, flow, Err(wrong));
                 self.drain();
-                if self.tcp.ended(&flow, id) {
-                    self.core.handle_closed(now, flow);
+                if self.streams.ended(&flow, id) {
+                    self.core.handle_closed(now, flow, None);
                 }
             }
-            Event::Closed { flow, id } => {
-                if self.tcp.ended(&flow, id) {
-                    self.core.handle_closed(now, flow);
+            Event::Client { flow, id, client } => match self.streams.belongs_to(&flow, id, client) {
+                Some(true) => self.core.handle_client(flow, client),
+                Some(false) => self.core.handle_closed(now, flow, None),
+                None => {}
+            },
+            Event::Closed { flow, id, why } => {
+                if self.streams.ended(&flow, id) {
+                    self.core.handle_closed(now, flow, why);
                 }
             }
-            Event::Resolved { host, addresses } => {
-                for (id, addresses) in self.resolver.answered(host, addresses, now) {
-                    self.core.handle_resolved(now, id, addresses);
+            Event::Fetched { address, file } => self.core.handle_fetched(now, address, file),
+            Event::Resolved { wish, located } => {
+                for (id, located) in self.resolver.answered(wish, located, now) {
+                    self.resolved(now, id, located);
                 }
             }
         }
+    }
+
+    fn resolved(&mut self, now: Instant, id: ResolveId, located: Located) {
+        self.streams.peers.note_answer(id, &located);
+        self.families.note(id, &located);
+        self.core.handle_resolved(now, id, located);
     }
 
     /// `false` if this is the end.
@@ -141,21 +178,42 @@ impl<C: Core> Driver<C> {
                 Order::Say(leg, signal) => self.core.say(now, leg, *signal),
                 Order::Deliver(text) => self.core.send_text(now, *text),
                 Order::Delivered(id, result) => self.core.text_delivered(now, id, result),
+                Order::Prove(stir, fetcher) => {
+                    self.fetcher = fetcher;
+                    self.core.set_stir(*stir);
+                }
                 Order::Stop => go_on = false,
             }
         }
         go_on
     }
 
-    /// Does all that the endpoint wants done.
+    /// Does all that the endpoint wants done, and tells it who cannot be reached.
     fn drain(&mut self) {
+        loop {
+            self.drain_outputs();
+            let unreachable = self.udp.take_unreachable();
+            if unreachable.is_empty() {
+                return;
+            }
+            for flow in unreachable {
+                self.core.handle_unreachable(Instant::now(), flow);
+            }
+        }
+    }
+
+    fn drain_outputs(&mut self) {
+        let mut gone = Vec::new();
         while let Some(output) = self.core.poll_output() {
+            if matches!(output, Output::Bind(_)) {
+                self.sign_out(&mut gone);
+            }
             match output {
                 Output::Transmit { flow, bytes } => match flow.transport {
                     Transport::Udp => self.udp.send(&flow, &bytes),
-                    Transport::Tcp => {
-                        if !self.tcp.send(&flow, bytes) {
-                            self.core.handle_closed(Instant::now(), flow);
+                    Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                        if !self.streams.send(&flow, bytes) {
+                            self.core.handle_closed(Instant::now(), flow, None);
                         }
                     }
                 },
@@ -174,14 +232,26 @@ impl<C: Core> Driver<C> {
                 }
                 Output::Delivered(id, result) => self.switchboard.delivered(id, result),
                 Output::Bind(binding) => self.switchboard.bind(binding),
-                Output::Unbind(binding) => self.switchboard.unbind(&binding),
-                Output::Resolve { id, host, port, .. } => {
-                    let (now, port) = (Instant::now(), port.unwrap_or(DEFAULT_PORT));
-                    if let Some((id, addresses)) = self.resolver.ask(id, host, port, now) {
-                        self.core.handle_resolved(now, id, addresses);
+                Output::Unbind(binding) => gone.push(binding),
+                Output::Fetch { address } => self.fetcher.fetch(address, self.events.clone()),
+                Output::Resolve { id, wish } => {
+                    if wish.transport.is_none_or(|transport| transport == Transport::Tls) {
+                        self.streams.peers.note_question(id, &wish.host);
+                    }
+                    let now = Instant::now();
+                    if let Some((id, located)) = self.resolver.ask(id, wish, now) {
+                        self.resolved(now, id, located);
                     }
                 }
             }
+        }
+        self.sign_out(&mut gone);
+    }
+
+    /// Many devices may be gone at once, and the mailbox of the calls has room for fewer letters.
+    fn sign_out(&self, gone: &mut Vec<Binding>) {
+        if !gone.is_empty() {
+            self.switchboard.unbind_all(std::mem::take(gone));
         }
     }
 }

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod secure;
+mod websocket;
+
 use std::collections::VecDeque;
 use std::future::Future;
 
@@ -13,10 +16,10 @@ use crate::model::Binding;
 use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::message::{Method, Request, Response};
 
-/// Answers every request with 200 on its flow, but passes a MESSAGE on by TCP to the address in its
-/// Request-URI; says what happens.
+/// Answers every request with 200 on its flow, but passes a MESSAGE on to the address in its Request-URI, by the
+/// transport that stands there or by TCP; says what happens.
 struct Mirror {
-    tcp: Option<SocketAddr>,
+    listen: Vec<Listen>,
     outputs: VecDeque<Output>,
     seen: mpsc::Sender<String>,
 }
@@ -45,7 +48,9 @@ impl Core for Mirror {
             Message::Request(request) if request.method == rsip::Method::Message => {
                 let uri = request.uri.sip().unwrap();
                 let remote = SocketAddr::new(uri.host.ip().unwrap(), uri.port.unwrap());
-                let flow = Flow { transport: Transport::Tcp, local: self.tcp.unwrap(), remote };
+                let transport = uri.transport().and_then(Transport::by_word).unwrap_or(Transport::Tcp);
+                let local = self.listen.iter().find(|l| l.transport == transport).unwrap().address;
+                let flow = Flow { transport, local, remote };
                 self.outputs.push_back(Output::Transmit { flow, bytes: request.to_bytes() });
             }
             Message::Request(mut request) => {
@@ -57,12 +62,20 @@ impl Core for Mirror {
         }
     }
 
-    fn handle_closed(&mut self, _: Instant, flow: Flow) {
+    fn handle_closed(&mut self, _: Instant, flow: Flow, _: Option<&'static str>) {
         self.see(format!("closed {}", flow.remote));
     }
 
-    fn handle_resolved(&mut self, _: Instant, id: ResolveId, addresses: Vec<SocketAddr>) {
-        self.see(format!("resolved {id:?} {addresses:?}"));
+    fn handle_client(&mut self, _: Flow, client: IpAddr) {
+        self.see(format!("client {client}"));
+    }
+
+    fn handle_unreachable(&mut self, _: Instant, flow: Flow) {
+        self.see(format!("unreachable {}", flow.remote));
+    }
+
+    fn handle_resolved(&mut self, _: Instant, id: ResolveId, located: Located) {
+        self.see(format!("resolved {id:?} {:?}", located.addresses()));
     }
 
     fn handle_overflow(&mut self, _: Instant, leg: LegId) {
@@ -113,15 +126,14 @@ struct Bench {
 
 impl Bench {
     fn start(host: &str, limits: Limits, outputs: Vec<Output>) -> Bench {
-        let (seen, log) = mpsc::channel(64);
         let listen = ["udp", "tcp"].map(|t| format!("{t}:{host}:0").parse().unwrap()).to_vec();
-        let config = Config { listen, ..Config::default() };
+        Bench::with(Config { listen, ..Config::default() }, limits, outputs)
+    }
+
+    fn with(config: Config, limits: Limits, outputs: Vec<Output>) -> Bench {
+        let (seen, log) = mpsc::channel(64);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
-        let core = |config: Config, _| Mirror {
-            tcp: config.listen.iter().find(|l| l.transport == Transport::Tcp).map(|l| l.address),
-            outputs: outputs.into(),
-            seen,
-        };
+        let core = |config: Config, _| Mirror { listen: config.listen, outputs: outputs.into(), seen };
         let running = start_core(config, limits, Arc::clone(&directory), Arc::new(Busy), core).unwrap();
         Bench { running, directory, seen: log }
     }
@@ -160,7 +172,7 @@ fn options(body: &str) -> Vec<u8> {
 }
 
 /// The next status on a stream.
-async fn status(stream: &mut TcpStream) -> u16 {
+async fn status(stream: &mut (impl AsyncReadExt + Unpin)) -> u16 {
     let (mut framer, mut byte) = (crate::sip::message::Framer::default(), [0]);
     loop {
         if let Ok(Some(crate::sip::message::Frame::Message(Message::Response(response)))) = framer.poll() {
@@ -171,7 +183,7 @@ async fn status(stream: &mut TcpStream) -> u16 {
     }
 }
 
-async fn is_closed(stream: &mut TcpStream) -> bool {
+async fn is_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> bool {
     let mut rest = Vec::new();
     // A reset is an end as well.
     stream.read_to_end(&mut rest).await.is_err() || rest.is_empty()
@@ -262,9 +274,31 @@ fn a_peer_that_never_finishes_a_message_and_one_that_says_nothing_are_let_go() {
         other.write_all(&half[..half.len() - 2]).await.unwrap();
         assert!(is_closed(&mut other).await);
 
-        let limits = Limits { idle: brief, ..Limits::default() };
+        let limits = Limits { first: brief, ..Limits::default() };
         let bench = Bench::start("127.0.0.1", limits, Vec::new());
         assert!(is_closed(&mut bench.connect().await).await);
+
+        let limits = Limits { idle: brief, ..Limits::default() };
+        let bench = Bench::start("127.0.0.1", limits, Vec::new());
+        let mut phone = bench.connect().await;
+        phone.write_all(&options("")).await.unwrap();
+        assert_eq!(status(&mut phone).await, 200);
+        assert!(is_closed(&mut phone).await);
+    });
+}
+
+#[test]
+fn a_phone_is_told_where_it_is_seen() {
+    run(async {
+        let bench = Bench::start("127.0.0.1", Limits::default(), Vec::new());
+        let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        phone.connect(bench.address(Transport::Udp)).await.unwrap();
+        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction!"].concat();
+        phone.send(&request).await.unwrap();
+        let mut buffer = [0; 64];
+        let length = phone.recv(&mut buffer).await.unwrap();
+        let expected = crate::stun::seen_at(&request, phone.local_addr().unwrap()).unwrap();
+        assert_eq!(&buffer[..length], expected);
     });
 }
 
@@ -336,11 +370,9 @@ fn a_connection_that_cannot_be_had_is_told() {
 #[test]
 fn names_are_looked_up_beside_the_traffic_and_a_signal_too_many_is_told() {
     run(async {
-        let ask = |id, host: &str, port| Output::Resolve {
-            id: ResolveId::Trunk(id),
-            host: host.into(),
-            port,
-            transport: Transport::Udp,
+        let ask = |id, host: &str, port| {
+            let wish = Wish { host: host.into(), port, transport: Some(Transport::Udp), secure: false };
+            Output::Resolve { id: ResolveId::Trunk(id), wish }
         };
         let asked = vec![ask(1, "localhost", Some(7)), ask(2, "localhost", None), ask(3, "192.0.2.1", Some(9))];
         let mut bench = Bench::start("127.0.0.1", Limits::default(), asked);
@@ -376,7 +408,7 @@ fn a_socket_that_cannot_be_had_is_named() {
         let config = Config { listen, ..Config::default() };
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (seen, _log) = mpsc::channel(1);
-        let core = |_, _| Mirror { tcp: None, outputs: VecDeque::new(), seen };
+        let core = |_, _| Mirror { listen: Vec::new(), outputs: VecDeque::new(), seen };
         let error = start_core(config, Limits::default(), directory, Arc::new(Busy), core).unwrap_err().to_string();
         assert!(error.starts_with(&format!("SIP cannot listen on tcp:{}: ", taken.local_addr().unwrap())), "{error}");
     });
@@ -398,8 +430,15 @@ fn another_directory_is_handed_on_once() {
 #[test]
 fn a_phone_that_is_reached_over_ipv6_is_offered_media_there() {
     let (orders, _said) = mpsc::channel(1);
-    let ipv6_trunks = Arc::new(HashSet::from(["six".to_owned()]));
-    let handle = SipHandle { orders, ipv6_trunks, policies: Arc::default() };
+    let ipv6_trunks = families::ByIpv6::default();
+    ipv6_trunks.store(Arc::new(["six".to_owned()].into()));
+    let handle = SipHandle {
+        orders,
+        ipv6_trunks,
+        policies: Arc::new(Policies::of(&Config::default())),
+        certificates: None,
+        prover: Arc::new(Prover::new(&Config::default())),
+    };
     let device = |flow: &str| Contact(format!("{flow} sip:phone@example.org"));
     let offered = |contact: Option<&Contact>, trunk| handle.abilities_towards(contact, trunk).offers.ipv6;
     assert!(offered(Some(&device("udp:[::1]:5060-[2001:db8::7]:5062")), None));
@@ -426,7 +465,35 @@ fn a_message_that_the_switch_is_too_busy_for_is_answered_so() {
     });
     // Nobody takes anything out of this queue.
     let (orders, _said) = mpsc::channel(1);
-    let handle = SipHandle { orders, ipv6_trunks: Arc::default(), policies: Arc::default() };
+    let handle = SipHandle {
+        orders,
+        ipv6_trunks: Arc::default(),
+        policies: Arc::new(Policies::of(&Config::default())),
+        certificates: None,
+        prover: Arc::new(Prover::new(&Config::default())),
+    };
     let text = || crate::model::Text { ..text.clone() };
     assert_eq!((handle.deliver(text()), handle.deliver(text())), (Ok(()), Err(Overflow)));
+}
+
+#[test]
+fn the_media_of_each_trunk_go_by_its_own_policy_and_everybody_elses_by_that_of_telephones() {
+    let trunk = |change: &dyn Fn(&mut Trunk)| {
+        let mut trunk = Trunk::at("192.0.2.7".parse().unwrap());
+        change(&mut trunk);
+        trunk
+    };
+    let trunks = [
+        ("old".to_owned(), trunk(&|t| t.dtmf = KeyPolicy::Info)),
+        ("safe".to_owned(), trunk(&|t| t.srtp = SrtpPolicy::Required)),
+        ("seen".to_owned(), trunk(&|t| (t.video, t.keep_sending) = (true, false))),
+    ];
+    let config = Config { trunks: trunks.into(), dtmf: KeyPolicy::Inband, ..Config::default() };
+    let policies = Policies::of(&config);
+    let of = |trunk| policies.apply(Some(trunk), None, false);
+    assert_eq!((of("old").keys, of("safe").keys), (KeyPolicy::Info, KeyPolicy::Auto));
+    assert_eq!((of("old").srtp, of("safe").srtp), (SrtpPolicy::Optional, SrtpPolicy::Required));
+    assert_eq!((of("old").video, of("seen").video), (false, true));
+    assert_eq!((of("old").keeps_sending, of("seen").keeps_sending), (true, false));
+    assert_eq!(policies.apply(None, None, false).keys, KeyPolicy::Inband);
 }

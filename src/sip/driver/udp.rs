@@ -1,5 +1,7 @@
 //! UDP sockets, read in batches by the task that owns the endpoint.
 
+mod errors;
+
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
@@ -11,6 +13,7 @@ use tracing::debug;
 
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::{Malformed, Message};
+use crate::stun;
 
 /// What the kernel may keep of datagrams that nobody has read yet, in octets.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -25,6 +28,8 @@ pub struct Udp {
     /// The socket to look at first, so that a busy one starves no other.
     first: usize,
     buffer: Box<[u8]>,
+    /// Where nobody was found, since last asked.
+    unreachable: Vec<Flow>,
 }
 
 struct Port {
@@ -37,7 +42,7 @@ struct Port {
 impl Udp {
     /// Without sockets.
     pub fn new() -> Udp {
-        Udp { sockets: Vec::new(), first: 0, buffer: vec![0; LONGEST].into() }
+        Udp { sockets: Vec::new(), first: 0, buffer: vec![0; LONGEST].into(), unreachable: Vec::new() }
     }
 
     /// Binds a socket; returns the address it has.
@@ -53,6 +58,7 @@ impl Udp {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let sender: std::net::UdpSocket = socket.into();
+        errors::keep(&sender, address.is_ipv6());
         let local = sender.local_addr()?;
         let socket = UdpSocket::from_std(sender.try_clone()?)?;
         self.sockets.push(Port { local, socket, sender });
@@ -84,24 +90,55 @@ impl Udp {
                     if datagram.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
                         continue;
                     }
+                    // A phone behind a NAT asks where it is seen, and keeps its way open so (RFC 5626 §4.4.2, §5.4).
+                    if stun::is_stun(datagram) {
+                        if let Some(reply) = stun::seen_at(datagram, remote)
+                            && let Err(error) = port.sender.send_to(&reply, remote)
+                        {
+                            debug!(%error, %remote, "a STUN response could not leave");
+                        }
+                        continue;
+                    }
                     let flow = Flow { transport: Transport::Udp, local: port.local, remote };
                     take(flow, Message::read_datagram(Bytes::copy_from_slice(datagram)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error of an earlier datagram; the transaction's timer tells.
-                Err(error) => debug!(%error, local = %port.local, "a UDP socket"),
+                // ICMP, about an earlier datagram.
+                Err(_) => self.unreachable.extend(port.unreachable()),
             }
         }
     }
 
     /// Sends a datagram. One that cannot leave is lost, as it may be on the way: the transactions repeat it.
-    pub fn send(&self, flow: &Flow, bytes: &[u8]) {
+    pub fn send(&mut self, flow: &Flow, bytes: &[u8]) {
         let Some(port) = self.sockets.iter().find(|p| p.local == flow.local) else {
             debug!(%flow, "no such UDP socket");
             return;
         };
-        if let Err(error) = port.sender.send_to(bytes, flow.remote) {
-            debug!(%error, %flow, octets = bytes.len(), "a datagram could not leave");
+        let mut sent = port.sender.send_to(bytes, flow.remote);
+        if sent.is_err() {
+            // The error may be that of an earlier datagram, and this one has not been tried.
+            self.unreachable.extend(port.unreachable());
+            sent = port.sender.send_to(bytes, flow.remote);
         }
+        if let Err(error) = sent {
+            debug!(%error, %flow, octets = bytes.len(), "a datagram could not leave");
+            if matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) {
+                self.unreachable.push(*flow);
+            }
+        }
+    }
+
+    /// Takes the flows at whose ends nobody was found.
+    pub fn take_unreachable(&mut self) -> Vec<Flow> {
+        std::mem::take(&mut self.unreachable)
+    }
+}
+
+impl Port {
+    fn unreachable(&self) -> impl Iterator<Item = Flow> {
+        let local = self.local;
+        let peers = errors::take(&self.sender).into_iter();
+        peers.map(move |remote| Flow { transport: Transport::Udp, local, remote })
     }
 }

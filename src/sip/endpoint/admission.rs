@@ -8,14 +8,18 @@ use tracing::{debug, info, warn};
 
 use super::{Admitted, Endpoint, LEGS_LIMIT};
 use crate::base::Pii;
-use crate::model::{Address, Entry, Party};
+use crate::model::{About, Address, Contact, Diversion, Entry, Keys, Party};
+use crate::sip::along;
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::{self, Verdict};
+use crate::sip::diversion;
 use crate::sip::flow::Flow;
 use crate::sip::hear::{self, Body};
 use crate::sip::message::{Header, Name, Request, Response, Text, Uri, Via};
+use crate::sip::registrar::Aliases;
 use crate::sip::session::Leg;
 use crate::sip::transaction::TransactionId;
+use crate::sip::wire::SUPPORTED;
 
 /// How many wrong passwords an address may try in [`FAILURES_WINDOW`] before it is not listened to.
 pub const FAILURES_LIMIT: u32 = 20;
@@ -77,7 +81,7 @@ fn knows_md5_only(request: &Request) -> bool {
 impl Endpoint {
     /// The user whose password the request proves, or the response that asks for it.
     pub(super) fn prove(&mut self, now: Instant, request: &Request, flow: &Flow) -> Proven {
-        let ip = flow.remote.ip();
+        let ip = self.clients.address(flow);
         if self.guard.is_blocked(now, ip) {
             let words = "Forbidden - too many wrong passwords from this address";
             return Proven::Not(Response::to(request, 403).with_reason(words));
@@ -87,8 +91,7 @@ impl Endpoint {
         let given = all.iter().find(|c| c.realm == realm);
         let mut stale = false;
         if let Some(given) = given {
-            let password = self.directory.users.get(&given.username).map(|u| &u.password);
-            match self.authority.verify(given, &request.method, password, now) {
+            match self.authority.verify(given, &request.method, now) {
                 Verdict::Proven => return Proven::User(given.username.clone()),
                 Verdict::Stale => stale = true,
                 Verdict::Refused => {
@@ -119,11 +122,17 @@ impl Endpoint {
             Err(response) => return self.wire.respond_stateless(flow, *response),
         };
         let transaction = self.serve(&request, flow, via);
-        match self.check(&request, &flow) {
-            Ok((to, hops_left)) => {
+        let checked = self.check(&request, &flow);
+        let checked = checked.and_then(|(to, hops)| Ok((to, hops, self.replaced_by(&request)?)));
+        let checked = checked.and_then(|(to, hops, replaces)| Ok((to, hops, replaces, self.device(&request, &flow)?)));
+        match checked {
+            Ok((mut to, hops_left, replaces, device)) => {
+                let keys = Keys::take_off(&mut to);
                 let from = self.caller(&request, &flow, &entry, asserted);
-                let admitted = Admitted { invite: request, transaction, flow, entry, from, to, hops_left };
-                self.take(now, admitted);
+                let diversions = self.sent_on_by(&request, &flow, &entry, &mut to);
+                let along = along::read(&request, &entry, self.trunk_of(&entry));
+                let about = About { replaces, keys, diversions, device, along, ..About::default() };
+                self.identify(now, Admitted { invite: request, transaction, flow, entry, from, to, about, hops_left });
             }
             Err(response) => self.refuse_request(now, transaction, *response),
         }
@@ -138,7 +147,10 @@ impl Endpoint {
         flow: &Flow,
         via: &Via,
     ) -> Result<(Entry, bool), Box<Response>> {
-        match self.trunks.by_source(&self.wire.config, flow, via) {
+        let config = &self.wire.config;
+        let trunks = &self.trunks;
+        let known = trunks.by_contact(config, flow, request).or_else(|| trunks.by_source(config, flow, via));
+        match known.or_else(|| trunks.by_bulk(config, flow)) {
             Some((name, trunk)) => Ok((Entry::Trunk(name.to_owned()), trunk.asserted_identity)),
             None if self.wire.config.open => Ok((Entry::Open, false)),
             None => match self.prove(now, request, flow) {
@@ -157,13 +169,35 @@ impl Endpoint {
             Uri::Tel(_) => {}
             _ => return Err(Box::new(Response::to(request, 416))),
         }
-        let to = hear::dialled(&request.uri, flow, &self.wire).ok_or_else(|| {
+        let by_registration = self.trunks.called(&self.wire.config, request);
+        let dialled = by_registration.or_else(|| hear::dialled(&request.uri, flow, &self.wire));
+        let to = dialled.and_then(|to| self.behind_alias(to)).ok_or_else(|| {
             Box::new(Response::to(request, 404).with_reason("Not Found - the Request-URI names nobody"))
         })?;
         if let Some(unsupported) = unsupported(request) {
             return Err(Box::new(unsupported));
         }
         Ok((to, hops_left))
+    }
+
+    /// Who is dialled, where that is by a temporary GRUU of ours; `None` if it leads nowhere (RFC 5627 §5.1).
+    fn behind_alias(&self, to: Address) -> Option<Address> {
+        if to.domain.is_some() || !Aliases::is_one(&to.user) {
+            return Some(to);
+        }
+        self.registrar.behind(&to.user).map(|(user, _)| Address::here(user))
+    }
+
+    /// The one device that a request means, if it is for a GRUU of ours (RFC 5627 §5.1).
+    fn device(&self, request: &Request, flow: &Flow) -> Result<Option<Contact>, Box<Response>> {
+        let Uri::Sip(uri) = &request.uri else { return Ok(None) };
+        let gr = uri.params.get("gr").filter(|gr| !gr.is_empty() && self.wire.is_ours(&uri.host, flow));
+        if let Some((_, device)) = uri.user().and_then(|alias| self.registrar.behind(&alias)) {
+            return Ok(self.wire.is_ours(&uri.host, flow).then_some(device));
+        }
+        let (Some(gr), Some(user)) = (gr, uri.user()) else { return Ok(None) };
+        let device = self.registrar.device(&user, gr);
+        device.map(Some).ok_or_else(|| Box::new(Response::to(request, 480)))
     }
 
     pub(super) fn caller(&self, request: &Request, flow: &Flow, entry: &Entry, asserted: bool) -> Party {
@@ -185,15 +219,35 @@ impl Endpoint {
             }
             Entry::Trunk(_) | Entry::Account(_) | Entry::Open => {}
         }
+        if let Some(trunk) = self.trunk_of(entry) {
+            party.address.user = trunk.profile.number_format.read(&party.address.user);
+        }
         party.private = private;
         party
     }
 
-    fn take(&mut self, now: Instant, admitted: Admitted) {
+    /// Who sent a call of a trunk on before; nobody else is believed in that. The number that it dials is read in the
+    /// trunk's own way of writing numbers.
+    fn sent_on_by(&self, request: &Request, flow: &Flow, entry: &Entry, to: &mut Address) -> Vec<Diversion> {
+        let Some(trunk) = self.trunk_of(entry) else { return Vec::new() };
+        let format = trunk.profile.number_format;
+        to.user = format.read(&to.user);
+        diversion::read(&request.headers, format, |name| hear::party(name, flow, &self.wire))
+    }
+
+    /// Takes a call, if we can speak with the caller.
+    pub(super) fn take(&mut self, now: Instant, admitted: Admitted) {
         let request = &admitted.invite;
         // RFC 3261 §21.4.7: the caller would not understand an answer.
         if !request.headers.accepts(hear::SDP) {
             let response = Response::to(request, 406);
+            return self.refuse_request(now, admitted.transaction, response);
+        }
+        let timer = match &admitted.entry {
+            Entry::Trunk(name) => self.wire.config.trunks.get(name).map(|t| t.session_timer),
+            _ => None,
+        };
+        if let Some(response) = timer.unwrap_or(self.wire.config.session_timer).refuse(request) {
             return self.refuse_request(now, admitted.transaction, response);
         }
         let offer = match hear::body(&request.headers, &request.body) {
@@ -241,7 +295,7 @@ impl Endpoint {
 }
 
 impl Admitted {
-    fn entry_word(&self) -> &str {
+    pub(super) fn entry_word(&self) -> &str {
         match &self.entry {
             Entry::User(_) => "user",
             Entry::Trunk(name) => name,
@@ -251,11 +305,22 @@ impl Admitted {
     }
 }
 
-/// The 420 for a request that requires what we do not do: that is every option tag (RFC 3261 §8.2.2.3).
+/// The 420 for a request that requires what we do not do (RFC 3261 §8.2.2.3).
 pub(super) fn unsupported(request: &Request) -> Option<Response> {
-    let mut required = request.headers.require().peekable();
-    required.peek()?;
-    let tags = required.collect::<Vec<_>>().join(", ");
+    unsupported_beside(request, &[])
+}
+
+/// The same, where a few more are done.
+pub(super) fn unsupported_beside(request: &Request, also: &[&str]) -> Option<Response> {
+    let is_known = |tag: &&str| {
+        let mut known = SUPPORTED.split(", ").chain(also.iter().copied());
+        known.any(|known| known.eq_ignore_ascii_case(tag))
+    };
+    let unknown: Vec<&str> = request.headers.require().filter(|tag| !is_known(tag)).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let tags = unknown.join(", ");
     Some(Response::to(request, 420).with(Header::new(Name::Unsupported, tags)))
 }
 

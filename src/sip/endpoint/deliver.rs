@@ -1,5 +1,7 @@
 //! Calls of ours: from a `Start` that was said to the place where its INVITE goes.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{info, warn};
@@ -8,8 +10,6 @@ use super::{Endpoint, LEGS_LIMIT};
 use crate::base::LegId;
 use crate::model::{Address, Cause, Contact, Hangup, Signal, Start};
 use crate::sip::cause;
-use crate::sip::message::Uri;
-use crate::sip::registrar;
 use crate::sip::say;
 use crate::sip::session::Leg;
 use crate::sip::session::calling::Destination;
@@ -24,6 +24,7 @@ impl Endpoint {
         }
         match self.destination(start.contact.as_ref(), start.trunk.as_deref(), &start.to) {
             Ok(destination) => {
+                let destination = Destination { answered: self.answered(&start), ..destination };
                 info!(%leg, trunk = destination.trunk, "calls");
                 let leg = Leg::call(now, &mut self.wire, leg, start, destination);
                 self.keep(leg);
@@ -39,34 +40,41 @@ impl Endpoint {
 
     /// Where a call or a message goes: to a device, or through a trunk.
     pub(super) fn destination(
-        &self,
+        &mut self,
         contact: Option<&Contact>,
         trunk: Option<&str>,
         to: &Address,
     ) -> Result<Destination, Hangup> {
         if let Some(contact) = contact {
-            let (flow, uri) = registrar::read_contact(contact)
+            let device = Destination::device(contact.clone())
                 .ok_or_else(|| cause::hangup(Cause::Unavailable, "the device's address cannot be read"))?;
-            let uri = match uri {
-                Uri::Sip(uri) => Uri::Sip(uri.for_request_line()),
-                other => other,
-            };
-            return Ok(Destination { trunk: None, uri, flows: [flow].into(), host: None });
+            let others = self.registrar.other_flows(&to.user, contact).into();
+            return Ok(Destination { others, ..device });
         }
         let name = trunk.ok_or_else(|| cause::hangup(Cause::Unavailable, "neither a device nor a trunk to call by"))?;
-        let config = &self.wire.config;
+        let config = Arc::clone(&self.wire.config);
         let trunk = config
             .trunks
             .get(name)
             .ok_or_else(|| cause::hangup(Cause::Unavailable, format!("there is no trunk called {name:?}")))?;
-        let addresses = self.trunks.addresses(config, name);
-        let flows = addresses.iter().filter_map(|a| self.wire.flow_to(trunk.transport, *a)).collect();
-        if !addresses.is_empty() && std::collections::VecDeque::is_empty(&flows) {
-            let sentence =
-                format!("no socket listens for {} as the trunk {name:?} needs it", trunk.transport.via_word());
-            return Err(cause::hangup(Cause::Network, sentence));
+        let is_located = self.trunks.located(&config, name).is_some_and(|located| !located.is_empty());
+        let mut flows = VecDeque::new();
+        if let Some(located) = self.trunks.located(&config, name).filter(|_| is_located) {
+            flows = self.wire.flows_to(located);
+            if flows.is_empty() {
+                let sentence =
+                    format!("no socket listens for {} as the trunk {name:?} needs it", trunk.transport.via_word());
+                return Err(cause::hangup(Cause::Network, sentence));
+            }
+            flows.retain(|flow| self.trunks.is_up(&config, name, &flow.remote));
+            if flows.is_empty() {
+                let sentence = format!("the trunk {name:?} does not answer");
+                return Err(cause::hangup(Cause::Unavailable, sentence));
+            }
         }
-        let host = addresses.is_empty().then(|| (trunk.address.clone(), trunk.transport));
-        Ok(Destination { trunk: Some(name.to_owned()), uri: say::uri_at_trunk(to, trunk), flows, host })
+        let host = (!is_located).then(|| trunk.wish());
+        let (routes, uri) = (self.trunks.routes(&config, name), say::uri_at_trunk(to, trunk));
+        let (contact, others) = (None, VecDeque::new());
+        Ok(Destination { trunk: Some(name.to_owned()), uri, flows, host, routes, contact, others, answered: None })
     }
 }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use super::{Endpoint, not_allowed, options};
+use super::{Endpoint, no_such_event, not_allowed, options};
 use crate::base::LegId;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Malformed, Message, Method, Request, Response, Via};
+use crate::sip::session::conference::session_tag;
 use crate::sip::transaction::key::{ClientKey, Parts, ServerKey};
 use crate::sip::transaction::table::RequestKey;
 use crate::sip::transaction::{Tell, TransactionId};
@@ -49,9 +50,20 @@ impl Endpoint {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.handle_response(now, &mut self.wire, id, purpose, response);
                 }
+                self.drop_gone();
+            }
+            Some((Owner::Trunk(at, errand), Tell::Message)) => {
+                self.trunks.handle_response(now, at, errand, &response, &mut self.wire);
             }
             Some((Owner::Text(number), Tell::Message)) => self.handle_text_response(now, number, &response),
             _ => {}
+        }
+    }
+
+    fn drop_gone(&mut self) {
+        for (user, contact) in std::mem::take(&mut self.wire.gone) {
+            let changes = self.registrar.drop_contact(&user, &contact);
+            self.tell_changes(changes);
         }
     }
 
@@ -103,6 +115,9 @@ impl Endpoint {
         if request.method == Method::MESSAGE {
             return self.take_text(now, request, flow, via, true);
         }
+        if request.method == Method::REFER {
+            return self.take_refer(now, flow, request, via, leg);
+        }
         let transaction = self.serve(&request, flow, via);
         if let Some(response) = super::admission::unsupported(&request) {
             self.wire.respond(now, transaction, response);
@@ -133,6 +148,8 @@ impl Endpoint {
         self.answer(now, flow, cancel, via, response);
         if let Some(leg) = id.and_then(|id| self.legs.get_mut(&id)) {
             leg.handle_cancel(now, &mut self.wire, cancel);
+        } else if let Some(held) = self.held.take_transaction(invite) {
+            self.refuse_request(now, invite, Response::to(&held.admitted.invite, 487));
         }
     }
 
@@ -146,10 +163,15 @@ impl Endpoint {
         if request.method == Method::MESSAGE {
             return self.take_text(now, request, flow, via, false);
         }
+        if request.method == Method::REFER {
+            return self.take_refer_outside(now, flow, request, via);
+        }
         let response = if request.method == Method::OPTIONS {
             super::admission::unsupported(&request).unwrap_or_else(|| options(&request))
         } else if request.method == Method::BYE {
             Response::to(&request, 481)
+        } else if request.method == Method::SUBSCRIBE {
+            no_such_event(&request)
         } else {
             not_allowed(&request)
         };
@@ -157,7 +179,7 @@ impl Endpoint {
     }
 
     /// Answers a request at once.
-    fn answer(&mut self, now: Instant, flow: Flow, request: &Request, via: &Via, response: Response) {
+    pub(super) fn answer(&mut self, now: Instant, flow: Flow, request: &Request, via: &Via, response: Response) {
         if self.wire.transactions.is_full() {
             return self.wire.respond_stateless(flow, response);
         }
@@ -186,7 +208,7 @@ impl Endpoint {
     /// The leg whose dialog a request is in (RFC 3261 §12.2.2).
     fn dialog_of(&self, request: &Request) -> Option<LegId> {
         let to = request.headers.to().ok()?;
-        let id = *self.tags.get(to.tag()?)?;
+        let id = *self.tags.get(session_tag(to.tag()?))?;
         let from = request.headers.from().ok()?;
         let call_id = request.headers.call_id().ok()?;
         self.legs.get(&id).filter(|leg| leg.is_dialog(call_id, from.tag())).map(|_| id)

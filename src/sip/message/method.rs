@@ -28,8 +28,18 @@ impl Method {
     pub const REGISTER: Method = Method::Known(rsip::Method::Register);
     /// INFO (RFC 6086)
     pub const INFO: Method = Method::Known(rsip::Method::Info);
+    /// REFER (RFC 3515)
+    pub const REFER: Method = Method::Known(rsip::Method::Refer);
+    /// NOTIFY (RFC 6665)
+    pub const NOTIFY: Method = Method::Known(rsip::Method::Notify);
+    /// SUBSCRIBE (RFC 6665)
+    pub const SUBSCRIBE: Method = Method::Known(rsip::Method::Subscribe);
     /// MESSAGE (RFC 3428)
     pub const MESSAGE: Method = Method::Known(rsip::Method::Message);
+    /// PRACK (RFC 3262)
+    pub const PRACK: Method = Method::Known(rsip::Method::PRack);
+    /// UPDATE (RFC 3311)
+    pub const UPDATE: Method = Method::Known(rsip::Method::Update);
 
     /// Reads a method; the caller has made sure that it is a token.
     pub fn read(text: &Text) -> Method {

@@ -10,6 +10,7 @@
 //! ([`Headers::from`], [`Headers::via`] …).
 
 mod check;
+mod extensions;
 mod frame;
 mod headers;
 mod malformed;
@@ -29,6 +30,7 @@ mod uri;
 mod via;
 mod write;
 
+pub use extensions::{RAck, Refresher, SessionExpires};
 pub use frame::{Frame, Framer};
 pub use headers::{Header, Headers};
 pub use malformed::Malformed;

@@ -77,6 +77,7 @@ names! {
     Diversion "Diversion" "diversion";
     ErrorInfo "Error-Info" "error-info";
     Event "Event" "event" b'o';
+    FlowTimer "Flow-Timer" "flow-timer";
     HistoryInfo "History-Info" "history-info";
     Identity "Identity" "identity" b'y';
     InReplyTo "In-Reply-To" "in-reply-to";
@@ -87,6 +88,7 @@ names! {
     Path "Path" "path";
     PAssertedIdentity "P-Asserted-Identity" "p-asserted-identity";
     PPreferredIdentity "P-Preferred-Identity" "p-preferred-identity";
+    RemotePartyId "Remote-Party-ID" "remote-party-id";
     Priority "Priority" "priority";
     Privacy "Privacy" "privacy";
     ProxyRequire "Proxy-Require" "proxy-require";
@@ -102,6 +104,7 @@ names! {
     RSeq "RSeq" "rseq";
     ServiceRoute "Service-Route" "service-route";
     SessionExpires "Session-Expires" "session-expires" b'x';
+    SessionId "Session-ID" "session-id";
     Subject "Subject" "subject" b's';
     SubscriptionState "Subscription-State" "subscription-state";
     Timestamp "Timestamp" "timestamp";

@@ -32,6 +32,11 @@ impl Text {
         Text { raw, latin }
     }
 
+    /// The same text apart from its message, whose buffer it does not keep.
+    pub fn apart(&self) -> Text {
+        Text { raw: Bytes::copy_from_slice(&self.raw), latin: self.latin.clone() }
+    }
+
     /// How it reads.
     pub fn as_str(&self) -> &str {
         match &self.latin {

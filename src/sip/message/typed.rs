@@ -114,7 +114,7 @@ impl FromStr for ContentType {
 }
 
 /// Digits only: no sign, no blank, no overflow.
-fn number(text: &str) -> Option<u32> {
+pub(super) fn number(text: &str) -> Option<u32> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

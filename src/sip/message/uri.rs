@@ -175,6 +175,14 @@ impl SipUri {
         self
     }
 
+    /// The same with a parameter of the user, a number: `+12155550121;verstat=No-TN-Validation` (RFC 3261 §19.1.6).
+    pub fn with_user_param(mut self, name: &str, value: &str) -> SipUri {
+        if let Some(user) = &mut self.user {
+            user.push_str(&format!(";{name}={}", escape(value, is_param_byte)));
+        }
+        self
+    }
+
     /// The same with a port.
     pub fn with_port(mut self, port: u16) -> SipUri {
         self.port = Some(port);
@@ -184,6 +192,16 @@ impl SipUri {
     /// The same with a parameter, given in plain text.
     pub fn with_param(mut self, name: &str, value: &str) -> SipUri {
         self.params.put(name, Some(escape(value, is_param_byte)));
+        self
+    }
+
+    /// The same with a header that a request to it is to have, given in plain text (RFC 3261 §19.1.1).
+    pub fn with_header(mut self, name: &str, value: &str) -> SipUri {
+        let pair = format!("{name}={}", escape(value, is_header_byte));
+        self.headers = Some(match self.headers.take() {
+            Some(before) => format!("{before}&{pair}"),
+            None => pair,
+        });
         self
     }
 
@@ -343,6 +361,11 @@ fn is_user_byte(b: u8) -> bool {
 /// RFC 3261 §25.1: paramchar.
 fn is_param_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-_.!~*'()[]/:&+$".contains(&b)
+}
+
+/// RFC 3261 §25.1: hnv-unreserved and unreserved, without what badly written peers cut at.
+fn is_header_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-_.!~*()".contains(&b)
 }
 
 fn escape(plain: &str, legal: fn(u8) -> bool) -> String {

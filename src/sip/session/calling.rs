@@ -6,6 +6,9 @@
 //!       └──── 3xx, a name ─────┘  └─ 2xx ▶ Confirmed; else ▶ Ended
 //! ```
 
+mod early;
+mod failover;
+mod flows;
 mod redirect;
 
 use std::collections::VecDeque;
@@ -15,21 +18,30 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::{debug, info};
 
+use super::change::Theirs;
 use super::confirmed::Confirmed;
+use super::identity;
 use super::proof::Proof;
-use super::{At, FORKS_LIMIT, Leg, Stage, abilities, broken};
+use super::timer::SessionTimer;
+use super::{At, Leg, Stage, abilities, broken};
 use crate::base::{ExchangeId, LegId};
-use crate::model::{Answer, Cause, Hangup, Offer, Progress, Signal, Start};
+use crate::model::{Answer, Cause, Contact, Hangup, Offer, Progress, Signal, Start};
+use crate::sip::along;
 use crate::sip::cause;
-use crate::sip::config::HostPort;
 use crate::sip::dialog::Dialog;
+use crate::sip::diversion;
 use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::hear::{self, Body};
+use crate::sip::locate::{Located, SHUNNED_FOR, Wish};
 use crate::sip::message::{Header, Method, Name, NameAddr, Request, Response, Text, Uri};
+use crate::sip::naming::Naming;
 use crate::sip::say::{self, Caller};
+use crate::sip::stir::sign::Answered;
 use crate::sip::transaction::{Tell, TransactionId};
 use crate::sip::wire::{Purpose, Wire};
+use early::{Early, Owed, described};
+pub use failover::{ANY_WORD, FIRST_WORD};
 
 /// How long a name may take to be looked up.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(10);
@@ -43,8 +55,16 @@ pub struct Destination {
     pub uri: Uri,
     /// The ways there, most wanted first; none if the host has to be looked up.
     pub flows: VecDeque<Flow>,
-    /// The host to look up, and for which transport.
-    pub host: Option<(HostPort, Transport)>,
+    /// The host to look up, if the ways are not known.
+    pub host: Option<Wish>,
+    /// The proxies that requests are to pass, nearest first (RFC 3261 §8.1.2, RFC 3608).
+    pub routes: Vec<NameAddr>,
+    /// The registration that this is, where a user's device is called.
+    pub contact: Option<Contact>,
+    /// Other flows of the same device, the latest first: tried after each other (RFC 5626 §7).
+    pub others: VecDeque<Contact>,
+    /// What we answer for.
+    pub answered: Option<Answered>,
 }
 
 /// We call.
@@ -53,12 +73,14 @@ pub struct Calling {
     start: Box<Start>,
     destination: Destination,
     call_id: Text,
-    body: Option<Bytes>,
+    /// With its media type.
+    body: Option<(Text, Bytes)>,
     offer: Option<ExchangeId>,
     /// `From` and what goes with it, and `To`: the same in every try.
     addresses: Option<(Caller, NameAddr)>,
     cseq: u32,
     attempt: Attempt,
+    search: failover::Search,
     proof: Proof,
     /// Addresses that were tried, to know a circle of redirections.
     visited: Vec<Uri>,
@@ -67,12 +89,16 @@ pub struct Calling {
     /// A provisional response came: a CANCEL may go out.
     provisional: bool,
     cancel: Cancel,
+    timer: SessionTimer,
     early: Vec<Early>,
+    owed: Option<Owed>,
+    /// An UPDATE with an offer that waits for the call.
+    theirs: Option<Theirs>,
 }
 
 #[derive(Debug)]
 enum Attempt {
-    Resolving { transport: Transport, give_up_at: Instant },
+    Resolving { give_up_at: Instant },
     Inviting { invite: Box<Request>, transaction: TransactionId, flow: Flow },
 }
 
@@ -87,22 +113,17 @@ enum Cancel {
     },
 }
 
-/// A branch of a fork that has answered provisionally.
-#[derive(Debug)]
-struct Early {
-    tag: Option<String>,
-    body: Bytes,
-}
-
 impl Leg {
     /// Opens a leg towards a peer.
     pub fn call(now: Instant, wire: &mut Wire, id: LegId, mut start: Box<Start>, destination: Destination) -> Leg {
         let tag = wire.tag();
         let mut leg = Leg::new(id, tag, destination.trunk.clone(), wire);
+        wire.names.insert(id, Naming::of(start.about.session_id));
         let offer = start.offer.take();
         let call_id = wire.call_id();
         let mut at = At { now, wire, leg: &mut leg };
         let exchange = offer.as_ref().map(|o| o.exchange);
+        let timer = SessionTimer::new(at.timer_policy());
         let calling = Box::new(Calling {
             start,
             destination,
@@ -111,46 +132,55 @@ impl Leg {
             offer: exchange,
             addresses: None,
             cseq: 0,
-            attempt: Attempt::Resolving { transport: Transport::Udp, give_up_at: now },
+            attempt: Attempt::Resolving { give_up_at: now },
+            search: failover::Search::default(),
             proof: Proof::default(),
             visited: Vec::new(),
             redirected: VecDeque::new(),
             provisional: false,
             cancel: Cancel::No,
+            timer,
             early: Vec::new(),
+            owed: None,
+            theirs: None,
         });
         let stage = calling.begin(&mut at, offer);
-        wire.legs_due.set(id, stage.poll_timeout());
         leg.stage = Some(stage);
+        leg.set_deadline(wire);
         leg
     }
 }
 
 impl Calling {
     fn begin(mut self: Box<Self>, at: &mut At<'_>, offer: Option<Offer>) -> Stage {
+        let mut body = None;
         if let Some(offer) = offer {
             at.leg.media.exchanges.offer_said(offer.exchange);
             let lean = say::lean(&offer.description, at.trunk());
             // The description names its own address; the flow only stands in where it has none.
             let flow = self.destination.flows.front().copied().or_else(|| any_flow(at.wire));
-            self.body = flow.map(|flow| at.leg.media.write(&lean, &flow));
+            body = flow.map(|flow| at.leg.media.write(&lean, &flow));
         }
+        let along = &self.start.about.along;
+        // Whoever can guess it could make a part of ours.
+        let boundary = along.location.as_ref().map(|_| at.wire.dice.token(24)).unwrap_or_default();
+        self.body = along::body(body, along, at.trunk(), &boundary);
         self.try_next(at, cause::hangup(Cause::Unavailable, "no address to call"))
     }
 
     /// Tries the next way to the destination, or gives up with how the last one went.
     fn try_next(mut self: Box<Self>, at: &mut At<'_>, last: Hangup) -> Stage {
-        if let Some(flow) = self.destination.flows.pop_front() {
+        if let Some(flow) = at.wire.shun.take_next(at.now, &mut self.destination.flows) {
             return self.invite(at, flow);
         }
-        if let Some((host, transport)) = self.destination.host.take() {
-            self.attempt = Attempt::Resolving { transport, give_up_at: at.now + RESOLVE_PATIENCE };
-            let id = ResolveId::Leg(at.leg.id);
-            at.wire.outputs.push_back(Output::Resolve { id, host: host.host, port: host.port, transport });
+        if let Some(wish) = self.destination.host.take() {
+            self.attempt = Attempt::Resolving { give_up_at: at.now + RESOLVE_PATIENCE };
+            at.wire.outputs.push_back(Output::Resolve { id: ResolveId::Leg(at.leg.id), wish });
             return Stage::Calling(self);
         }
         match self.redirected.pop_front() {
             Some(uri) => self.follow(at, uri, last),
+            None if self.destination.turn() => self.try_next(at, last),
             None => self.fail(at, last),
         }
     }
@@ -178,13 +208,17 @@ impl Calling {
     /// Sends an INVITE, the first or a new one of the same call (RFC 3261 §8.1.3.4, §22.2: same `Call-ID`
     /// and tag, next number).
     fn invite(mut self: Box<Self>, at: &mut At<'_>, flow: Flow) -> Stage {
-        self.cseq += 1;
+        self.cseq += self.search.step();
         let tag = at.leg.tag.clone();
         let (caller, to) = match self.addresses.take() {
             Some(addresses) => addresses,
             None => match at.trunk() {
                 Some(trunk) => (
-                    say::caller_for_trunk(&self.start.from, trunk),
+                    say::verified_caller_for_trunk(
+                        &self.start.from,
+                        trunk,
+                        self.start.about.identity.as_ref().map(|i| i.verstat),
+                    ),
                     NameAddr::new(say::uri_at_trunk(&self.start.to, trunk)),
                 ),
                 None => (
@@ -199,35 +233,69 @@ impl Calling {
             .with(Header::of(Name::To, &to))
             .with(Header::new(Name::CallId, &self.call_id))
             .with_cseq(self.cseq)
-            .with(at.wire.contact(&flow))
-            .with(abilities())
+            .with(at.wire.contact(&flow, &self.destination.uri))
             .with(Header::new(Name::UserAgent, &at.wire.config.agent));
-        for header in caller.identity.iter().chain(self.proof.headers()) {
-            invite.headers.push(header.clone());
+        // RFC 6228 §5: we hear that a branch is over, which nobody has to be able to tell us.
+        invite.headers.push(Header::new(Name::Supported, "199"));
+        for route in &self.destination.routes {
+            invite.headers.push(Header::of(Name::Route, route));
         }
-        if let Some(body) = &self.body {
-            invite = invite.with_body(hear::SDP, body.clone());
+        let mine = abilities(&self.timer).into_iter().chain(self.timer.wishes());
+        for header in mine.chain(caller.identity.iter().chain(self.proof.headers()).cloned()) {
+            invite.headers.push(header);
+        }
+        let domain = at.wire.domain(&flow);
+        let sent_on = diversion::write(&self.start, at.trunk(), &domain);
+        let along = along::headers(at.leg.id, &self.start.about.along, at.trunk());
+        for header in say::about(&self.start, &flow, at.wire).into_iter().chain(sent_on).chain(along) {
+            invite.headers.push(header);
+        }
+        for header in self.destination.answered.iter().flat_map(|a| at.wire.stir.prove(at.now, a)) {
+            invite.headers.push(header);
+        }
+        if let Some((media_type, body)) = &self.body {
+            invite.headers.set(Header::new(Name::ContentType, media_type));
+            invite.body = body.clone();
         }
         self.addresses = Some((caller, to));
         self.provisional = false;
         self.early.clear();
+        (self.owed, self.theirs) = (None, None);
         let owner = at.owner(Purpose::Invite);
         let transaction = at.wire.request(at.now, invite.clone(), flow, owner);
+        let more = !self.destination.flows.is_empty() || !self.destination.others.is_empty();
+        self.search.sent(at.now, more);
         self.attempt = Attempt::Inviting { invite: Box::new(invite), transaction, flow };
         Stage::Calling(self)
     }
 
-    pub(super) fn handle_resolved(mut self: Box<Self>, at: &mut At<'_>, addresses: Vec<SocketAddr>) -> Stage {
-        let Attempt::Resolving { transport, .. } = self.attempt else { return Stage::Calling(self) };
-        self.destination.flows = addresses.iter().filter_map(|a| at.wire.flow_to(transport, *a)).collect();
-        self.try_next(at, cause::hangup(Cause::Unavailable, "the host's name has no address that we can reach"))
+    pub(super) fn handle_resolved(mut self: Box<Self>, at: &mut At<'_>, located: &Located) -> Stage {
+        let Attempt::Resolving { .. } = self.attempt else { return Stage::Calling(self) };
+        self.destination.flows = at.wire.flows_to(located);
+        let why = match located.is_empty() {
+            true if located.doubtful => "the name service does not answer",
+            true => "the host's name has no address",
+            false => "no socket of ours is for the host's transport and kind of address",
+        };
+        self.try_next(at, cause::hangup(Cause::Unavailable, why))
     }
 
     /// The call says something.
     pub(super) fn say(mut self: Box<Self>, at: &mut At<'_>, signal: Signal) -> Stage {
-        let Signal::Hangup(hangup) = signal else {
-            debug!(leg = %at.leg.id, "said to a callee that has not answered; left out");
-            return Stage::Calling(self);
+        let hangup = match signal {
+            Signal::Hangup(hangup) => hangup,
+            Signal::Answer(answer) => {
+                self.say_early_answer(at, &answer);
+                return Stage::Calling(self);
+            }
+            Signal::Refuse { exchange, cause } => {
+                self.say_early_refusal(at, exchange, cause);
+                return Stage::Calling(self);
+            }
+            _ => {
+                debug!(leg = %at.leg.id, "said to a callee that has not answered; left out");
+                return Stage::Calling(self);
+            }
         };
         match &self.attempt {
             Attempt::Resolving { .. } => self.fail_silently(at),
@@ -274,10 +342,13 @@ impl Calling {
             return self.fail_silently(at);
         }
         let last = match tell {
-            Tell::TransportFailed => cause::hangup(Cause::Network, "the peer could not be reached"),
+            Tell::TransportFailed => {
+                let why = at.wire.broken_because.map(|why| format!(": {why}")).unwrap_or_default();
+                cause::hangup(Cause::Network, format!("the peer could not be reached{why}"))
+            }
             _ => cause::hangup(Cause::Timeout, "nobody answered the INVITE within 32 s"),
         };
-        self.try_next(at, last)
+        self.fail_over(at, SHUNNED_FOR, last)
     }
 
     pub(super) fn handle_response(
@@ -291,7 +362,11 @@ impl Calling {
             at.stray_success(transaction, &response, None);
             return Stage::Calling(self);
         }
+        if let Some(flow) = self.flow().filter(|_| response.code() != 503) {
+            at.wire.shun.answers(&flow);
+        }
         if response.code() > 100 && response.code() < 300 {
+            at.leg.changes_from |= response.headers.supports(identity::OPTION);
             at.note_allow(response.headers.allow());
         }
         match response.code() {
@@ -303,10 +378,19 @@ impl Calling {
             _ if self.hung_up().is_some() => self.fail_silently(at),
             300..=399 => self.redirect(at, &response),
             401 | 407 => self.prove(at, &response),
+            // RFC 4028 §7.3
+            422 if self.timer.raise(&response) => match self.flow() {
+                Some(flow) => self.invite(at, flow),
+                None => Stage::Calling(self),
+            },
             status => {
                 let failure = hear::failure(&response);
                 // RFC 3263 §4.3: a server that is down or full does not speak for the next.
-                if status == 503 { self.try_next(at, failure) } else { self.fail(at, failure) }
+                match response.headers.retry_after() {
+                    _ if status == 430 => self.flow_failed(at, failure),
+                    wait if status == 503 => self.fail_over(at, wait.unwrap_or_default(), failure),
+                    _ => self.fail(at, failure),
+                }
             }
         }
     }
@@ -322,6 +406,12 @@ impl Calling {
             }
             return;
         }
+        if !self.take_reliable(at, response) {
+            return;
+        }
+        if response.code() == 199 {
+            return self.branch_is_over(at, response);
+        }
         let stage = match response.code() {
             180 => crate::model::Stage::Ringing,
             183 => crate::model::Stage::Session,
@@ -332,36 +422,11 @@ impl Calling {
         at.hear(Signal::Progress(Progress { stage, early_media }));
     }
 
-    /// Takes the description in a provisional response; whether its branch has media.
-    fn hear_early(&mut self, at: &mut At<'_>, response: &Response) -> bool {
-        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned));
-        let known = self.early.iter().position(|e| e.tag == tag);
-        if response.body.is_empty() {
-            return known.is_some();
-        }
-        // An unreliable provisional response cannot carry an offer (RFC 3261 §13.2.1).
-        let Some(exchange) = self.offer else { return false };
-        let repeated = known.is_some_and(|k| self.early[k].body == response.body);
-        if repeated {
-            return true;
-        }
-        let Body::Description(description) = hear::body(&response.headers, &response.body) else { return false };
-        match known {
-            Some(known) => self.early[known].body = response.body.clone(),
-            None if self.early.len() < FORKS_LIMIT => {
-                self.early.push(Early { tag, body: response.body.clone() });
-            }
-            None => return false,
-        }
-        at.hear(Signal::Answer(Answer { exchange, description: *description, provisional: true }));
-        true
-    }
-
-    fn succeed(self: Box<Self>, at: &mut At<'_>, response: Response) -> Stage {
+    fn succeed(mut self: Box<Self>, at: &mut At<'_>, response: Response) -> Stage {
         let Attempt::Inviting { invite, flow, .. } = &self.attempt else { return Stage::Calling(self) };
         let flow = *flow;
         let dialog = match Dialog::as_client(invite, &response) {
-            Ok(dialog) => Dialog { symmetric: at.leg.trunk.is_none(), ..dialog },
+            Ok(dialog) => self.confirm(Dialog { symmetric: at.leg.trunk.is_none(), ..dialog }),
             Err(error) => {
                 let sentence = format!("the answer cannot be read: {error}");
                 return self.fail(at, cause::hangup(Cause::ServerError, sentence));
@@ -369,40 +434,70 @@ impl Calling {
         };
         if let Some(hangup) = self.hung_up() {
             // RFC 3261 §9.1: the 2xx crossed the CANCEL.
-            at.acknowledge(&dialog, dialog.local_seq, None, flow);
+            at.acknowledge(&dialog, self.cseq, None, flow);
             return at.bye(dialog, flow, hangup);
         }
+        let branch = self.early.iter().find(|e| e.tag == dialog.remote_tag && !e.body.is_empty());
+        // The first description that arrives for sure is the answer (RFC 3261 §13.2.1), and many peers do not repeat one
+        // that stood in a provisional response.
         let body = match hear::body(&response.headers, &response.body) {
-            // The answer stood in a provisional response of this branch; many peers do not repeat it.
-            Body::Empty => self
-                .early
-                .iter()
-                .find(|e| e.tag == dialog.remote_tag)
-                .map_or(Body::Empty, |e| hear::body(&sdp_headers(), &e.body)),
+            body if branch.is_some_and(|e| e.is_agreed()) => early_body(branch, body),
+            Body::Empty => early_body(branch, Body::Empty),
             body => body,
         };
+        let cseq = self.cseq;
         let description = match body {
             Body::Description(description) => *description,
-            Body::Empty => return refuse(at, dialog, flow, "the callee answered without a description of its media"),
-            Body::Broken(_) => return refuse(at, dialog, flow, "the callee's description cannot be understood"),
-            Body::Foreign => return refuse(at, dialog, flow, "the callee answered with something else than SDP"),
+            Body::Empty => {
+                return refuse(at, dialog, (cseq, flow), "the callee answered without a description of its media");
+            }
+            Body::Broken(_) => {
+                return refuse(at, dialog, (cseq, flow), "the callee's description cannot be understood");
+            }
+            Body::Foreign => {
+                return refuse(at, dialog, (cseq, flow), "the callee answered with something else than SDP");
+            }
         };
+        let is_answered = self.offer.is_none() && self.owed.is_none() && branch.is_some_and(|e| e.is_agreed());
         info!(leg = %at.leg.id, "answered");
-        let cseq = dialog.local_seq;
+        self.timer.heard(at.now, &response.headers);
         match self.offer {
             Some(exchange) => {
-                at.leg.media.exchanges.close();
                 at.acknowledge(&dialog, cseq, None, flow);
-                at.hear(Signal::Answer(Answer { exchange, description, provisional: false }));
+                if self.theirs.is_none() {
+                    at.leg.media.settle();
+                    at.hear(Signal::Answer(Answer { exchange, description, provisional: false }));
+                }
                 at.hear(Signal::Accept);
-                Stage::Confirmed(Box::new(Confirmed::new(dialog, flow)))
+                self.confirmed(dialog, flow)
+            }
+            // We have answered its offer in a PRACK.
+            None if is_answered => {
+                at.acknowledge(&dialog, cseq, None, flow);
+                at.hear(Signal::Accept);
+                self.confirmed(dialog, flow)
             }
             None => {
                 let exchange = at.leg.media.exchanges.offer_heard();
                 at.hear(Signal::Offer(Offer { exchange, description }));
                 at.hear(Signal::Accept);
-                Stage::Confirmed(Box::new(Confirmed::owing_ack(dialog, flow, cseq)))
+                Stage::Confirmed(Box::new(Confirmed::owing_ack(dialog, flow, cseq, self.timer)))
             }
+        }
+    }
+
+    fn confirmed(self: Box<Self>, dialog: Dialog, flow: Flow) -> Stage {
+        let mut confirmed = Confirmed::new(dialog, flow, self.timer);
+        confirmed.theirs = self.theirs;
+        Stage::Confirmed(Box::new(confirmed))
+    }
+
+    /// What the branch's early dialog has counted goes on in its dialog.
+    fn confirm(&mut self, dialog: Dialog) -> Dialog {
+        let early = self.early.iter_mut().find(|e| e.tag == dialog.remote_tag);
+        match early.and_then(|e| e.dialog.take()) {
+            Some(early) => Dialog { local_seq: early.local_seq, remote_seq: early.remote_seq, ..dialog },
+            None => dialog,
         }
     }
 
@@ -428,7 +523,7 @@ impl Calling {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match (&self.attempt, &self.cancel) {
             (Attempt::Resolving { give_up_at, .. }, _) | (_, Cancel::Sent { give_up_at, .. }) => Some(*give_up_at),
-            _ => None,
+            _ => self.next_server_at(),
         }
     }
 
@@ -441,23 +536,24 @@ impl Calling {
                 at.wire.transactions.forget(*transaction);
                 self.fail_silently(at)
             }
+            _ if self.next_server_at().is_some_and(|due| due <= at.now) => self.leave_server(at),
             _ => Stage::Calling(self),
         }
     }
 }
 
 /// Ends a session that has no media: the 2xx is acknowledged, then the BYE says why.
-fn refuse(at: &mut At<'_>, dialog: Dialog, flow: Flow, sentence: &str) -> Stage {
+fn refuse(at: &mut At<'_>, dialog: Dialog, (cseq, flow): (u32, Flow), sentence: &str) -> Stage {
     let hangup = broken(sentence);
-    at.acknowledge(&dialog, dialog.local_seq, None, flow);
+    at.acknowledge(&dialog, cseq, None, flow);
     let stage = at.bye(dialog, flow, &hangup);
     at.hear(Signal::Hangup(hangup));
     stage
 }
 
-/// The headers of a body that came before.
-fn sdp_headers() -> crate::sip::message::Headers {
-    [Header::new(Name::ContentType, Text::fixed(hear::SDP))].into_iter().collect()
+/// The description that the branch has sent before, or else this.
+fn early_body(branch: Option<&Early>, otherwise: Body) -> Body {
+    branch.and_then(|e| described(&e.body)).map_or(otherwise, |description| Body::Description(Box::new(description)))
 }
 
 fn any_flow(wire: &Wire) -> Option<Flow> {

@@ -6,6 +6,9 @@
 //!    ▲             │ 2xx: ACK          │ wait over
 //!    └─────────────┘◀──────────────────┘ sent again
 //! ```
+//!
+//! An offer that waits after a 491 is for a session as it was: when the peer's own change comes first, it is given back to
+//! the call, which answers the peer and makes it anew if there is still something to say.
 
 use std::time::Instant;
 
@@ -15,11 +18,12 @@ use super::confirmed::{Confirmed, refusal, success};
 use super::glare::{self, GLARE_LIMIT};
 use super::proof::Proof;
 use super::unacknowledged::Unacknowledged;
+use super::update::offer_in;
 use super::{At, Stage, abilities, broken};
 use crate::base::ExchangeId;
 use crate::model::{Answer, Cause, Offer, Signal};
 use crate::sip::hear::{self, Body};
-use crate::sip::message::{Header, Method, Name, Request, Response, Text};
+use crate::sip::message::{Header, Method, Name, Request, Response};
 use crate::sip::transaction::{Tell, TransactionId};
 use crate::sip::wire::Purpose;
 use crate::sip::{cause, say};
@@ -31,13 +35,15 @@ pub enum Wish {
     Offer(Offer),
     /// An offer of the peer's, by an INVITE without one.
     Solicit(ExchangeId),
+    /// Nothing, but that the session goes on: our description once more, in an exchange that the call knows nothing of.
+    Refresh(ExchangeId),
 }
 
 impl Wish {
     fn exchange(&self) -> ExchangeId {
         match self {
             Wish::Offer(offer) => offer.exchange,
-            Wish::Solicit(exchange) => *exchange,
+            Wish::Solicit(exchange) | Wish::Refresh(exchange) => *exchange,
         }
     }
 }
@@ -81,14 +87,15 @@ impl Ours {
     }
 }
 
-/// A re-INVITE of the peer's that waits for the call.
+/// A re-INVITE or an UPDATE of the peer's that waits for the call.
 #[derive(Debug)]
 pub struct Theirs {
     /// Its transaction.
     pub transaction: TransactionId,
     /// It.
     pub request: Box<Request>,
-    exchange: ExchangeId,
+    /// The exchange that it opens or asks for.
+    pub exchange: ExchangeId,
 }
 
 impl Confirmed {
@@ -114,6 +121,42 @@ impl Confirmed {
         self.next_change(at);
     }
 
+    /// Whether no change is under way or waits.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_idle = matches!(self.ours.state, State::Idle) && self.ours.next.is_none();
+        is_idle && self.unacknowledged.is_none() && self.theirs.is_none() && self.owed_ack.is_none()
+    }
+
+    /// Refreshes the session by an INVITE; nothing stands in its way.
+    pub(super) fn send_unchanged(&mut self, at: &mut At<'_>) {
+        debug!(leg = %at.leg.id, "refreshes the session by an INVITE");
+        self.proof = Proof::default();
+        let exchange = at.leg.media.exchanges.name_heard();
+        self.send(at, Wish::Refresh(exchange), 0);
+    }
+
+    /// The peer's change comes before an offer of ours that waits: that goes back to the call.
+    pub(super) fn yield_ours(&mut self, at: &mut At<'_>) {
+        let waiting = match std::mem::take(&mut self.ours.state) {
+            State::Backoff { wish: Wish::Offer(offer), .. } => Some(offer),
+            other => {
+                self.ours.state = other;
+                None
+            }
+        };
+        let next = match self.ours.next.take() {
+            Some(Wish::Offer(offer)) => Some(offer),
+            other => {
+                self.ours.next = other;
+                None
+            }
+        };
+        for Offer { exchange, .. } in waiting.into_iter().chain(next) {
+            debug!(leg = %at.leg.id, "the peer's change comes first");
+            at.hear(Signal::Refuse { exchange, cause: Cause::Glare });
+        }
+    }
+
     /// Sends the next change, if there is one and nothing stands in its way.
     pub(super) fn next_change(&mut self, at: &mut At<'_>) {
         let idle = matches!(self.ours.state, State::Idle);
@@ -124,19 +167,32 @@ impl Confirmed {
         {
             self.proof = Proof::default();
             self.send(at, wish, 0);
+        } else {
+            self.tell_identity(at);
         }
     }
 
     fn send(&mut self, at: &mut At<'_>, wish: Wish, glares: u32) {
-        let mut request = self.dialog.request(Method::INVITE).with(at.wire.contact(&self.flow)).with(abilities());
+        let contact = at.wire.contact(&self.flow, &self.dialog.target);
+        let mut request = self.dialog.request(Method::INVITE).with(contact);
         request.headers.push(Header::new(Name::UserAgent, &at.wire.config.agent));
-        for header in self.proof.headers() {
-            request.headers.push(header.clone());
+        let mine = abilities(&self.timer).into_iter().chain(self.timer.wishes());
+        let identity = self.identity.headers().cloned();
+        for header in mine.chain(identity).chain(self.proof.headers().cloned()) {
+            request.headers.push(header);
         }
-        if let Wish::Offer(offer) = &wish {
-            let lean = say::lean(&offer.description, at.trunk());
-            at.leg.media.exchanges.offer_said(offer.exchange);
-            request = request.with_body(hear::SDP, at.leg.media.write(&lean, &self.flow));
+        self.identity.goes_out();
+        let body = match &wish {
+            Wish::Offer(offer) => {
+                let lean = say::lean(&offer.description, at.trunk());
+                Some(at.leg.media.write(&lean, &self.flow))
+            }
+            Wish::Refresh(_) => at.leg.media.unchanged(&self.flow),
+            Wish::Solicit(_) => None,
+        };
+        if let Some(body) = body {
+            at.leg.media.exchanges.offer_said(wish.exchange());
+            request = request.with_body(hear::SDP, body);
         }
         let owner = at.owner(Purpose::Reinvite);
         let hop = self.dialog.next_hop(self.flow);
@@ -178,12 +234,15 @@ impl Confirmed {
         match response.code() {
             200..=299 => return self.changed(at, &wish, &response),
             401 | 407 => {
-                let trunk = at.leg.trunk.as_ref().and_then(|name| at.wire.config.trunks.get(name));
-                if self.proof.take(&response, &request, trunk, &mut at.wire.dice) {
+                if at.prove(&mut self.proof, &request, &response) {
                     self.send(at, wish, glares);
                     return Stage::Confirmed(self);
                 }
                 self.refused(at, &wish, Cause::AuthFailed);
+            }
+            422 if self.timer.raise(&response) => {
+                self.send(at, wish, glares);
+                return Stage::Confirmed(self);
             }
             491 if glares < GLARE_LIMIT => {
                 at.leg.media.exchanges.close();
@@ -207,11 +266,15 @@ impl Confirmed {
     fn refused(&mut self, at: &mut At<'_>, wish: &Wish, cause: Cause) {
         info!(leg = %at.leg.id, %cause, "our change of the session was refused");
         at.leg.media.exchanges.close();
+        if let Wish::Refresh(_) = wish {
+            return self.timer.retry(at.now, None);
+        }
         at.hear(Signal::Refuse { exchange: wish.exchange(), cause });
     }
 
     fn changed(mut self: Box<Self>, at: &mut At<'_>, wish: &Wish, response: &Response) -> Stage {
         self.dialog.refresh_target(&response.headers);
+        self.timer.heard(at.now, &response.headers);
         let cseq = response.headers.cseq().map(|c| c.number).unwrap_or(self.dialog.local_seq);
         let description = match hear::body(&response.headers, &response.body) {
             Body::Description(description) => *description,
@@ -223,9 +286,20 @@ impl Confirmed {
         match wish {
             Wish::Offer(offer) => {
                 at.acknowledge(&self.dialog, cseq, None, self.flow);
-                at.leg.media.exchanges.close();
+                at.leg.media.settle();
                 let exchange = offer.exchange;
                 at.hear(Signal::Answer(Answer { exchange, description, provisional: false }));
+                self.next_change(at);
+            }
+            Wish::Refresh(_) => {
+                at.acknowledge(&self.dialog, cseq, None, self.flow);
+                at.leg.media.settle();
+                if at.leg.media.is_news(&description) {
+                    // The peer has used the refresh for a change of its own, whose answer it has: the call is told as if
+                    // it had been offered, and what it answers goes nowhere.
+                    let exchange = at.leg.media.exchanges.name_heard();
+                    at.hear(Signal::Offer(Offer { exchange, description }));
+                }
                 self.next_change(at);
             }
             Wish::Solicit(exchange) => {
@@ -266,24 +340,20 @@ impl Confirmed {
             at.respond(transaction, Response::to(&request, 500).with(Header::of(Name::RetryAfter, after)));
             return Stage::Confirmed(self);
         }
-        let description = match hear::body(&request.headers, &request.body) {
-            Body::Empty => None,
-            Body::Description(description) => Some(*description),
-            Body::Broken(error) => {
-                let words = format!("Not Acceptable Here - {error}");
-                at.respond(transaction, refusal(&request, Cause::MediaIncompatible).with_reason(words));
-                return Stage::Confirmed(self);
-            }
-            Body::Foreign => {
-                let accept = Header::new(Name::Accept, Text::fixed(hear::SDP));
-                at.respond(transaction, Response::to(&request, 415).with(accept));
+        let offer = self.timer.refuse(&request).map_or_else(|| offer_in(&request), |refusal| Err(Box::new(refusal)));
+        let description = match offer {
+            Ok(description) => description,
+            Err(response) => {
+                at.respond(transaction, *response);
                 return Stage::Confirmed(self);
             }
         };
         // A peer that goes on has had our 2xx, though its ACK was lost.
         self.unacknowledged = None;
         self.dialog.refresh_target(&request.headers);
+        self.hear_identity(at, &request);
         at.respond(transaction, Response::to(&request, 100));
+        self.yield_ours(at);
         let exchanges = &mut at.leg.media.exchanges;
         let (exchange, signal) = match description {
             Some(description) => {
@@ -307,7 +377,7 @@ impl Confirmed {
             return Stage::Confirmed(self);
         }
         let body = at.leg.media.write(&answer.description, &self.flow);
-        at.leg.media.exchanges.close();
+        at.leg.media.settle();
         if let Some(cseq) = self.owed_ack.take() {
             at.acknowledge(&self.dialog, cseq, Some(body), self.flow);
             self.next_change(at);
@@ -326,8 +396,11 @@ impl Confirmed {
     }
 
     fn accept_theirs(&mut self, at: &mut At<'_>, theirs: &Theirs, body: bytes::Bytes) {
-        let response = success(at, &theirs.request, &self.flow).with_body(hear::SDP, body);
+        let response = success(at, &theirs.request, &self.flow, &mut self.timer).with_body(hear::SDP, body);
         let bytes = at.respond(theirs.transaction, response);
+        if theirs.request.method != Method::INVITE {
+            return self.next_change(at);
+        }
         let cseq = theirs.request.headers.cseq().map(|c| c.number).unwrap_or_default();
         self.unacknowledged = Some(Unacknowledged::new(at.now, cseq, bytes, &at.wire.config.timers));
     }

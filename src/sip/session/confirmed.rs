@@ -5,10 +5,15 @@ use std::time::Instant;
 use tracing::{debug, warn};
 
 use super::change::{Ours, Theirs};
+use super::identity::Identity;
 use super::keys::Keys;
 use super::proof::Proof;
+use super::refer::Referred;
+use super::referring::Referring;
 use super::refresh::Refreshing;
+use super::timer::SessionTimer;
 use super::unacknowledged::{Due, Unacknowledged};
+use super::within::Within;
 use super::{At, Stage, abilities, broken};
 use crate::model::{Answer, Cause, Hangup, Signal};
 use crate::sip::dialog::{Dialog, OutOfOrder};
@@ -42,13 +47,25 @@ pub struct Confirmed {
     pub(super) keys: Keys,
     /// Whole pictures that the peer is asked for.
     pub(super) refreshing: Refreshing,
+    /// How long the session lasts unless it is refreshed.
+    pub(super) timer: SessionTimer,
+    /// An UPDATE of ours.
+    pub(super) update: Within,
     /// The call hung up before the ACK came; the callee's side may not say BYE until then (RFC 3261 §15).
-    hangup: Option<Hangup>,
+    pub(super) hangup: Option<Hangup>,
+    /// What the peer asked for, until it is told how that went.
+    pub(super) referred: Option<Referred>,
+    /// It has asked for something before.
+    pub(super) has_referred: bool,
+    /// What the peer is asked for.
+    pub(super) referring: Referring,
+    /// Who is at the other end, and at the peer's, since the session began.
+    pub(super) identity: Identity,
 }
 
 impl Confirmed {
     /// We called, and the ACK is out.
-    pub fn new(dialog: Dialog, flow: Flow) -> Confirmed {
+    pub fn new(dialog: Dialog, flow: Flow, timer: SessionTimer) -> Confirmed {
         Confirmed {
             dialog,
             flow,
@@ -59,18 +76,29 @@ impl Confirmed {
             proof: Proof::default(),
             keys: Keys::default(),
             refreshing: Refreshing::default(),
+            timer,
+            update: Within::default(),
             hangup: None,
+            referred: None,
+            has_referred: false,
+            referring: Referring::default(),
+            identity: Identity::default(),
         }
     }
 
     /// We called without an offer, and the ACK waits for the answer to theirs.
-    pub fn owing_ack(dialog: Dialog, flow: Flow, cseq: u32) -> Confirmed {
-        Confirmed { owed_ack: Some(cseq), ..Confirmed::new(dialog, flow) }
+    pub fn owing_ack(dialog: Dialog, flow: Flow, cseq: u32, timer: SessionTimer) -> Confirmed {
+        Confirmed { owed_ack: Some(cseq), ..Confirmed::new(dialog, flow, timer) }
     }
 
     /// We were called, and our 2xx is out.
-    pub fn awaiting_ack(dialog: Dialog, flow: Flow, waiting: Unacknowledged) -> Confirmed {
-        Confirmed { unacknowledged: Some(waiting), ..Confirmed::new(dialog, flow) }
+    pub fn awaiting_ack(dialog: Dialog, flow: Flow, waiting: Unacknowledged, timer: SessionTimer) -> Confirmed {
+        Confirmed { unacknowledged: Some(waiting), ..Confirmed::new(dialog, flow, timer) }
+    }
+
+    /// Whether the INVITE that opened the session has its ACK.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unacknowledged.is_none() && self.owed_ack.is_none()
     }
 
     pub(super) fn say(mut self: Box<Self>, at: &mut At<'_>, signal: Signal) -> Stage {
@@ -81,6 +109,9 @@ impl Confirmed {
             Signal::Refuse { exchange, cause } => return self.say_refuse(at, exchange, cause),
             Signal::Dtmf(dtmf) => self.say_key(at, dtmf),
             Signal::Refresh => self.say_refresh(at),
+            Signal::Transferring(how) => self.say_transferring(at, how),
+            Signal::Transfer(wish) => self.say_transfer(at, &wish),
+            Signal::Connected(party) => self.say_connected(at, &party),
             Signal::Hangup(hangup) => return self.say_hangup(at, hangup),
             // All that a telephone has no word for.
             _ => debug!(leg = %at.leg.id, "has no word on this wire; left out"),
@@ -89,7 +120,7 @@ impl Confirmed {
     }
 
     fn say_hangup(mut self: Box<Self>, at: &mut At<'_>, hangup: Hangup) -> Stage {
-        if self.unacknowledged.is_some() {
+        if self.unacknowledged.is_some() || self.keeps_last_words(at.now) {
             self.hangup = Some(hangup);
             return Stage::Confirmed(self);
         }
@@ -126,14 +157,8 @@ impl Confirmed {
         request: Request,
         flow: Flow,
     ) -> Stage {
-        let number = request.headers.cseq().map(|c| c.number).unwrap_or_default();
-        match self.dialog.take_cseq(number) {
-            Ok(()) => {}
-            Err(order) => {
-                let status = if order == OutOfOrder::Stale { 500 } else { 482 };
-                at.respond(transaction, Response::to(&request, status));
-                return Stage::Confirmed(self);
-            }
+        if !self.takes(at, transaction, &request) {
+            return Stage::Confirmed(self);
         }
         self.flow = flow;
         if request.method == Method::BYE {
@@ -145,8 +170,28 @@ impl Confirmed {
         if request.method == Method::INVITE {
             return self.hear_reinvite(at, transaction, request);
         }
+        if request.method == Method::PRACK {
+            at.answer_late_prack(transaction, &request);
+            return Stage::Confirmed(self);
+        }
+        if request.method == Method::NOTIFY {
+            self.hear_notify(at, transaction, &request);
+            return Stage::Confirmed(self);
+        }
+        if request.method == Method::UPDATE {
+            return self.hear_update(at, transaction, request);
+        }
         answer_common(at, transaction, &request);
         Stage::Confirmed(self)
+    }
+
+    /// Whether a request is the next one of its dialog; otherwise it is answered.
+    pub(super) fn takes(&mut self, at: &mut At<'_>, transaction: TransactionId, request: &Request) -> bool {
+        let number = request.headers.cseq().map(|c| c.number).unwrap_or_default();
+        let Err(order) = self.dialog.take_cseq(number) else { return true };
+        let status = if order == OutOfOrder::Stale { 500 } else { 482 };
+        at.respond(transaction, Response::to(request, status));
+        false
     }
 
     /// The ACK of a 2xx of ours.
@@ -166,7 +211,7 @@ impl Confirmed {
             // Our offer went out in the 2xx, and its answer is in the ACK or nowhere.
             match hear::body(&ack.headers, &ack.body) {
                 Body::Description(description) => {
-                    at.leg.media.exchanges.close();
+                    at.leg.media.settle();
                     let description = *description;
                     at.hear(Signal::Answer(Answer { exchange, description, provisional: false }));
                 }
@@ -183,7 +228,9 @@ impl Confirmed {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let unacknowledged = self.unacknowledged.as_ref().map(Unacknowledged::poll_timeout);
-        unacknowledged.into_iter().chain(self.ours.poll_timeout()).min()
+        let last_words = self.referred.as_ref().and_then(Referred::poll_timeout);
+        let deadlines = [unacknowledged, self.ours.poll_timeout(), self.timer.poll_timeout(), last_words];
+        deadlines.into_iter().flatten().min()
     }
 
     pub(super) fn handle_timeout(mut self: Box<Self>, at: &mut At<'_>) -> Stage {
@@ -193,7 +240,7 @@ impl Confirmed {
                 at.wire.transmit(self.flow, bytes);
             }
             Some(Due::GiveUp { times }) => {
-                let contact = at.wire.contact(&self.flow).value;
+                let contact = at.wire.contact(&self.flow, &self.dialog.target).value;
                 let sentence = format!(
                     "the 200 OK was sent {times} times and no ACK came; our Contact was {contact}, \
                      check that the peer can reach it"
@@ -205,8 +252,11 @@ impl Confirmed {
             }
             None => {}
         }
+        if let Some(hangup) = self.last_words_are_over(at.now) {
+            return self.end(at, &hangup);
+        }
         self.wake_change(at);
-        Stage::Confirmed(self)
+        self.wake_timer(at)
     }
 
     /// The call refuses the offer that came in the 2xx to our INVITE without one: nothing was agreed.
@@ -231,7 +281,8 @@ pub(super) fn answer_common(at: &mut At<'_>, transaction: TransactionId, request
 fn answer_info(at: &mut At<'_>, request: &Request) -> Response {
     // RFC 6086 §4.2.2: a package that nobody has agreed to.
     if request.headers.has(&"Info-Package".into()) {
-        return Response::to(request, 469).with_reason("Bad Info Package");
+        let none = Header::new("Recv-Info", "nil");
+        return Response::to(request, 469).with_reason("Bad Info Package").with(none);
     }
     if request.body.is_empty() {
         return Response::to(request, 200);
@@ -269,9 +320,12 @@ fn answer_control(at: &mut At<'_>, request: &Request) -> Response {
     Response::to(request, 200)
 }
 
-/// The 2xx of a change.
-pub(super) fn success(at: &At<'_>, request: &Request, flow: &Flow) -> Response {
-    let mut response = Response::to(request, 200).with(at.wire.contact(flow)).with(abilities());
+/// The 2xx of a change, which refreshes the session too.
+pub(super) fn success(at: &At<'_>, request: &Request, flow: &Flow, timer: &mut SessionTimer) -> Response {
+    let mut response = Response::to(request, 200).with(at.wire.contact(flow, &request.uri));
+    for header in abilities(timer).into_iter().chain(timer.answer(at.now, &request.headers)) {
+        response.headers.push(header);
+    }
     for header in request.headers.iter().filter(|h| h.name == Name::RecordRoute) {
         response.headers.push(header.clone());
     }

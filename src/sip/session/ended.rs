@@ -37,12 +37,7 @@ impl Ended {
     pub(super) fn handle_response(mut self: Box<Self>, at: &mut At<'_>, response: Response) -> Stage {
         if matches!(response.code(), 401 | 407)
             && let (Some(bye), Some(dialog)) = (&self.bye, &mut self.dialog)
-            && self.proof.take(
-                &response,
-                bye,
-                at.leg.trunk.as_ref().and_then(|t| at.wire.config.trunks.get(t)),
-                &mut at.wire.dice,
-            )
+            && at.prove(&mut self.proof, bye, &response)
         {
             dialog.local_seq += 1;
             let mut again = bye.clone();

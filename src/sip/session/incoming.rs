@@ -1,19 +1,26 @@
 //! A peer calls: from its INVITE to our final response (RFC 3261 §13.3, §9.2).
 
+mod early;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tracing::{debug, info, warn};
 
+use super::change::Theirs;
 use super::confirmed::Confirmed;
+use super::identity;
+use super::reliable::{self, Reliable};
+use super::timer::SessionTimer;
 use super::unacknowledged::Unacknowledged;
 use super::{At, Leg, Stage, abilities};
 use crate::base::LegId;
-use crate::model::{Answer, Cause, Description, Entry, Hangup, Offer, Progress, Signal, Start};
+use crate::model::{About, Answer, Cause, Description, Entry, Hangup, Offer, Progress, Signal, Start};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::Admitted;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Header, Host, Method, Name, NameAddr, Request, Response, SipUri};
+use crate::sip::registrar::write_contact;
 use crate::sip::transaction::TransactionId;
 use crate::sip::wire::Wire;
 use crate::sip::{cause, hear, say};
@@ -36,6 +43,17 @@ pub struct Incoming {
     last: Option<Bytes>,
     /// The provisional response to repeat, and when.
     repeat: Option<(Response, Instant)>,
+    timer: SessionTimer,
+    /// The INVITE has an offer.
+    has_offer: bool,
+    /// Provisional responses, where the caller insists on their arrival.
+    reliable: Option<Reliable>,
+    /// The answer to the INVITE's offer has arrived, before the 2xx.
+    is_agreed: bool,
+    /// The call is accepted, and the 2xx waits for a PRACK.
+    is_accepted: bool,
+    /// A PRACK or an UPDATE with an offer that waits for the call.
+    theirs: Option<Theirs>,
 }
 
 impl Leg {
@@ -49,19 +67,42 @@ impl Leg {
         tag: String,
         offer: Option<Description>,
     ) -> Leg {
-        let Admitted { invite, transaction, flow, entry, from, to, hops_left } = admitted;
+        let Admitted { invite, transaction, flow, entry, from, to, about, hops_left } = admitted;
+        let session_id = wire.names.entry(id).or_default().heard(&invite.headers);
+        let about = About { session_id, ..about };
         let mut leg = Leg::new(id, tag, None, wire);
         if let Entry::Trunk(name) = &entry {
             leg.trunk = Some(name.clone());
         }
+        let has_offer = offer.is_some();
         let offer = offer.map(|description| Offer { exchange: leg.media.exchanges.offer_heard(), description });
-        let start = Start { entry, from, to, contact: None, trunk: None, offer, hops_left };
+        let contact = Some(write_contact(&flow, &dialog.target, &[]));
+        let start = Start { entry, from, to, contact, trunk: None, offer, hops_left, about };
         let mut at = At { now, wire, leg: &mut leg };
         at.respond(transaction, Response::to(&invite, 100));
+        let allow = invite.headers.allow();
+        at.leg.changes_from = invite.headers.supports(identity::OPTION);
+        at.leg.takes_update = allow.as_ref().is_some_and(|methods| methods.contains(&Method::UPDATE));
         at.hear(Signal::Start(Box::new(start)));
-        at.note_allow(invite.headers.allow());
+        at.note_allow(allow);
         let invite = Box::new(invite);
-        let incoming = Incoming { invite, transaction, flow, dialog, early: None, last: None, repeat: None };
+        let timer = SessionTimer::new(at.timer_policy());
+        let insists = invite.headers.requires(reliable::OPTION);
+        let incoming = Incoming {
+            invite,
+            transaction,
+            flow,
+            dialog,
+            early: None,
+            last: None,
+            repeat: None,
+            timer,
+            has_offer,
+            reliable: insists.then(|| Reliable::new(&mut at.wire.dice)),
+            is_agreed: false,
+            is_accepted: false,
+            theirs: None,
+        };
         leg.stage = Some(Stage::Incoming(Box::new(incoming)));
         leg
     }
@@ -76,8 +117,8 @@ impl Incoming {
             for header in self.invite.headers.iter().filter(|h| h.name == Name::RecordRoute) {
                 response.headers.push(header.clone());
             }
-            response.headers.push(at.wire.contact(&self.flow));
-            response.headers.push(abilities());
+            response.headers.push(at.wire.contact(&self.flow, &self.dialog.target));
+            abilities(&self.timer).into_iter().for_each(|header| response.headers.push(header));
         }
         response
     }
@@ -92,6 +133,7 @@ impl Incoming {
                 let lean = say::lean(&offer.description, at.trunk());
                 self.last = Some(at.leg.media.write(&lean, &self.flow));
             }
+            Signal::Refuse { exchange, cause } => self.refuse_theirs(at, exchange, cause),
             Signal::Accept => return self.accept(at),
             Signal::Redirect(addresses) => return self.say_redirect(at, &addresses),
             Signal::Hangup(hangup) => {
@@ -99,8 +141,8 @@ impl Incoming {
                 for reason in say::reasons(&hangup) {
                     response.headers.push(reason);
                 }
-                if hangup.cause == Cause::Maintenance {
-                    response.headers.push(Header::of(Name::RetryAfter, 30));
+                if let Some(seconds) = cause::retry_after(hangup.cause).filter(|_| response.code() == 503) {
+                    response.headers.push(Header::of(Name::RetryAfter, seconds));
                 }
                 return self.refuse(at, response);
             }
@@ -121,6 +163,10 @@ impl Incoming {
     }
 
     fn say_answer(&mut self, at: &mut At<'_>, answer: &Answer) {
+        if self.answer_theirs(at, answer) || self.is_agreed {
+            // What has arrived for sure is the answer (RFC 3261 §13.2.1).
+            return;
+        }
         if at.leg.media.exchanges.owes_answer() != Some(answer.exchange) {
             warn!(leg = %at.leg.id, "an answer to no offer; left out");
             return;
@@ -141,25 +187,46 @@ impl Incoming {
         let same = self.repeat.as_ref().is_some_and(|(last, _)| last.code() == status && last.body == response.body);
         self.repeat = Some((response.clone(), at.now + PROVISIONAL_EVERY));
         if !same {
-            at.respond(self.transaction, response);
+            self.say_provisional(at, response);
         }
     }
 
-    fn accept(self: Box<Self>, at: &mut At<'_>) -> Stage {
+    fn say_provisional(&mut self, at: &mut At<'_>, response: Response) {
+        match self.reliable {
+            Some(_) => self.provisional_reliably(at, response),
+            None => drop(at.respond(self.transaction, response)),
+        }
+    }
+
+    fn accept(mut self: Box<Self>, at: &mut At<'_>) -> Stage {
+        if self.reliable.as_ref().is_some_and(Reliable::holds_success) {
+            self.is_accepted = true;
+            return Stage::Incoming(self);
+        }
         let Some(body) = self.last.clone() else {
             warn!(leg = %at.leg.id, "accepted without a description of our media");
             at.hear(Signal::Hangup(cause::hangup(Cause::ServerError, "accepted without a description of our media")));
             let response = self.response(at, 500);
             return self.refuse(at, response);
         };
-        if at.leg.media.exchanges.owes_answer().is_some() {
-            at.leg.media.exchanges.close();
+        let mut response = self.response(at, 200);
+        if !self.is_agreed {
+            if at.leg.media.exchanges.owes_answer().is_some() {
+                at.leg.media.settle();
+            }
+            response = response.with_body(hear::SDP, body);
         }
-        let response = self.response(at, 200).with_body(hear::SDP, body);
+        for header in self.timer.answer(at.now, &self.invite.headers) {
+            response.headers.push(header);
+        }
         let bytes = at.respond(self.transaction, response);
         let cseq = self.invite.headers.cseq().map(|c| c.number).unwrap_or_default();
+        let rseq = self.reliable.as_ref().and_then(Reliable::unacknowledged);
+        at.leg.late_prack = rseq.map(|rseq| (rseq, cseq));
         let waiting = Unacknowledged::new(at.now, cseq, bytes, &at.wire.config.timers);
-        Stage::Confirmed(Box::new(Confirmed::awaiting_ack(self.dialog, self.flow, waiting)))
+        let mut confirmed = Confirmed::awaiting_ack(self.dialog, self.flow, waiting, self.timer);
+        confirmed.theirs = self.theirs;
+        Stage::Confirmed(Box::new(confirmed))
     }
 
     fn say_redirect(self: Box<Self>, at: &mut At<'_>, addresses: &[crate::model::Address]) -> Stage {
@@ -174,6 +241,9 @@ impl Incoming {
 
     fn refuse(self: Box<Self>, at: &mut At<'_>, response: Response) -> Stage {
         info!(leg = %at.leg.id, status = response.code(), "refused");
+        if let Some(theirs) = &self.theirs {
+            at.respond(theirs.transaction, Response::to(&theirs.request, 487));
+        }
         at.respond(self.transaction, response);
         at.ended(Some(self.dialog), self.flow)
     }
@@ -217,23 +287,34 @@ impl Incoming {
             at.respond(transaction, response);
             return Stage::Incoming(self);
         }
+        if request.method == Method::PRACK {
+            return self.hear_prack(at, transaction, request);
+        }
+        if request.method == Method::UPDATE {
+            self.hear_early_offer(at, transaction, request);
+            return Stage::Incoming(self);
+        }
         super::confirmed::answer_common(at, transaction, &request);
         Stage::Incoming(self)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.repeat.as_ref().map(|(_, at)| *at)
+        let reliable = self.reliable.as_ref().and_then(Reliable::poll_timeout);
+        self.repeat.as_ref().map(|(_, at)| *at).into_iter().chain(reliable).min()
     }
 
     pub(super) fn handle_timeout(mut self: Box<Self>, at: &mut At<'_>) -> Stage {
         if let Some((response, when)) = self.repeat.take() {
             if when <= at.now {
-                at.respond(self.transaction, response.clone());
+                // One that has arrived for sure is not said again, but that the call goes on is.
+                let is_reliable = self.reliable.is_some();
+                let again = if is_reliable { self.response(at, response.code()) } else { response.clone() };
+                self.say_provisional(at, again);
                 self.repeat = Some((response, at.now + PROVISIONAL_EVERY));
             } else {
                 self.repeat = Some((response, when));
             }
         }
-        Stage::Incoming(self)
+        self.wake_reliable(at)
     }
 }

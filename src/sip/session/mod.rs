@@ -8,20 +8,32 @@
 //! ```
 //!
 //! Beside the stage, each on its own: offer and answer ([`exchange`]), the 2xx that waits for its ACK
-//! ([`unacknowledged`]), changes of the session by either side ([`change`]), proof of who we are ([`proof`]).
+//! ([`unacknowledged`]), changes of the session by either side ([`change`], `update`), proof of who we are ([`proof`], `within`),
+//! how long it lasts unless it is refreshed ([`timer`]), who is in the conference at the other end ([`conference`]),
+//! provisional responses that must arrive ([`reliable`]), transfers that the peer asks for (`refer`) or is asked for
+//! (`referring`), who is there (`identity`).
 
 pub mod calling;
 pub mod change;
+pub mod conference;
 pub mod confirmed;
 pub mod ended;
 pub mod exchange;
 pub mod glare;
+mod identity;
 pub mod incoming;
+mod inform;
 pub mod keys;
 pub mod media;
 pub mod proof;
+pub mod refer;
+mod referring;
 mod refresh;
+pub mod reliable;
+pub mod timer;
 pub mod unacknowledged;
+mod update;
+mod within;
 
 use std::time::Instant;
 
@@ -31,17 +43,20 @@ use tracing::{debug, info};
 use super::config::Trunk;
 use super::dialog::Dialog;
 use super::flow::Flow;
-use super::message::{Header, Method, Name, Request, Response, Text};
+use super::locate::Located;
+use super::message::{Header, Headers, Method, Name, Request, Response, Text};
 use super::transaction::{Tell, TransactionId};
-use super::wire::{ALLOW, Owner, Purpose, Wire};
+use super::wire::{ALLOW, Owner, Purpose, SUPPORTED, Wire};
 use super::{cause, say};
 use crate::base::LegId;
-use crate::model::{Hangup, Signal};
+use crate::model::{Answer, Description, Hangup, Offer, SessionIds, Signal};
 use calling::Calling;
+use conference::Subscription;
 use confirmed::Confirmed;
 use ended::Ended;
 use incoming::Incoming;
 use media::Media;
+use timer::{SessionTimer, TimerPolicy};
 
 /// The most branches of a forked INVITE that are told apart.
 pub const FORKS_LIMIT: usize = 16;
@@ -59,8 +74,16 @@ pub struct Leg {
     media: Media,
     /// The peer has said that it takes INFO.
     takes_info: bool,
+    /// The peer has said that it takes UPDATE.
+    takes_update: bool,
+    /// The peer has said that `From` may change within the dialog (RFC 4916).
+    changes_from: bool,
+    /// The number of a provisional response, and of its INVITE, whose PRACK may still come.
+    late_prack: Option<(u32, u32)>,
     /// ACKs of 2xx, for when those come again.
     acks: Vec<Acknowledged>,
+    /// What the focus of a conference tells, where the peer is one.
+    subscription: Option<Box<Subscription>>,
     /// A hang-up was said or heard: nothing more is said or heard.
     over: bool,
     /// How far it got. `None` only while it changes.
@@ -96,22 +119,45 @@ type Rest = Leg;
 impl Leg {
     fn new(id: LegId, tag: String, trunk: Option<String>, wire: &mut Wire) -> Leg {
         let media = Media::new(&mut wire.dice);
-        Leg { id, tag, trunk, media, takes_info: false, acks: Vec::new(), over: false, stage: None }
+        Leg {
+            id,
+            tag,
+            trunk,
+            media,
+            takes_info: false,
+            takes_update: false,
+            changes_from: false,
+            late_prack: None,
+            acks: Vec::new(),
+            subscription: None,
+            over: false,
+            stage: None,
+        }
     }
 
     /// Runs one step of the stage, which may give another stage, and sets the deadline anew.
     fn step(&mut self, now: Instant, wire: &mut Wire, run: impl FnOnce(Stage, &mut At<'_>) -> Stage) {
         if let Some(stage) = self.stage.take() {
             let stage = run(stage, &mut At { now, wire: &mut *wire, leg: self });
-            wire.legs_due.set(self.id, stage.poll_timeout());
             self.stage = Some(stage);
+            self.attend(now, wire);
+            self.set_deadline(wire);
         }
+    }
+
+    fn set_deadline(&self, wire: &mut Wire) {
+        let stage = self.stage.as_ref().and_then(Stage::poll_timeout);
+        let subscription = self.subscription.as_ref().and_then(|s| s.poll_timeout());
+        wire.legs_due.set(self.id, stage.into_iter().chain(subscription).min());
     }
 
     /// The call says something on the leg.
     pub fn say(&mut self, now: Instant, wire: &mut Wire, signal: Signal) {
         if self.over {
             return;
+        }
+        if let Signal::Named(ids) = signal {
+            return wire.names.entry(self.id).or_default().told(ids);
         }
         let is_last = matches!(signal, Signal::Hangup(_));
         self.step(now, wire, |stage, at| match stage {
@@ -135,16 +181,31 @@ impl Leg {
         if purpose == Purpose::Cancel {
             return;
         }
+        self.hear_name_of(wire, purpose, &response);
+        if purpose == Purpose::Subscribe {
+            self.subscribed(now, wire, |s, at| s.handle_response(at, transaction, &response));
+            return self.set_deadline(wire);
+        }
         self.step(now, wire, |stage, at| match (stage, purpose) {
             (Stage::Calling(calling), Purpose::Invite) => calling.handle_response(at, transaction, response),
+            (stage, Purpose::Left { cancelled }) => {
+                at.late_response(transaction, cancelled, &response, stage.dialog());
+                stage
+            }
             (stage, Purpose::Invite) => {
                 at.stray_success(transaction, &response, stage.dialog());
                 stage
             }
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_response(at, transaction, response),
-            (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_response(at, transaction, &response),
-            (Stage::Confirmed(confirmed), Purpose::Refresh) => {
-                confirmed.handle_refresh_response(at, transaction, &response)
+            (Stage::Confirmed(confirmed), Purpose::Info(about)) => {
+                confirmed.handle_info_response(at, about, transaction, &response)
+            }
+            (Stage::Confirmed(confirmed), Purpose::Update) => {
+                confirmed.handle_update_response(at, transaction, &response)
+            }
+            (Stage::Confirmed(confirmed), Purpose::Notify) => confirmed.notified(at, Some(response.code())),
+            (Stage::Confirmed(confirmed), Purpose::Refer) => {
+                confirmed.handle_refer_response(at, transaction, &response)
             }
             (Stage::Ended(ended), Purpose::Bye) => ended.handle_response(at, response),
             (stage, Purpose::Reinvite) => {
@@ -157,11 +218,17 @@ impl Leg {
 
     /// A transaction of the leg ended without a response.
     pub fn handle_tell(&mut self, now: Instant, wire: &mut Wire, purpose: Purpose, tell: Tell) {
+        if purpose == Purpose::Subscribe {
+            self.subscribed(now, wire, |s, at| s.handle_failure(at));
+            return self.set_deadline(wire);
+        }
         self.step(now, wire, |stage, at| match (stage, purpose) {
             (Stage::Calling(calling), Purpose::Invite) => calling.handle_failure(at, tell),
             (Stage::Confirmed(confirmed), Purpose::Reinvite) => confirmed.handle_failure(at, tell),
-            (Stage::Confirmed(confirmed), Purpose::Key) => confirmed.handle_key_failure(at),
-            (Stage::Confirmed(confirmed), Purpose::Refresh) => confirmed.handle_refresh_failure(at),
+            (Stage::Confirmed(confirmed), Purpose::Info(about)) => confirmed.handle_info_failure(at, about),
+            (Stage::Confirmed(confirmed), Purpose::Update) => confirmed.handle_update_failure(at, tell),
+            (Stage::Confirmed(confirmed), Purpose::Notify) => confirmed.notified(at, None),
+            (Stage::Confirmed(confirmed), Purpose::Refer) => confirmed.handle_refer_failure(at),
             (stage, _) => stage,
         });
     }
@@ -175,9 +242,17 @@ impl Leg {
         request: Request,
         flow: Flow,
     ) {
+        if self.is_subscription(&request) {
+            self.subscribed(now, wire, |s, at| s.handle_request(at, transaction, &request));
+            return self.set_deadline(wire);
+        }
+        if request.headers.has(&Name::SessionId) {
+            self.hear_name(wire, &request.headers);
+        }
         self.step(now, wire, |stage, at| match stage {
             Stage::Confirmed(confirmed) => confirmed.handle_request(at, transaction, request, flow),
             Stage::Incoming(incoming) => incoming.handle_request(at, transaction, request),
+            Stage::Calling(calling) => calling.handle_request(at, transaction, request),
             Stage::Ended(ended) if request.method == Method::BYE => {
                 at.respond(transaction, Response::to(&request, 200));
                 Stage::Ended(ended)
@@ -205,17 +280,38 @@ impl Leg {
         });
     }
 
-    /// The addresses of the host that the leg waits for.
-    pub fn handle_resolved(&mut self, now: Instant, wire: &mut Wire, addresses: Vec<std::net::SocketAddr>) {
+    /// The places of the host that the leg waits for.
+    pub fn handle_resolved(&mut self, now: Instant, wire: &mut Wire, located: &Located) {
         self.step(now, wire, |stage, at| match stage {
-            Stage::Calling(calling) => calling.handle_resolved(at, addresses),
+            Stage::Calling(calling) => calling.handle_resolved(at, located),
             stage => stage,
         });
+    }
+
+    /// Notes what the peer is called in the name of the call, and tells the call if that is news.
+    fn hear_name(&self, wire: &mut Wire, headers: &Headers) {
+        let half = wire.names.entry(self.id).or_default().heard(headers);
+        if let Some(own) = half.filter(|_| !self.over) {
+            wire.hear(self.id, Signal::Named(SessionIds { own: Some(own), peer: None }));
+        }
+    }
+
+    /// The same of a response: only of those who ring or answer, and of nobody but the peer once there is one.
+    fn hear_name_of(&self, wire: &mut Wire, purpose: Purpose, response: &Response) {
+        let is_session = !matches!(purpose, Purpose::Subscribe | Purpose::Left { .. });
+        let is_peer = match (self.dialog(), response.headers.to()) {
+            (Some(dialog), Ok(to)) => dialog.is_peer(to.tag()),
+            (_, to) => to.is_ok(),
+        };
+        if is_session && is_peer && (101..300).contains(&response.code()) && response.headers.has(&Name::SessionId) {
+            self.hear_name(wire, &response.headers);
+        }
     }
 
     /// The leg's deadline passed. `false` if the leg can be forgotten.
     pub fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> bool {
         let mut stays = true;
+        self.subscribed(now, wire, |s, at| s.handle_timeout(at));
         self.step(now, wire, |stage, at| match stage {
             Stage::Calling(calling) => calling.handle_timeout(at),
             Stage::Incoming(incoming) => incoming.handle_timeout(at),
@@ -240,10 +336,20 @@ impl Leg {
 
     /// Whether a request of that `Call-ID` and from that tag belongs to the leg's dialog.
     pub fn is_dialog(&self, call_id: &Text, from_tag: Option<&str>) -> bool {
-        match self.dialog() {
+        let is_session = match self.dialog() {
             Some(dialog) => dialog.call_id == *call_id && dialog.is_peer(from_tag),
-            None => false,
-        }
+            None => match &self.stage {
+                Some(Stage::Calling(calling)) => calling.is_early_dialog(call_id, from_tag),
+                _ => false,
+            },
+        };
+        is_session || self.subscription.as_ref().is_some_and(|s| s.is_dialog(call_id, from_tag))
+    }
+
+    /// Whether a request within a dialog of the leg is within that of its subscription.
+    fn is_subscription(&self, request: &Request) -> bool {
+        let (Ok(call_id), Ok(from)) = (request.headers.call_id(), request.headers.from()) else { return false };
+        self.subscription.as_ref().is_some_and(|s| s.is_dialog(call_id, from.tag()))
     }
 }
 
@@ -284,6 +390,12 @@ impl At<'_> {
                 "ended by its side"
             );
         }
+        // Only the answer to an INVITE that refreshes the session is ever compared with it.
+        if !self.leg.takes_update
+            && let Some(description) = described(&signal)
+        {
+            self.leg.media.is_news(description);
+        }
         self.wire.hear(self.leg.id, signal);
     }
 
@@ -291,11 +403,19 @@ impl At<'_> {
         self.leg.trunk.as_ref().and_then(|name| self.wire.config.trunks.get(name))
     }
 
+    /// Whether sessions with the peer have to be refreshed.
+    fn timer_policy(&self) -> TimerPolicy {
+        self.trunk().map_or(self.wire.config.session_timer, |trunk| trunk.session_timer)
+    }
+
     fn owner(&self, purpose: Purpose) -> Owner {
         Owner::Leg(self.leg.id, purpose)
     }
 
-    fn respond(&mut self, transaction: TransactionId, response: Response) -> Bytes {
+    fn respond(&mut self, transaction: TransactionId, mut response: Response) -> Bytes {
+        if let Some(name) = self.wire.name_of(self.leg.id) {
+            response.headers.push(name);
+        }
         self.wire.respond(self.now, transaction, response)
     }
 
@@ -305,12 +425,16 @@ impl At<'_> {
         if let Some(body) = body {
             ack = ack.with_body(super::hear::SDP, body);
         }
+        if let Some(name) = self.wire.name_of(self.leg.id) {
+            ack.headers.push(name);
+        }
         let flow = dialog.next_hop(flow);
         let ack = self.wire.acknowledge(ack, flow);
         let tag = dialog.remote_tag.clone();
         // Of one dialog only the last INVITE's 2xx can still come.
         self.leg.acks.retain(|a| a.tag != tag);
         if self.leg.acks.len() < FORKS_LIMIT {
+            self.leg.acks.reserve_exact(1);
             self.leg.acks.push(Acknowledged { tag, cseq, ack, flow });
         }
     }
@@ -384,10 +508,22 @@ impl At<'_> {
     }
 }
 
-/// The headers that every INVITE of ours and every 2xx to one carries.
-fn abilities() -> Header {
-    Header::new(Name::Allow, Text::fixed(ALLOW))
+fn described(signal: &Signal) -> Option<&Description> {
+    match signal {
+        Signal::Start(start) => start.offer.as_ref().map(|offer| &offer.description),
+        Signal::Offer(Offer { description, .. }) | Signal::Answer(Answer { description, .. }) => Some(description),
+        _ => None,
+    }
 }
+
+/// The headers that every INVITE of ours and every 2xx to one carries.
+fn abilities(timer: &SessionTimer) -> [Header; 2] {
+    let supported = if timer.is_known() { SUPPORTED } else { SUPPORTED_WITHOUT_TIMER };
+    [Header::new(Name::Allow, Text::fixed(ALLOW)), Header::new(Name::Supported, Text::fixed(supported))]
+}
+
+/// The extensions that a peer is told of with which sessions have no timers.
+const SUPPORTED_WITHOUT_TIMER: &str = "100rel, replaces, from-change, norefersub, tdialog";
 
 /// Why an exchange could not be completed.
 fn broken(sentence: &str) -> Hangup {

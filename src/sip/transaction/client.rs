@@ -108,6 +108,11 @@ impl Client {
         }
     }
 
+    /// Whether no response came yet.
+    pub fn has_heard_nothing(&self) -> bool {
+        matches!(self.state, State::Trying { .. })
+    }
+
     /// Whether it is over and can be forgotten.
     pub fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)

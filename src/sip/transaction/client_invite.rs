@@ -35,7 +35,7 @@ pub struct ClientInvite {
 #[derive(Debug)]
 enum State {
     Calling { request: Bytes, timer_a: Option<Backoff>, timer_b: Instant },
-    Proceeding,
+    Proceeding { give_up_at: Option<Instant> },
     Completed { ack: Bytes, timer_d: Instant },
     Accepted { timer_m: Instant },
     Terminated,
@@ -57,17 +57,17 @@ impl ClientInvite {
     pub fn handle_response(&mut self, now: Instant, status: u16, ack: impl FnOnce() -> Bytes) -> Step {
         match (&self.state, status) {
             (State::Calling { .. }, 100..=199) => {
-                self.state = State::Proceeding;
+                self.state = State::Proceeding { give_up_at: None };
                 Step::tell(Tell::Message)
             }
-            (State::Proceeding, 100..=199) => Step::tell(Tell::Message),
-            (State::Calling { .. } | State::Proceeding, 200..=299) => {
+            (State::Proceeding { .. }, 100..=199) => Step::tell(Tell::Message),
+            (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.state = State::Accepted { timer_m: now + self.timers.patience() };
                 Step::tell(Tell::Message)
             }
             // RFC 6026 §7.2: each 2xx goes up, those of other branches of a fork too.
             (State::Accepted { .. }, 200..=299) => Step::tell(Tell::Message),
-            (State::Calling { .. } | State::Proceeding, 300..=699) => {
+            (State::Calling { .. } | State::Proceeding { .. }, 300..=699) => {
                 let ack = ack();
                 self.state = if self.reliable {
                     State::Terminated
@@ -92,7 +92,11 @@ impl ClientInvite {
                 *timer_a = timer_a.next(self.timers.patience());
                 Step::send(request.clone())
             }
-            State::Completed { timer_d: end, .. } | State::Accepted { timer_m: end } if *end <= now => {
+            State::Completed { timer_d: end, .. }
+            | State::Accepted { timer_m: end }
+            | State::Proceeding { give_up_at: Some(end) }
+                if *end <= now =>
+            {
                 self.state = State::Terminated;
                 Step::nothing()
             }
@@ -100,10 +104,19 @@ impl ClientInvite {
         }
     }
 
+    /// Nobody waits for it any more: it is not repeated, and has 64 T1 to end once it was answered provisionally.
+    pub fn leave(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Calling { timer_a, .. } => *timer_a = None,
+            State::Proceeding { give_up_at } => *give_up_at = Some(now + self.timers.patience()),
+            State::Completed { .. } | State::Accepted { .. } | State::Terminated => {}
+        }
+    }
+
     /// The transport failed. Once a final response is there, it is too late to matter.
     pub fn handle_transport_error(&mut self) -> Step {
         match self.state {
-            State::Calling { .. } | State::Proceeding => {
+            State::Calling { .. } | State::Proceeding { .. } => {
                 self.state = State::Terminated;
                 Step::tell(Tell::TransportFailed)
             }
@@ -120,8 +133,14 @@ impl ClientInvite {
         match &self.state {
             State::Calling { timer_a, timer_b, .. } => Some(timer_a.map_or(*timer_b, |a| a.at.min(*timer_b))),
             State::Completed { timer_d: end, .. } | State::Accepted { timer_m: end } => Some(*end),
-            State::Proceeding | State::Terminated => None,
+            State::Proceeding { give_up_at } => *give_up_at,
+            State::Terminated => None,
         }
+    }
+
+    /// Whether no response came yet.
+    pub fn has_heard_nothing(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
     }
 
     /// Whether it is over and can be forgotten.

@@ -1,6 +1,6 @@
 //! All transactions of an endpoint: found by their keys, woken by their deadlines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -60,7 +60,7 @@ struct Live<O> {
     key: Key,
     flow: Flow,
     owner: O,
-    /// The INVITE of a client, for the ACK of a failure and for CANCEL.
+    /// The INVITE of a client, as far as the ACK of a failure, CANCEL and the dialogs of other branches need it.
     invite: Option<Box<Request>>,
 }
 
@@ -69,10 +69,11 @@ struct Live<O> {
 pub struct Table<O> {
     timers: Timers,
     next: u64,
-    live: HashMap<TransactionId, Live<O>>,
+    live: HashMap<TransactionId, Box<Live<O>>>,
     clients: HashMap<ClientKey, TransactionId>,
     servers: HashMap<ServerKey, TransactionId>,
     requests: HashMap<RequestKey, TransactionId>,
+    by_flow: BTreeSet<(Flow, TransactionId)>,
     deadlines: Deadlines<TransactionId>,
 }
 
@@ -86,6 +87,7 @@ impl<O: Copy> Table<O> {
             clients: HashMap::new(),
             servers: HashMap::new(),
             requests: HashMap::new(),
+            by_flow: BTreeSet::new(),
             deadlines: Deadlines::default(),
         }
     }
@@ -103,7 +105,10 @@ impl<O: Copy> Table<O> {
         let reliable = flow.transport.is_reliable();
         let key = ClientKey::new(branch, request.method.as_str());
         let (machine, invite) = if key.method == "INVITE" {
-            (Machine::ClientInvite(ClientInvite::new(now, bytes, reliable, &self.timers)), Some(Box::new(request)))
+            (
+                Machine::ClientInvite(ClientInvite::new(now, bytes, reliable, &self.timers)),
+                Some(Box::new(kept(request))),
+            )
         } else {
             (Machine::Client(Client::new(now, bytes, reliable, &self.timers)), None)
         };
@@ -134,7 +139,8 @@ impl<O: Copy> Table<O> {
     }
 
     fn insert(&mut self, id: TransactionId, live: Live<O>) {
-        self.live.insert(id, live);
+        self.by_flow.insert((live.flow, id));
+        self.live.insert(id, Box::new(live));
         self.settle(id);
     }
 
@@ -147,6 +153,7 @@ impl<O: Copy> Table<O> {
         }
         self.deadlines.set(id, None);
         let Some(live) = self.live.remove(&id) else { return };
+        self.by_flow.remove(&(live.flow, id));
         match live.key {
             Key::Client(key) => {
                 self.clients.remove(&key);
@@ -187,7 +194,7 @@ impl<O: Copy> Table<O> {
         }
     }
 
-    /// The INVITE of a client transaction, as it was sent.
+    /// The INVITE of a client transaction, as it was sent but for its body and the headers that are of no dialog.
     pub fn invite(&self, id: TransactionId) -> Option<(&Request, Flow)> {
         let live = self.live.get(&id)?;
         Some((live.invite.as_deref()?, live.flow))
@@ -246,6 +253,17 @@ impl<O: Copy> Table<O> {
         self.finish(id, step).send
     }
 
+    /// Lets an INVITE of ours be that went to a server which says nothing: it is not repeated, what still comes is
+    /// heard, and it ends within the patience of a transaction.
+    pub fn leave(&mut self, now: Instant, id: TransactionId) {
+        if let Some(live) = self.live.get_mut(&id)
+            && let Machine::ClientInvite(machine) = &mut live.machine
+        {
+            machine.leave(now);
+        }
+        self.settle(id);
+    }
+
     /// Forgets a client transaction that nobody waits for any more.
     pub fn forget(&mut self, id: TransactionId) {
         if let Some(live) = self.live.get_mut(&id) {
@@ -278,10 +296,20 @@ impl<O: Copy> Table<O> {
 
     /// A flow failed: gives who has to know.
     pub fn handle_transport_error(&mut self, flow: &Flow) -> Vec<(O, Tell)> {
-        let hit: Vec<TransactionId> = self.live.iter().filter(|(_, l)| l.flow == *flow).map(|(id, _)| *id).collect();
+        self.fail(flow, |_| true)
+    }
+
+    /// Nobody is at the end of a flow: gives whose requests there have heard nothing yet.
+    pub fn handle_unreachable(&mut self, flow: &Flow) -> Vec<(O, Tell)> {
+        self.fail(flow, Machine::has_heard_nothing)
+    }
+
+    fn fail(&mut self, flow: &Flow, is_hit: impl Fn(&Machine) -> bool) -> Vec<(O, Tell)> {
+        let by_flow = self.by_flow.range((*flow, TransactionId(0))..=(*flow, TransactionId(u64::MAX)));
+        let of_flow: Vec<TransactionId> = by_flow.map(|(_, id)| *id).collect();
         let mut told = Vec::new();
-        for id in hit {
-            let Some(live) = self.live.get_mut(&id) else { continue };
+        for id in of_flow {
+            let Some(live) = self.live.get_mut(&id).filter(|live| is_hit(&live.machine)) else { continue };
             let step = match &mut live.machine {
                 Machine::ClientInvite(machine) => machine.handle_transport_error(),
                 Machine::Client(machine) => machine.handle_transport_error(),
@@ -312,6 +340,14 @@ impl Machine {
         }
     }
 
+    fn has_heard_nothing(&self) -> bool {
+        match self {
+            Machine::ClientInvite(machine) => machine.has_heard_nothing(),
+            Machine::Client(machine) => machine.has_heard_nothing(),
+            Machine::ServerInvite(_) | Machine::Server(_) => false,
+        }
+    }
+
     fn is_terminated(&self) -> bool {
         match self {
             Machine::ClientInvite(machine) => machine.is_terminated(),
@@ -324,7 +360,7 @@ impl Machine {
 
 /// The ACK of a final response that is no 2xx (RFC 3261 §17.1.1.3): the INVITE's own headers, with the `To`
 /// of the response.
-fn ack(invite: &Request, response: &Response) -> Bytes {
+pub fn ack(invite: &Request, response: &Response) -> Bytes {
     let mut ack = like(invite, "ACK");
     if let Some(to) = response.headers.get(&Name::To) {
         ack.headers.set(crate::sip::message::Header::new(Name::To, to));
@@ -337,13 +373,23 @@ pub fn cancel(invite: &Request) -> Request {
     like(invite, "CANCEL")
 }
 
+/// What is kept of an INVITE once it is sent.
+fn kept(invite: Request) -> Request {
+    let is_kept = |name: &Name| {
+        use Name::*;
+        matches!(name, Via | From | To | CallId | CSeq | Route | MaxForwards | SessionId)
+    };
+    let headers = invite.headers.iter().filter(|header| is_kept(&header.name)).cloned().collect();
+    Request { headers, body: Bytes::new(), ..invite }
+}
+
 fn like(invite: &Request, method: &str) -> Request {
     use crate::sip::message::Header;
     let mut request = Request::new(method, invite.uri.clone());
     // Only the topmost Via: it is the only one in a request of ours.
     for header in invite.headers.iter() {
         match header.name {
-            Name::Via | Name::From | Name::To | Name::CallId | Name::Route | Name::MaxForwards => {
+            Name::Via | Name::From | Name::To | Name::CallId | Name::Route | Name::MaxForwards | Name::SessionId => {
                 request.headers.push(header.clone());
             }
             Name::CSeq => {

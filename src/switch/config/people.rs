@@ -1,19 +1,21 @@
-//! Users and trunks: whoever has a name and a secret.
+//! Trunks, and what they have in common with users: a name and a secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
+use super::guarding;
+use super::identity;
+use super::profile::read_profile;
 use super::read::read_path;
-use super::xmpp::read_account;
+use super::transports::{read_trunk_tls, read_trunk_transport};
 use crate::base::Secret;
 use crate::base::settings::{Located, Section};
-use crate::model::{Address, Directory, KeyPolicy, SrtpPolicy, User};
+use crate::model::{Address, KeyPolicy, SrtpPolicy};
 use crate::route::Numbering;
-use crate::sip::config::{CallerPolicy, HostPort, Trunk};
-use crate::sip::flow::Transport;
-
-/// The most users.
-const MAX_USERS: usize = 10_000;
+use crate::route::guard::Limits;
+use crate::sip::config::{CallerPolicy, HostPort, Profile, Trunk};
+use crate::sip::session::timer::{CEILING_S, FLOOR_S, TimerMode, TimerPolicy};
 
 /// The most trunks.
 const MAX_TRUNKS: usize = 100;
@@ -21,77 +23,23 @@ const MAX_TRUNKS: usize = 100;
 /// The longest name of a user or trunk, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// Off loopback, whoever guesses a password makes calls at somebody else's cost.
-const SHORTEST_PASSWORD: usize = 8;
-
 /// Where a secret is written: in the file itself, in another file, or in the environment.
 pub(super) struct Keys(&'static str, &'static str, &'static str);
 pub(super) const PASSWORD: Keys = Keys("password", "password_file", "password_env");
 pub(super) const SECRET: Keys = Keys("secret", "secret_file", "secret_env");
-
-/// The `[[user]]`s as they are read.
-pub(super) struct Users {
-    pub(super) directory: Directory,
-    /// Also of those that have a mistake elsewhere.
-    pub(super) names: BTreeSet<String>,
-    /// The XMPP accounts, with their places.
-    pub(super) accounts: Vec<Located<String>>,
-}
-
-/// Reads the `[[user]]`s.
-pub(super) fn users(root: &mut Section<'_>, folder: &Path, numbering: &Numbering, open_to_others: bool) -> Users {
-    let mut directory = Directory::default();
-    let mut names = BTreeSet::new();
-    let mut numbers = BTreeSet::new();
-    let mut accounts: Vec<Located<String>> = Vec::new();
-    for mut section in root.sections("user", MAX_USERS) {
-        let name = read_name(&mut section, "user");
-        let secret = read_secret(&mut section, folder, &PASSWORD);
-        let display = section.text("display", "the name to show to those who are called").map(|d| d.value);
-        let number = read_number(&mut section, numbering);
-        let wanted = "an XMPP account, such as \"alice@example.org\"";
-        let jid = section.value("jid", wanted, |text| read_account(text).map(|jid| jid.to_string()));
-        let Some(name) = name else { continue };
-        if !names.insert(name.value.clone()) {
-            section.sheet().complain(name.at, format!("there are two users `{}`: give one another name", name.value));
-            continue;
-        }
-        if let Some(number) = &number
-            && !numbers.insert(number.value.clone())
-        {
-            section.sheet().complain(number.at, format!("two users have the number {}: write it once", number.value));
-        }
-        if let Some(jid) = &jid {
-            if accounts.iter().any(|other| other.value == jid.value) {
-                section.sheet().complain(jid.at, format!("two users have the account {}: write it once", jid.value));
-            }
-            accounts.push(Located { value: jid.value.clone(), at: jid.at });
-        }
-        let Some(password) = secret else {
-            section.complain(format!("{} has no password: write `password` or `password_file`", name.value));
-            continue;
-        };
-        if open_to_others && password.value.expose().chars().count() < SHORTEST_PASSWORD {
-            let why = "the gateway can be reached from elsewhere, and a guessed password costs money";
-            let advice = format!("write at least {SHORTEST_PASSWORD} characters");
-            section.sheet().complain(password.at, format!("the password is too short: {advice}; {why}"));
-        }
-        let (number, jid) = (number.map(|n| n.value), jid.map(|j| j.value));
-        directory.users.insert(name.value, User { password: password.value, display, number, jid });
-    }
-    Users { directory, names, accounts }
-}
 
 /// Reads the `[[trunk]]`s, and their names in the order of the file.
 pub(super) fn trunks(
     root: &mut Section<'_>,
     folder: &Path,
     numbering: &Numbering,
+    limits: &mut Limits,
 ) -> (BTreeMap<String, Trunk>, Vec<String>) {
     let mut trunks = BTreeMap::new();
     let mut names = Vec::new();
     for mut section in root.sections("trunk", MAX_TRUNKS) {
         let name = read_name(&mut section, "trunk");
+        guarding::read_trunk(&mut section, name.as_ref().map(|n| n.value.as_str()), limits);
         let trunk = read_trunk(&mut section, folder, numbering);
         let Some(name) = name else { continue };
         if names.contains(&name.value) {
@@ -110,7 +58,10 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let has_address = section.has("address");
     let wanted = "a host or an address, with a port if it is not 5060, such as \"sip.example.org\"";
     let address = section.value("address", wanted, |text| text.parse::<HostPort>().ok());
-    let transport = section.value("transport", "\"udp\" or \"tcp\"", Transport::by_word);
+    let (transport, any_transport) = read_trunk_transport(section);
+    let tls = read_trunk_tls(section, folder);
+    let stir = identity::read_trunk(section);
+    let tcp_for_large = section.flag("tcp_for_large").is_some_and(|f| f.value);
     let user = section.text("user", "the user name that the trunk gave you");
     let password = read_secret(section, folder, &PASSWORD);
     let realm = section.text("realm", "the realm of the trunk's challenges");
@@ -129,9 +80,14 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let srtp_over_plain = section.flag("srtp_over_plain").is_some_and(|f| f.value);
     let dtmf = read_dtmf(section);
     let keep_sending = section.flag("keep_sending").is_none_or(|f| f.value);
+    let session_timer = read_session_timer(section);
+    let profile = Profile { any_transport, ..read_profile(section) };
     let codecs = section.values("codecs", "names of codecs, such as [\"PCMA\", \"PCMU\"]", MAX_CODECS, |text| {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)).then(|| text.to_owned())
     });
+    if profile.register && user.is_none() && profile.account.is_none() {
+        section.complain("`register` needs to know as whom: write `user` and `password_file`");
+    }
     match (&user, &password) {
         (Some(user), None) => section.sheet().complain(user.at, "a user without a password: write `password_file` too"),
         (None, Some(password)) => section.sheet().complain(password.at, "a password without a user: write `user` too"),
@@ -152,7 +108,10 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
     let default_caller = if number.is_some() { CallerPolicy::OwnNumber } else { CallerPolicy::PassThrough };
     Some(Trunk {
         address: address.value,
-        transport: transport.map_or(Transport::Udp, |t| t.value),
+        transport,
+        tcp_for_large,
+        tls,
+        stir,
         user: user.map(|u| u.value),
         password: password.map(|p| p.value),
         realm: realm.map(|r| r.value),
@@ -168,7 +127,20 @@ fn read_trunk(section: &mut Section<'_>, folder: &Path, numbering: &Numbering) -
         srtp_over_plain,
         dtmf,
         keep_sending,
+        session_timer,
+        profile,
     })
+}
+
+/// Whether sessions have to be refreshed, and how often.
+pub(super) fn read_session_timer(section: &mut Section<'_>) -> TimerPolicy {
+    let usual = TimerPolicy::default();
+    let mode = section.value("session_timer", "\"off\", \"accept\" or \"request\"", |text| {
+        TimerMode::ALL.into_iter().find(|mode| mode.word() == text)
+    });
+    let range = Duration::from_secs(FLOOR_S.into())..=Duration::from_secs(CEILING_S.into());
+    let expires = section.duration("session_expires", range);
+    TimerPolicy { mode: mode.map_or(usual.mode, |m| m.value), expires: expires.map_or(usual.expires, |e| e.value) }
 }
 
 /// Whether media are to be protected.
@@ -203,7 +175,7 @@ pub(super) fn read_name(section: &mut Section<'_>, what: &str) -> Option<Located
 }
 
 /// A number of ours in E.164 form, or as it is dialled in the region.
-fn read_number(section: &mut Section<'_>, numbering: &Numbering) -> Option<Located<String>> {
+pub(super) fn read_number(section: &mut Section<'_>, numbering: &Numbering) -> Option<Located<String>> {
     section.value("number", "a number with its country, such as \"+4930123456\"", |text| {
         numbering.read(&text.parse::<Address>().ok()?).e164
     })

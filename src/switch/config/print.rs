@@ -3,48 +3,66 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Config, LogFormat, Tls};
+use super::transports::ANY;
+use super::{Config, LogFormat, Tls, guarding, identity};
 use crate::base::settings::print_duration;
 use crate::jingle::config::{Connection, Login, Security};
 use crate::media::config::RelayConfig;
 use crate::model::{IceMode, SrtpPolicy};
-use crate::route::{Rule, services};
-use crate::sip::config::{CallerPolicy, HostPort, Trunk};
+use crate::route::{Rule, guard, services};
+use crate::sip::config::{CallerPolicy, HostPort, IdentityForm, Own, Trunk};
 
 /// What is printed for a secret.
 const HIDDEN: &str = "(hidden)";
 
 /// A table of the file, as lines.
-struct Table(String);
+pub(super) struct Table(pub(super) String);
 
 impl Table {
-    fn new(title: &str) -> Table {
+    pub(super) fn new(title: &str) -> Table {
         Table(format!("\n{title}\n"))
     }
 
-    fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Table {
+    pub(super) fn raw(mut self, key: &str, value: impl std::fmt::Display) -> Table {
         let _ = writeln!(self.0, "{key} = {value}");
         self
     }
 
-    fn text(self, key: &str, value: impl AsRef<str>) -> Table {
+    pub(super) fn text(self, key: &str, value: impl AsRef<str>) -> Table {
         let value = quoted(value.as_ref());
         self.raw(key, value)
     }
 
-    fn some(self, key: &str, value: Option<impl AsRef<str>>) -> Table {
+    pub(super) fn some(self, key: &str, value: Option<impl AsRef<str>>) -> Table {
         match value {
             Some(value) => self.text(key, value),
             None => self,
         }
     }
 
-    fn list(self, key: &str, values: impl IntoIterator<Item = String>) -> Table {
+    pub(super) fn list(self, key: &str, values: impl IntoIterator<Item = String>) -> Table {
         let values: Vec<String> = values.into_iter().map(|v| quoted(&v)).collect();
         if values.is_empty() { self } else { self.raw(key, format!("[{}]", values.join(", "))) }
     }
 
-    fn flag(self, key: &str, value: bool) -> Table {
+    /// A list whose absence would mean another.
+    fn whole_list(self, key: &str, values: &[String]) -> Table {
+        let values: Vec<String> = values.iter().map(|v| quoted(v)).collect();
+        self.raw(key, format!("[{}]", values.join(", ")))
+    }
+
+    /// A certificate of ours and its key.
+    fn own(self, own: Option<&Own>) -> Table {
+        match own {
+            Some(Own::Files { certificate, key }) => self.text("certificate", path(certificate)).text("key", path(key)),
+            Some(Own::SelfSigned(_)) => {
+                Table(self.0 + "# TLS with a self-signed certificate, kept in the state directory\n")
+            }
+            None => self,
+        }
+    }
+
+    pub(super) fn flag(self, key: &str, value: bool) -> Table {
         if value { self.raw(key, true) } else { self }
     }
 }
@@ -69,8 +87,9 @@ pub(super) fn print(config: &Config) -> String {
         text.push_str(&Table::new("[[sound]]").text("name", name).text("file", path(file)).0);
     }
     for (name, trunk) in &config.sip.trunks {
-        text.push_str(&print_trunk(name, trunk));
+        text.push_str(&print_trunk(name, trunk, &config.routing.limits));
     }
+    config.groups.values().for_each(|group| text.push_str(&group.print()));
     for connection in &config.xmpp.connections {
         text.push_str(&print_xmpp(connection));
     }
@@ -89,12 +108,19 @@ fn sip(config: &Config) -> String {
         .list("listen", sip.listen.iter().map(|l| String::from(*l)))
         .some("advertise", sip.advertise.as_ref())
         .list("domains", sip.domains.iter().cloned())
+        .list("name_servers", sip.name_servers.iter().map(ToString::to_string))
         .flag("open", sip.open)
         .text("srtp", srtp(sip.srtp))
         .flag("srtp_over_plain", sip.srtp_over_plain)
         .text("dtmf", sip.dtmf.word())
         .raw("keep_sending", sip.keep_sending)
+        .own(sip.tls.own.as_ref())
+        .some("client_ca", sip.tls.client_ca.as_ref().map(|ca| path(ca)))
+        .some("ca", sip.tls.ca.as_ref().map(|ca| path(ca)))
+        .text("session_timer", sip.session_timer.mode.word())
+        .text("session_expires", print_duration(sip.session_timer.expires))
         .0
+        + &identity::print(&sip.stir)
 }
 
 fn srtp(policy: SrtpPolicy) -> &'static str {
@@ -113,7 +139,12 @@ fn web(config: &Config) -> String {
         Tls::SelfSigned => Table(table.0 + "# HTTPS with a self-signed certificate, kept in the state directory\n"),
         Tls::Files { certificate, key } => table.text("certificate", path(certificate)).text("key", path(key)),
     };
-    table.list("origins", page.origins.iter().cloned()).some("guest", config.web.guest.as_ref()).0
+    let proxies = page.proxies.networks().iter().map(ToString::to_string);
+    table
+        .list("origins", page.origins.iter().cloned())
+        .list("trusted_proxies", proxies)
+        .some("guest", config.web.guest.as_ref())
+        .0
 }
 
 fn media(config: &Config) -> String {
@@ -128,9 +159,12 @@ fn media(config: &Config) -> String {
         .raw("ice_port", media.ice_port)
         .text("ice", if config.web.offers.ice == IceMode::Full { "full" } else { "lite" })
         .raw("threads", media.shards)
+        .text("driver", media.driver.name())
+        .raw("opus_complexity", media.effort.complexity)
         .text("tones", config.sounds.zone.name())
         .some("hold_music", config.sounds.hold_music.as_ref().map(ToString::to_string))
         .0
+        + &media.effort.bitrate.map(|bitrate| format!("opus_bitrate = {bitrate}\n")).unwrap_or_default()
         + &recording(media)
 }
 
@@ -159,18 +193,25 @@ fn others(config: &Config) -> String {
     let log = Table::new("[log]").text("level", &config.log.level).text("format", format);
     let limits = Table::new("[limits]").raw("calls", config.limits.calls);
     let limits = limits.text("drain", print_duration(config.limits.drain));
-    Table::new("[records]").text("file", records).0 + &log.0 + &limits.0
+    let used = &config.routing.limits;
+    let limits = limits.whole_list("high_risk", &used.high_risk).0 + &guarding::print(used);
+    let metrics = config.metrics.map(|listen| Table::new("[metrics]").text("listen", listen.to_string()).0);
+    Table::new("[records]").text("file", records).0 + &metrics.unwrap_or_default() + &log.0 + &limits
 }
 
-fn print_trunk(name: &str, trunk: &Trunk) -> String {
+fn print_trunk(name: &str, trunk: &Trunk, limits: &guard::Limits) -> String {
     let caller = match trunk.caller {
         CallerPolicy::OwnNumber => "own-number",
         CallerPolicy::PassThrough => "pass-through",
     };
-    Table::new("[[trunk]]")
+    let table = Table::new("[[trunk]]")
         .text("name", name)
         .text("address", trunk.address.to_string())
-        .text("transport", trunk.transport.word())
+        .text("transport", if trunk.profile.any_transport { ANY } else { trunk.transport.word() })
+        .flag("tcp_for_large", trunk.tcp_for_large)
+        .own(trunk.tls.own.as_ref())
+        .some("ca", trunk.tls.ca.as_ref().map(|ca| path(ca)))
+        .some("tls_name", trunk.tls.name.as_ref())
         .some("user", trunk.user.as_ref())
         .some("password", trunk.password.as_ref().map(|_| HIDDEN))
         .some("realm", trunk.realm.as_ref())
@@ -185,8 +226,27 @@ fn print_trunk(name: &str, trunk: &Trunk) -> String {
         .flag("srtp_over_plain", trunk.srtp_over_plain)
         .text("dtmf", trunk.dtmf.word())
         .raw("keep_sending", trunk.keep_sending)
-        .list("codecs", trunk.codecs.iter().cloned())
-        .0
+        .text("session_timer", trunk.session_timer.mode.word())
+        .text("session_expires", print_duration(trunk.session_timer.expires))
+        .list("codecs", trunk.codecs.iter().cloned());
+    let table = identity::print_trunk(print_profile(table, trunk), trunk.stir);
+    guarding::print_trunk(table, name, limits).0
+}
+
+fn print_profile(table: Table, trunk: &Trunk) -> Table {
+    let profile = &trunk.profile;
+    table
+        .flag("register", profile.register)
+        .raw("register_expires", profile.expires_s)
+        .some("account", profile.account.as_ref())
+        .some("proxy", profile.proxy.as_ref().map(ToString::to_string))
+        .some("health", profile.health.map(print_duration))
+        .some("identity", profile.identity.map(IdentityForm::word))
+        .text("number_format", profile.number_format.word())
+        .text("diversion", profile.diversion.word())
+        .flag("bulk", profile.bulk)
+        .flag("refer", profile.refer)
+        .flag("user_to_user", profile.user_to_user)
 }
 
 fn print_xmpp(connection: &Connection) -> String {

@@ -5,42 +5,45 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, people, recording, routing, sounds, xmpp};
+use super::sounds::SoundFiles;
+use super::{
+    Config, DEMO_TRUNK, Limits, Log, LogFormat, Page, Tls, guarding, identity, metrics, people, recording, routing,
+    sounds, transports, users, xmpp,
+};
+use crate::base::Proxies;
 use crate::base::settings::{Located, Problem, Problems, Section, Sheet};
-use crate::media::config::{MAX_SHARDS, RecordingConfig, RelayConfig};
+use crate::media::codec::opus::{BITRATES, COMPLEXITY, Effort};
+use crate::media::config::{Driver, MAX_SHARDS, RecordingConfig, RelayConfig};
 use crate::model::{IceMode, LegSpec};
-use crate::route::Names;
+use crate::route::{Names, group};
 use crate::{sip, web};
-
-/// The most sockets that SIP listens on.
-const MAX_LISTEN: usize = 16;
 
 /// The most origins, domains and addresses of one key.
 const MAX_LIST: usize = 64;
 
-const SIP_LISTEN: [&str; 2] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"];
 const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const PORTS: RangeInclusive<u16> = 20_000..=29_999;
 const ICE_PORT: u16 = 30_000;
 const CALLS: usize = 1000;
 const DRAIN: Duration = Duration::from_secs(60);
 
-pub(super) fn read(file: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
+pub(super) fn read(file: &str, text: &str, folder: &Path, files: SoundFiles) -> Result<Config, Problems> {
     let sheet = Sheet::new(file, text);
     let mut others = Vec::new();
-    let config = read_root(&mut sheet.open(), folder, &mut others);
+    let config = read_root(&mut sheet.open(), folder, files, &mut others);
     let mut problems = sheet.into_problems();
     problems.extend(others);
     if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
 }
 
-fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -> Config {
+fn read_root(root: &mut Section<'_>, folder: &Path, files: SoundFiles, others: &mut Vec<Problem>) -> Config {
     let demo = root.flag("demo").is_some_and(|d| d.value);
     let state_directory = read_path(root, "state_directory", folder).map_or_else(default_state_directory, |d| d.value);
-    let (mut sip, sip_at) = read_sip(&mut root.section("sip"));
+    let (mut sip, sip_at) = read_sip(&mut root.section("sip"), folder, &state_directory);
+    sip.stir = identity::read(&mut root.section("stir"), folder);
     let (page, guest) = read_page(&mut root.section("web"), folder);
     let mut media_section = root.section("media");
-    let sounds = sounds::read(root, &mut media_section, folder);
+    let sounds = sounds::read(root, &mut media_section, folder, files);
     let (mut media, ice) = read_media(&mut media_section, &sip, &page);
     drop(media_section);
     media.recording = recording::read_recording(&mut root.section("recording"), folder, &state_directory);
@@ -55,36 +58,48 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
 
     let open_to_others = !page.listen.ip().is_loopback() || sip.listen.iter().any(|l| !l.address.ip().is_loopback());
     let mut planning = routing::begin(&mut root.section("dialplan"), folder);
-    let people::Users { directory, names: users, accounts } =
-        people::users(root, folder, &planning.numbering, open_to_others);
     let speaks_xmpp = root.has("xmpp");
-    let xmpp = xmpp::connections(root, folder);
-    xmpp::check_accounts(root, &xmpp, &accounts);
-    let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering);
+    let mut xmpp = xmpp::connections(root, folder);
+    xmpp.name_servers = sip.name_servers.clone();
+    let around = users::Around { folder, numbering: &planning.numbering, open_to_others, xmpp: &xmpp };
+    let users::Users { directory, names: users } = users::users(root, &around, others);
+    let mut limits_section = root.section("limits");
+    let mut used = guarding::read_limits(&mut limits_section);
+    let limits = read_limits(&mut limits_section);
+    drop(limits_section);
+    let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering, &mut used);
     sip.trunks = trunks;
+    transports::check(root, &sip);
+    identity::check(root, &sip);
+    sip.origins = page.origins.clone();
+    sip.proxies = page.proxies.clone();
+    sip.ice = ice;
     if demo {
         if trunk_names.iter().any(|name| name == DEMO_TRUNK) {
             root.complain("there is a trunk called `demo` and `demo = true`: give the trunk another name");
         }
         trunk_names.push(DEMO_TRUNK.to_owned());
+        used.free.insert(DEMO_TRUNK.to_owned());
     }
     check_guest(root.sheet(), guest.as_ref(), &page, &users);
+    let groups = group::read(root, &trunk_names);
     let names = Names {
         users,
         trunks: trunk_names,
         demo: Some(DEMO_TRUNK.to_owned()),
         xmpp: speaks_xmpp,
         sounds: sounds.names(),
+        groups: groups.clone(),
     };
     planning.read_rules(root, &names, demo, others);
 
     let records = read_records(&mut root.section("records"), folder, &state_directory);
+    let metrics = metrics::read(&mut root.section("metrics"), &page);
     let log = read_log(&mut root.section("log"));
-    let limits = read_limits(&mut root.section("limits"));
     let ipv6 = media.bind_v4.is_none();
     let offers = LegSpec { ice, ipv6, ..LegSpec::BROWSER };
     let web = web::config::Config { offers, guest: guest.map(|g| g.value), ..web::config::Config::default() };
-    let planned = planning.finish(xmpp.component_domains(), sounds.hold_music.clone());
+    let planned = planning.finish(xmpp.component_domains(), sounds.hold_music.clone(), used);
     Config {
         file: None,
         sip,
@@ -95,11 +110,13 @@ fn read_root(root: &mut Section<'_>, folder: &Path, others: &mut Vec<Problem>) -
         sounds,
         directory,
         routing: planned.routing,
+        groups,
         dialplan_directory: planned.directory,
         rules_before: planned.rules_before,
         expected: planned.expected,
         demo,
         records,
+        metrics,
         log,
         limits,
         state_directory,
@@ -119,16 +136,9 @@ fn default_state_directory() -> PathBuf {
         .map_or_else(|| PathBuf::from("patchcord-state"), |state| state.join("patchcord"))
 }
 
-fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
-    let wanted = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
-    let listen = section.values("listen", wanted, MAX_LISTEN, |text| text.parse::<sip::config::Listen>().ok());
-    let listen: Vec<_> = match listen {
-        Some(sockets) => sockets.into_iter().map(|s| s.value).collect(),
-        None => SIP_LISTEN.iter().filter_map(|s| s.parse().ok()).collect(),
-    };
-    if listen.is_empty() {
-        section.complain(format!("`listen` is empty: write {wanted}"));
-    }
+fn read_sip(section: &mut Section<'_>, folder: &Path, state: &Path) -> (sip::config::Config, usize) {
+    let listen = transports::read_listen(section);
+    let tls = transports::read_tls(section, folder, &listen, state);
     let advertise = section.value("advertise", "a host name or an address, such as \"203.0.113.7\"", read_host);
     let domains = section.values("domains", "a domain, such as \"example.org\"", MAX_LIST, read_host);
     let open = section.flag("open").is_some_and(|o| o.value);
@@ -141,6 +151,9 @@ fn read_sip(section: &mut Section<'_>) -> (sip::config::Config, usize) {
         srtp_over_plain: section.flag("srtp_over_plain").is_some_and(|f| f.value),
         dtmf: people::read_dtmf(section),
         keep_sending: section.flag("keep_sending").is_none_or(|f| f.value),
+        tls,
+        session_timer: people::read_session_timer(section),
+        name_servers: transports::read_name_servers(section),
         ..sip::config::Config::default()
     };
     (config, section.at())
@@ -182,9 +195,12 @@ fn read_page(section: &mut Section<'_>, folder: &Path) -> (Page, Option<Located<
         let good = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '*']);
         good.then(|| text.to_ascii_lowercase())
     });
+    let wanted = "addresses of proxies, such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
+    let proxies = section.values("trusted_proxies", wanted, MAX_LIST, |text| text.parse().ok()).unwrap_or_default();
+    let proxies = Proxies::new(proxies.into_iter().map(|network| network.value).collect());
     let guest = section.text("guest", "the name of a user");
     let origins = origins.unwrap_or_default().into_iter().map(|o| o.value).collect();
-    (Page { listen, tls, origins }, guest)
+    (Page { listen, tls, origins, proxies }, guest)
 }
 
 fn check_guest(
@@ -212,6 +228,8 @@ fn read_media(section: &mut Section<'_>, sip: &sip::config::Config, page: &Page)
     let ports = section.value("ports", "a range of ports, such as \"20000-29999\"", read_ports);
     let ice_port = section.integer("ice_port", 0..=u64::from(u16::MAX));
     let threads = section.integer("threads", 1..=MAX_SHARDS as u64);
+    let driver = section.value("driver", "\"auto\", \"epoll\" or \"io_uring\"", Driver::parse);
+    let effort = read_effort(section);
     let ice = section.value("ice", "\"lite\" or \"full\" (behind a NAT)", |text| match text {
         "lite" => Some(IceMode::Lite),
         "full" => Some(IceMode::Full),
@@ -235,6 +253,8 @@ fn read_media(section: &mut Section<'_>, sip: &sip::config::Config, page: &Page)
         ports: ports.map_or(PORTS, |p| p.value),
         ice_port: 0,
         shards: 1,
+        driver: driver.map_or(Driver::Auto, |d| d.value),
+        effort,
         recording: RecordingConfig::default(),
         fork_token: None,
     };
@@ -253,6 +273,13 @@ fn read_media(section: &mut Section<'_>, sip: &sip::config::Config, page: &Page)
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_SHARDS));
     media.shards = threads.map_or_else(cores, |t| usize::try_from(t.value).unwrap_or(1));
     (media, ice.map_or(IceMode::Lite, |i| i.value))
+}
+
+fn read_effort(section: &mut Section<'_>) -> Effort {
+    let complexity = section.integer("opus_complexity", 0..=10).and_then(|c| u8::try_from(c.value).ok());
+    let bitrate =
+        section.integer("opus_bitrate", BITRATES.start().unsigned_abs().into()..=BITRATES.end().unsigned_abs().into());
+    Effort { complexity: complexity.unwrap_or(COMPLEXITY), bitrate: bitrate.and_then(|b| i32::try_from(b.value).ok()) }
 }
 
 /// Where media is received if nothing is said: wherever signalling is. Of each family every address, as soon

@@ -8,6 +8,7 @@ use super::Routing;
 use super::read::read_path;
 use crate::base::settings::{Located, Problem, Section};
 use crate::model::Sound;
+use crate::route::guard::Limits;
 use crate::route::plan::MAX_FILES;
 use crate::route::{Dialplan, Names, Numbering, defaults};
 
@@ -84,10 +85,11 @@ impl Planning {
         self.dialplan.read_rules(root, names);
     }
 
-    /// What the gateway needs of it, with the domains of its components and what whoever is put on hold hears.
-    pub(super) fn finish(self, domains: Vec<String>, hold_music: Option<Sound>) -> Planned {
+    /// What the gateway needs of it, with the domains of its components, what whoever is put on hold hears, and what may
+    /// be used of trunks.
+    pub(super) fn finish(self, domains: Vec<String>, hold_music: Option<Sound>, limits: Limits) -> Planned {
         let Planning { numbering, time_zone, expected, dialplan, rules_before, directory } = self;
-        let routing = Routing { dialplan, numbering, time_zone, domains, hold_music };
+        let routing = Routing { dialplan, numbering, time_zone, domains, hold_music, limits };
         Planned { routing, expected, rules_before, directory: directory.map(|d| d.value) }
     }
 }

@@ -20,6 +20,15 @@ const MAX_SOUNDS: usize = 200;
 /// The longest file of a sound, in bytes.
 const MAX_SOUND_BYTES: u64 = 256 << 20;
 
+/// Whether the files of sounds are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SoundFiles {
+    /// They are, to be played.
+    Read,
+    /// They are not: nobody is going to play them.
+    LeftAlone,
+}
+
 /// What can be played.
 #[derive(Debug, Clone)]
 pub struct Sounds {
@@ -41,14 +50,14 @@ impl Sounds {
 }
 
 /// Reads every `[[sound]]` with its file, and what `[media]` says of sounds.
-pub(super) fn read(root: &mut Section<'_>, media: &mut Section<'_>, folder: &Path) -> Sounds {
+pub(super) fn read(root: &mut Section<'_>, media: &mut Section<'_>, folder: &Path, wanted: SoundFiles) -> Sounds {
     let names: Vec<&str> = Zone::NAMES.iter().map(|(name, _)| *name).collect();
     let zone = media.value("tones", &format!("one of {}", names.join(", ")), Zone::read);
     let zone = zone.map_or(Zone::default(), |zone| zone.value);
     let mut library = Library::new(zone);
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for mut section in root.sections("sound", MAX_SOUNDS) {
-        let Some((name, path)) = read_one(&mut section, folder, &mut library) else { continue };
+        let Some((name, path)) = read_one(&mut section, folder, wanted, &mut library) else { continue };
         if files.iter().any(|(other, _)| *other == name.value) {
             section.sheet().complain(name.at, format!("there are two sounds called `{}`", name.value));
         }
@@ -59,7 +68,12 @@ pub(super) fn read(root: &mut Section<'_>, media: &mut Section<'_>, folder: &Pat
     sounds
 }
 
-fn read_one(section: &mut Section<'_>, folder: &Path, library: &mut Library) -> Option<(Located<String>, PathBuf)> {
+fn read_one(
+    section: &mut Section<'_>,
+    folder: &Path,
+    wanted: SoundFiles,
+    library: &mut Library,
+) -> Option<(Located<String>, PathBuf)> {
     let name = read_name(section, "sound");
     let has_file = section.has("file");
     let path = read_path(section, "file", folder);
@@ -67,6 +81,9 @@ fn read_one(section: &mut Section<'_>, folder: &Path, library: &mut Library) -> 
         section.complain("a sound needs `file`: the path of a .wav or .opus file");
     }
     let (name, path) = (name?, path?);
+    if wanted == SoundFiles::LeftAlone {
+        return Some((name, path.value));
+    }
     match load(&path.value) {
         Ok(samples) => {
             if !library.add(&name.value, samples) {

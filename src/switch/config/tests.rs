@@ -102,7 +102,7 @@ threads = "4"
 advertise = "192.0.2.1"
 [[trunk]]
 name = "carrier"
-transport = "tls"
+transport = "wss"
 user = "x"
 caller = "own-number"
 
@@ -127,8 +127,8 @@ calls = -1
 "#;
     let socket = "a socket, such as \"udp:0.0.0.0:5060\" or [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\"]";
     let expected = [
-        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, web, media, sound, recording, fork, dialplan, user, \
-         xmpp, trunk, rule, records, log, limits",
+        "gateway.toml:2: unknown key `colour`: known here: demo, state_directory, sip, stir, web, media, sound, recording, fork, dialplan, \
+         xmpp, users_file, user, limits, trunk, group, rule, records, metrics, log",
         &format!("gateway.toml:5: `listen` is \"127.0.0.1:5060\": write {socket}"),
         "gateway.toml:9: anybody who reaches the page could call: leave `guest` out, or let the page listen on \
          127.0.0.1",
@@ -141,7 +141,7 @@ calls = -1
         "gateway.toml:15: `threads` is \"4\": write a number from 1 to 64, without quotes",
         "gateway.toml:17: the trunk has no address: write `address`, a host or an address, with a port if it is not \
          5060, such as \"sip.example.org\"",
-        "gateway.toml:19: `transport` is \"tls\": write \"udp\" or \"tcp\"",
+        "gateway.toml:19: `transport` is \"wss\": write \"udp\", \"tcp\", \"tls\" or \"any\"",
         "gateway.toml:20: a user without a password: write `password_file` too",
         "gateway.toml:21: `caller` is \"own-number\" and there is none: write `number` too",
         "gateway.toml:25: the password is too short: write at least 8 characters; the gateway can be reached from \
@@ -164,6 +164,29 @@ fn off_loopback_the_page_is_protected() {
 }
 
 #[test]
+fn streams_of_sip_are_protected_and_every_address_is_of_either_family() {
+    let config = read(
+        "sip.listen = [\"tls:[::]:5061\", \"ws:127.0.0.1:5080\"]\nmedia.advertise = \"192.0.2.1\"\n[[trunk]]\n\
+         name = \"carrier\"\naddress = \"sip.example.org\"\ntransport = \"tls\"\ntls_name = \"*.example.org\"\n",
+    );
+    let sip = config.unwrap().sip;
+    let listen: Vec<String> = sip.listen.into_iter().map(String::from).collect();
+    assert_eq!(listen, ["tls:[::]:5061", "ws:127.0.0.1:5080", "tls:0.0.0.0:5061"]);
+    assert!(matches!(sip.tls.own, Some(crate::sip::config::Own::SelfSigned(_))), "until one is given");
+    assert_eq!(sip.trunks["carrier"].tls.name.as_deref(), Some("*.example.org"));
+    let text = "[sip]\nlisten = \"ws:192.0.2.1:80\"\ncertificate = \"/dev/null\"\n[[trunk]]\nname = \"carrier\"\n\
+                address = \"sip.example.org\"\ntransport = \"tls\"\n";
+    let expected = [
+        "gateway.toml:1: a certificate without its key: write `key` too",
+        "gateway.toml:1: the trunk `carrier` is reached by TLS, and no socket is for that: add one to `listen` in [sip], such as \
+         \"tls:0.0.0.0:5061\"",
+        "gateway.toml:2: a plain WebSocket can be read by everybody on the way: write \"wss:...\", or let it listen on \
+         127.0.0.1 behind a proxy that does TLS",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
 fn media_is_received_where_signalling_is() {
     let bound = |text: &str| {
         let media = read(text).unwrap().media;
@@ -173,7 +196,7 @@ fn media_is_received_where_signalling_is() {
         |address: &str| format!("sip.listen = \"udp:{address}:5060\"\nmedia.advertise = [\"192.0.2.1\", \"::2\"]\n");
     assert_eq!(bound(""), (Some("127.0.0.1".into()), None));
     assert_eq!(bound(&sip("192.0.2.7")), (Some("0.0.0.0".into()), None));
-    assert_eq!(bound(&sip("[::]")), (Some("127.0.0.1".into()), Some("::".into())));
+    assert_eq!(bound(&sip("[::]")), (Some("0.0.0.0".into()), Some("::".into())), "either family");
     assert_eq!(bound("media.address = \"192.0.2.7\"\n"), (Some("192.0.2.7".into()), None));
 }
 
@@ -458,6 +481,16 @@ fn wav() -> Vec<u8> {
 }
 
 #[test]
+fn how_hard_opus_is_encoded_is_read_and_printed() {
+    let config = read("media = { opus_complexity = 10, opus_bitrate = 40000 }\n").unwrap();
+    assert_eq!((config.media.effort.complexity, config.media.effort.bitrate), (10, Some(40_000)));
+    assert_eq!(read(&config.to_toml()).unwrap().media, config.media);
+    assert_eq!(read("").unwrap().media.effort, Default::default());
+    let told = problems("media = { opus_complexity = 11, opus_bitrate = 5000 }\n");
+    assert!(told[0].contains("6000 to 64000") && told[1].contains("0 to 10"), "{told:?}");
+}
+
+#[test]
 fn sounds_are_read_with_their_files_and_rules_may_name_them() {
     use crate::model::{Sound, Tone};
     let folder = tempfile::tempdir().unwrap();
@@ -536,4 +569,52 @@ fn a_trunk_and_the_telephones_say_each_whether_their_media_are_protected() {
     assert!(!read(&quiet.to_toml()).unwrap().sip.trunks["carrier"].keep_sending);
     let wrong = said.replace("\"required\"", "\"sometimes\"");
     assert!(problems(&wrong)[0].contains("\"off\", \"optional\" or \"required\""));
+}
+
+#[test]
+fn figures_are_shown_nowhere_unless_the_file_says_where_and_never_where_the_page_is() {
+    assert_eq!(read("").unwrap().metrics, None);
+    let config = read("metrics.listen = \"127.0.0.1:9090\"").unwrap();
+    assert_eq!(config.metrics, Some(([127, 0, 0, 1], 9090).into()));
+    assert_eq!(read(&config.to_toml()).unwrap().metrics, config.metrics);
+    let same = "web.listen = \"127.0.0.1:9090\"\nmetrics.listen = \"127.0.0.1:9090\"";
+    assert!(problems(same)[0].contains("a port of their own"));
+    assert!(problems("metrics.listen = \"9090\"")[0].contains("an address and a port"));
+    assert!(problems("metrics.port = 9090")[0].contains("port"));
+}
+
+#[test]
+fn whoever_only_asks_the_dialplan_waits_for_no_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hold.wav"), "no sound at all").unwrap();
+    let file = folder.path().join("gateway.toml");
+    let rule = "[[rule]]\nwhen = { entry = \"user\", to = \"601\" }\nplay = \"hold\"\n";
+    let sound = "[[sound]]\nname = \"hold\"\nfile = \"hold.wav\"\n";
+    std::fs::write(&file, format!("{sound}{rule}")).unwrap();
+    assert!(Config::load(&file).unwrap_err().to_string().contains("hold.wav"));
+    let config = Config::load_without_sounds(&file).unwrap();
+    assert_eq!(dial(&config, Entry::User("alice".into()), "601"), "play hold");
+    std::fs::write(&file, format!("{sound}{}", rule.replace("hold", "fold"))).unwrap();
+    assert!(Config::load_without_sounds(&file).unwrap_err().to_string().contains("write \"hold\""));
+}
+
+#[test]
+fn a_preset_sets_what_is_not_written_beside_it() {
+    use crate::sip::config::{IdentityForm, NumberFormat};
+    let profile = |more: &str| {
+        let text = trunk().replace("name = \"carrier\"\n", &format!("name = \"carrier\"\n{more}\n"));
+        let trunk = read(&text).unwrap().sip.trunks["carrier"].clone();
+        let form = trunk.identity_form();
+        (trunk.profile, form)
+    };
+    let (plain, form) = profile("");
+    assert_eq!((plain.register, plain.health, form), (false, None, IdentityForm::From));
+    let (sipconnect, form) = profile("preset = \"sipconnect\"\nnumber_format = \"plain\"");
+    assert_eq!((sipconnect.register, form), (true, IdentityForm::Pai));
+    assert_eq!(sipconnect.number_format, NumberFormat::Plain);
+    let (quiet, form) = profile("preset = \"exchange\"\nhealth = \"15s\"\nidentity = \"ppi\"\nproxy = \"10.0.0.1\"");
+    assert_eq!((quiet.health, form), (Some(std::time::Duration::from_secs(15)), IdentityForm::Ppi));
+    assert_eq!(quiet.proxy, Some("10.0.0.1".parse().unwrap()));
+    let stranger = "[[trunk]]\nname = \"c\"\naddress = \"10.0.0.1\"\nregister = true\n";
+    assert!(problems(stranger).join("\n").contains("needs to know as whom"));
 }

@@ -223,16 +223,10 @@ pub(super) fn read_account(text: &str) -> Option<BareJid> {
 }
 
 /// A user's account must be an account: a JID of a component of ours would call in a circle.
-pub(super) fn check_accounts(root: &Section<'_>, config: &Config, accounts: &[Located<String>]) {
-    let is_ours = |jid: &str| {
-        let domain = jid.rsplit_once('@').map_or(jid, |(_, domain)| domain);
-        config.connections.iter().any(|connection| match &connection.login {
-            Login::Component { domain: ours, .. } => ours == domain,
-            Login::Client { jid: ours, .. } => ours.as_str() == jid,
-        })
-    };
-    for account in accounts.iter().filter(|a| is_ours(&a.value)) {
-        let text = format!("`{}` is the gateway itself: write an account of the user's own", account.value);
-        root.sheet().complain(account.at, text);
-    }
+pub(super) fn is_ours(config: &Config, jid: &str) -> bool {
+    let domain = jid.rsplit_once('@').map_or(jid, |(_, domain)| domain);
+    config.connections.iter().any(|connection| match &connection.login {
+        Login::Component { domain: ours, .. } => ours == domain,
+        Login::Client { jid: ours, .. } => ours.as_str() == jid,
+    })
 }

@@ -3,6 +3,7 @@ import { chatWith } from "/chat.js";
 import { $, desk, name } from "/desk.js";
 import { listDevices } from "/devices.js";
 import { render, showFigures, showWorth } from "/show.js";
+import { showRoom } from "/room.js";
 
 /** How often the gateway is asked what the lines are worth. */
 const WORTH_MS = 4_000;
@@ -15,7 +16,7 @@ export async function dial(to, options = {}) {
   desk.notice = "";
   try {
     take(await desk.phone.call(to, options));
-    chatWith(to);
+    chatWith(desk.current?.peer ?? to);
   } catch (error) {
     desk.lastEnd = null;
     desk.notice = error.message;
@@ -43,7 +44,10 @@ function watch(call) {
   call.on("remotehold", render);
   call.on("remotemute", render);
   call.on("recorded", render);
+  call.on("roster", () => call === desk.current && showRoom());
   call.on("path", render);
+  call.on("connected", render);
+  call.on("transferring", how => transferring(call, how));
   call.on("video", render);
   call.on("notice", text => say(call, text));
   call.on("error", error => say(call, error.message));
@@ -51,6 +55,27 @@ function watch(call) {
   call.on("stats", figures => call === desk.current && showFigures(figures));
   call.on("ended", end => ended(call, end));
 }
+
+/** Connects the other side with the call that waits, or with whoever is typed. */
+export function transfer() {
+  const call = desk.current;
+  const typed = $("transfer-to").value.trim();
+  const other = typed ? null : desk.beside[0];
+  if (!call || !(typed || other)) return $("transfer-to").focus();
+  try {
+    call.transfer(typed || other.peer, other ? { with: other } : {});
+  } catch (error) {
+    say(call, error.message);
+  }
+}
+
+function transferring(call, { state, text }) {
+  const words = { trying: "Transferring …", ringing: "Transferring: it rings there …", done: "Transferred." };
+  say(call, words[state] ?? `The transfer failed. ${text ?? ""}`);
+  if (state === "done") $("transfer-to").value = "";
+}
+
+$("transfer").addEventListener("click", transfer);
 
 async function askWorth() {
   const call = desk.current;

@@ -1,5 +1,5 @@
 /** What is dialled: the number, the keypad and the keyboard, the list of what there is to dial. */
-import { dial, say } from "/calls.js";
+import { dial, say, transfer } from "/calls.js";
 import { $, desk, element } from "/desk.js";
 import { render } from "/show.js";
 import * as tones from "/tones.js";
@@ -8,6 +8,7 @@ const PLUS_MS = 500;
 
 $("dialler").addEventListener("submit", event => {
   event.preventDefault();
+  if (desk.current) return transfer();
   const to = $("number").value.trim();
   if (to) dial(to);
   else setNumber(desk.lastNumber);
@@ -74,7 +75,7 @@ function press(digit) {
 }
 
 addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, #sign-in input, #chat *")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select, #sign-in input, #chat *, #passing *")) return;
   const { current, ringing } = desk;
   if (event.key === "Escape") {
     if (ringing.length) ringing[0].decline();

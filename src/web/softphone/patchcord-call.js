@@ -6,6 +6,9 @@ import { Tracks, hasVideo, transceiver } from "./patchcord-tracks.js";
  * @typedef {"calling" | "ringing" | "early" | "incoming" | "connected" | "held" | "ended"} CallState
  *   `early`: it rings, and the other side sends its own tones; `held`: connected, and this side put the other on hold.
  * @typedef {{cause: string, text: string, detail?: object}} End
+ * @typedef {{id: string, name?: string, address?: string, state: "joining" | "joined" | "on-hold" | "leaving", muted: boolean,
+ *   talking: boolean, you: boolean}} Member
+ * @typedef {{subject?: string, count: number, members: Member[]}} Roster who is in the conference at the other side
  * @typedef {{rttMs?: number, jitterMs?: number, lossPercent?: number, codec?: string, inputLevel: number,
  *   outputLevel: number, packetsIn: number, packetsOut: number, gateway?: object,
  *   video?: {framesIn: number, framesOut: number, width?: number, height?: number}}} Stats
@@ -26,7 +29,7 @@ const REFUSALS = { "bad-number": "bad-number", "bad-sdp": "media-incompatible", 
  *
  * Events: `state` (CallState), `ended` (End; also told to a listener that comes late), `remotehold` (boolean),
  * `remotemute` (boolean), `digit` (string), `notice` (string), `stats` (Stats, five a second while somebody listens),
- * `recorded` (boolean), `track` (MediaStreamTrack), `video` (`localVideo` or `remoteVideo` is another), `path` (MediaPath), `error`
+ * `transferring` ({state, cause, text}: `trying`, `ringing`, `done`, `failed`), `connected` (`peer` is another), `recorded` (boolean), `roster` (Roster), `track` (MediaStreamTrack), `video` (`localVideo` or `remoteVideo` is another), `path` (MediaPath), `error`
  * (PatchcordError), `blocked` (the browser wants a click before it plays sound).
  */
 export class Call extends Emitter {
@@ -35,6 +38,13 @@ export class Call extends Emitter {
   /** The number or address at the other side, and the name that goes with it. */
   peer;
   display;
+  /**
+   * Whether the caller's number is proven to be the caller's own: `undefined` where nobody looked.
+   * @type {"TN-Validation-Passed" | "TN-Validation-Failed" | "No-TN-Validation" | undefined}
+   */
+  verstat;
+  /** @type {"A" | "B" | "C" | undefined} how much the caller's network answers for, if the number is proven */
+  attestation;
   muted = false;
   held = false;
   /** The other side put this one on hold, or muted itself. */
@@ -42,6 +52,10 @@ export class Call extends Emitter {
   remoteMuted = false;
   /** Whether the talk is recorded; `null` where it cannot be. */
   recorded = null;
+  /** @type {Roster | null} who is in the conference, where the other side is one and tells */
+  roster = null;
+  /** The name that the gateway and the systems behind it know the call by, for whoever looks into a fault. */
+  sessionId = "";
   /** When the call was picked up, in milliseconds of `Date.now()`. */
   since = 0;
   /** @type {"" | "relayed" | "direct"} which way the media go, once it is known; `direct`: encrypted end to end */
@@ -62,11 +76,20 @@ export class Call extends Emitter {
     super();
     this.name = entry.call;
     this.direction = entry.from === undefined ? "outgoing" : "incoming";
-    this.peer = entry.from ?? entry.to;
+    // What follows a comma is keyed in once the call is answered: a PIN, which is not shown.
+    this.peer = entry.from ?? entry.to.replace(/(.),.*$/, "$1");
+    this.dialled = entry.to;
     this.display = entry.display ?? "";
+    this.verstat = entry.verstat;
+    this.attestation = entry.attestation;
+    /** Whom the call was meant for before others sent it on; empty if nobody did. */
+    this.meantFor = entry.meant_for ?? "";
     this.held = entry.held ?? false;
     this.remoteHeld = entry.on_hold ?? false;
+    this.recorded = entry.recorded ?? null;
     this.path = entry.media ?? "";
+    this.roster = entry.roster ?? null;
+    this.sessionId = entry.session_id ?? "";
     this.#phone = phone;
     this.#phase = entry.state;
     this.#offered = entry.sdp ?? "";
@@ -135,7 +158,7 @@ export class Call extends Emitter {
     this.hangup("declined");
   }
 
-  /** Ends the call, whatever its state. @param {string} [cause] `declined` or `busy` */
+  /** Ends the call, whatever its state. @param {string} [cause] `declined`, `busy` or `unwanted` */
   hangup(cause) {
     const causes = { connected: "normal", incoming: "declined" };
     this._end({ cause: cause ?? causes[this.#phase] ?? "cancelled", text: "You hung up." }, "hangup", cause);
@@ -153,6 +176,16 @@ export class Call extends Emitter {
   /** Asks that the talk is recorded, or not any more; `recorded` tells what came of it. */
   record(on = true) {
     if (this.#phase === "connected") this._send("record", { on });
+  }
+
+  /**
+   * Connects the other side with somebody else; the event `transferring` tells how that goes. Once it is done the call ends.
+   * @param {string} to a number or address @param {{with?: Call}} [options] `with`: the own call with whoever that is
+   * @throws {PatchcordError} `wrong-state`
+   */
+  transfer(to, { with: beside } = {}) {
+    if (this.#phase !== "connected") throw new PatchcordError("wrong-state", "Only a call that is answered can be transferred.");
+    this._send("transfer", { to, ...(beside ? { with: beside.name } : {}) });
   }
 
   /** Closes the microphone, or opens it. */
@@ -264,6 +297,8 @@ export class Call extends Emitter {
   _resume(entry) {
     this.#exchange.forgetCandidates();
     this.remoteHeld = entry.on_hold ?? this.remoteHeld;
+    if ((entry.recorded ?? null) !== this.recorded) this.emit("recorded", (this.recorded = entry.recorded ?? null));
+    this.#takeRoster(entry.roster ?? null);
     this.#takePath(entry.media ?? this.path);
     if (entry.state === "incoming" && this.#phase === "connected") this.#exchange.repeatAnswer();
     if (entry.state === "incoming") return;
@@ -281,8 +316,12 @@ export class Call extends Emitter {
       hold: () => this.emit("remotehold", (this.remoteHeld = frame.on)),
       mute: () => this.emit("remotemute", (this.remoteMuted = frame.on)),
       record: () => this.emit("recorded", (this.recorded = frame.on)),
+      roster: () => this.#takeRoster(frame.members.length ? frame : null),
       dtmf: () => this.emit("digit", frame.digit),
+      transferring: () => this.emit("transferring", { state: frame.state, cause: frame.cause, text: frame.text }),
+      connected: () => this.#isWith(frame),
       media: () => this.#takePath(frame.path),
+      named: () => (this.sessionId = frame.session_id),
       notice: () => this.emit("notice", frame.text),
       stats: () => this.#gatewayStats.shift()?.resolve(frame.legs),
       ended: () => this._end({ cause: frame.cause, text: frame.text, detail: frame.detail }),
@@ -327,6 +366,19 @@ export class Call extends Emitter {
     this.since = since;
     this.#phase = "connected";
     this.#tell();
+  }
+
+  /** The other end is somebody else. */
+  #isWith({ with: peer, display = "" }) {
+    this.peer = peer;
+    this.display = display;
+    this.emit("connected");
+  }
+
+  #takeRoster(roster) {
+    if (!roster && !this.roster) return;
+    this.roster = roster && { subject: roster.subject, count: roster.count, members: roster.members };
+    this.emit("roster", this.roster);
   }
 
   #takePath(path) {

@@ -53,7 +53,7 @@ export class Exchange {
       if (type === "offer") await this.#tracks.attach(pc);
       const offer = await pc.createOffer({ iceRestart });
       const set = pc.setLocalDescription(offer);
-      if (type === "call") this.#call._send("call", { to: this.#call.peer, sdp: offer.sdp });
+      if (type === "call") this.#call._send("call", { to: this.#call.dialled, sdp: offer.sdp });
       else if (this.#phone._canNegotiate) this.#call._send("offer", { sdp: offer.sdp });
       await set;
       this.#call._openMicrophone().catch(error => this.#call._withoutMicrophone(error, type));
@@ -207,28 +207,36 @@ export class Exchange {
     this.#owed = false;
   }
 
-  /** The other side has another certificate than before, as a page that was reloaded does. */
+  /** The other side has another certificate than before, as a page that was reloaded does, or whoever a transfer brings. */
   #isAnother(sdp) {
     const known = fingerprints(this.#pc.currentRemoteDescription?.sdp ?? "");
     return this.#call.path === "direct" && known.size > 0 && [...fingerprints(sdp)].every(one => !known.has(one));
   }
 
   async #takeOffer(sdp) {
+    // What was agreed with another one binds nobody; its streams need not be in the offer.
+    let old = null;
     try {
       if (await this.#rollBack()) this.#again = true;
-      const isAnother = this.#isAnother(sdp);
-      if (isAnother) {
-        // What was agreed with the old one binds nobody; its streams need not be in the offer.
-        this.#pc.close();
+      if (this.#isAnother(sdp)) {
+        old = this.#pc;
         this.#newConnection();
       }
       await this.#answerOffer(sdp, this.#pc);
-      if (isAnother && this.#call.localVideo && !transceiver(this.#pc, "video")) this.#call._settled(false);
+      old?.close();
+      if (old && this.#call.localVideo && !transceiver(this.#pc, "video")) this.#call._settled(false);
     } catch {
+      if (old) this.#goBackTo(old);
       this.#call._send("refuse");
     }
     if (this.#again) this.start("offer", true).catch(() => {});
     this.#again = false;
+  }
+
+  /** The call goes on as it was before an offer that could not be taken. */
+  #goBackTo(old) {
+    this.#pc.close();
+    this.#pc = old;
   }
 
   async #answerOffer(sdp, pc) {

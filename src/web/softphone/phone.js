@@ -11,6 +11,9 @@ const RETRY_MS = 3_000;
 /** A connection that is back sooner is not worth a banner. */
 const LOST_MS = 400;
 
+/** All modules are here, and that they are not need not be said. */
+$("not-whole").remove();
+
 let lostTimer = 0;
 
 async function start(options = {}) {

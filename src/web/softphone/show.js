@@ -1,5 +1,6 @@
 /** What the page shows and sounds like, as it follows from what is on the desk. */
 import { $, desk, element, name, page, showWhen, text } from "/desk.js";
+import { showRoom } from "/room.js";
 import * as tones from "/tones.js";
 
 const QUALITY_MS = 1_000;
@@ -33,6 +34,8 @@ export function render() {
   showWhen(current && $("quality").textContent, "quality");
   showWhen(!current && $("number").value, "erase");
   showWhen(beside.length, "switch");
+  showWhen(["connected", "held"].includes(state), "passing");
+  $("transfer-to").placeholder = beside.length ? `Transfer to ${name(beside[0])}` : "Transfer to: number or address";
   if (beside.length) text("switch-text", `Switch to ${name(beside[0])}, on hold`);
   for (const hint of $("hint-list").querySelectorAll("button")) hint.disabled = Boolean(current) || phone?.state !== "ready";
   for (const id of ["call", "call-video"]) $(id).disabled = phone?.state !== "ready";
@@ -46,6 +49,7 @@ export function render() {
     text("peer", name(current));
     text("peer-line", current.display ? current.peer : "");
   } else clearFigures();
+  showRoom();
   showVideo();
   showRinging();
   document.title = title();
@@ -94,13 +98,20 @@ function showRinging() {
   const was = $("incoming").hidden;
   $("incoming").hidden = !call;
   // What lies under the panel can be neither seen nor reached; the status stays, to be read out.
-  for (const covered of page.querySelectorAll(".entry, .talk, .stage, .keypad, .actions, .waiting")) covered.inert = Boolean(call);
+  for (const covered of page.querySelectorAll(".entry, .talk, .stage, .keypad, .actions, .passing, .waiting")) covered.inert = Boolean(call);
   if (!call) return;
   if (was) $("incoming-error").textContent = "";
   text("caller", name(call));
   showWhen(call.offersVideo, "answer-video");
-  const who = call.display ? `${call.peer} is calling.` : "is calling.";
+  const whom = call.meantFor && call.meantFor !== "anonymous" ? ` for ${call.meantFor}` : "";
+  const who = `${call.display ? `${call.peer} ` : ""}is calling${whom}.${proven(call)}`;
   text("caller-line", current ? `${who} Answering puts ${name(current)} on hold.` : who);
+}
+
+/** What the page says of the caller's number. A network that answers with B or C does not say that it is the caller's. */
+function proven({ verstat, attestation }) {
+  if (!verstat) return "";
+  return verstat === "TN-Validation-Passed" && (attestation ?? "A") === "A" ? " Number verified." : " Number not verified.";
 }
 
 function title() {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use patchcord::base::ExchangeId;
 use patchcord::model::{
-    Address, Answer, CallStats, Candidates, Cause, Contact, Description, Detail, Dtmf, Entry, Hangup, LegStats,
-    MediaPath, Mid, Progress, Signal, Stage,
+    Address, Answer, Attestation, CallStats, Candidates, Cause, Contact, Description, Detail, Diversion,
+    DiversionReason, Dtmf, Entry, Hangup, Identity, LegStats, MediaPath, Mid, Party, Progress, Signal, Stage, Verstat,
 };
 use patchcord::sdp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{OFFER, Rig, answer, description, start};
 
@@ -144,6 +144,30 @@ fn an_incoming_call_rings_and_is_picked_up() {
 }
 
 #[test]
+fn a_page_is_told_whether_the_callers_number_is_proven() {
+    let proven = Identity { verstat: Verstat::Passed, attestation: Some(Attestation::A), why: None };
+    let not = Identity { verstat: Verstat::Failed, attestation: None, why: Some("the certificate has expired".into()) };
+    let all = [
+        (Some(proven), json!("TN-Validation-Passed"), json!("A")),
+        (Some(not), json!("TN-Validation-Failed"), Value::Null),
+        (None, Value::Null, Value::Null),
+    ];
+    for (identity, verstat, attestation) in all {
+        let mut rig = Rig::new();
+        let (alice, welcome) = rig.sign_in("alice");
+        let leg = rig.said.mint();
+        let Signal::Start(mut start) = start(rig.bound[0].contact.clone()) else { unreachable!() };
+        start.about.identity = identity;
+        rig.say(leg, Signal::Start(start));
+        let frame = rig.frame(alice);
+        assert_eq!((&frame["verstat"], &frame["attestation"]), (&verstat, &attestation));
+        rig.close(alice);
+        let call = rig.come_back(&welcome).1["calls"][0].clone();
+        assert_eq!((&call["verstat"], &call["attestation"]), (&verstat, &attestation));
+    }
+}
+
+#[test]
 fn a_caller_who_does_not_want_to_be_named_is_not_named() {
     let mut rig = Rig::new();
     let (alice, _) = rig.sign_in("alice");
@@ -163,6 +187,7 @@ fn hanging_up_means_what_the_state_of_the_call_says() {
     for (wish, cause) in [
         (json!(null), Cause::Declined),
         (json!("declined"), Cause::Declined),
+        (json!("unwanted"), Cause::Unwanted),
         (json!("busy"), Cause::Busy),
         (json!("normal"), Cause::Declined),
         (json!("whatever"), Cause::Declined),
@@ -379,4 +404,22 @@ fn candidates_of_the_other_side_pass_before_its_answer() {
         rig.frame(alice),
         json!({"type": "candidates", "call": "1", "candidates": [line], "mid": "1", "ufrag": "5YdE"})
     );
+}
+
+#[test]
+fn a_page_is_told_whom_a_call_that_was_sent_on_was_meant_for_but_nobody_who_wishes_not_to_be_named() {
+    let sent_on = |private: bool| {
+        let mut rig = Rig::new();
+        let (alice, _) = rig.sign_in("alice");
+        let (contact, leg) = (rig.bound[0].contact.clone(), rig.said.mint());
+        let Signal::Start(mut call) = start(contact) else { panic!("no start") };
+        let party = |number: &str, private| Party { private, ..Party::new(Address::here(number)) };
+        call.about.diversions = vec![
+            Diversion { by: party("+15550177", false), reason: DiversionReason::Busy },
+            Diversion { by: party("+15550188", private), reason: DiversionReason::Unconditional },
+        ];
+        rig.say(leg, Signal::Start(call));
+        rig.frame(alice)["meant_for"].clone()
+    };
+    assert_eq!((sent_on(false), sent_on(true)), (json!("+15550188"), json!("anonymous")));
 }

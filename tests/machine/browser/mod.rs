@@ -4,7 +4,9 @@ mod calls;
 mod errors;
 mod exchange;
 mod resume;
+mod rooms;
 mod texts;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -239,5 +241,6 @@ pub fn start(contact: Contact) -> Signal {
         trunk: None,
         offer: Some(Offer { exchange: ExchangeId::said(1), description: description() }),
         hops_left: 69,
+        about: Default::default(),
     }))
 }

@@ -14,6 +14,18 @@ fn ringing() -> Signal {
 }
 
 #[test]
+fn keys_behind_a_number_are_no_part_of_whom_a_client_calls() {
+    let mut rig = Rig::new();
+    let propose = propose(SID, &["audio"]);
+    rig.stanza(&format!(
+        "<message xmlns='jabber:client' from='{PEER}' to='600,,1234#@phone.example.org' type='chat' id='m1'>{propose}</message>"
+    ));
+    let (_, start) = rig.started();
+    assert_eq!(start.to, Address::here("600"));
+    assert!(start.about.keys == ",,1234#".parse().unwrap());
+}
+
+#[test]
 fn a_proposed_call_is_asked_for_its_offer_answered_and_hung_up() {
     let mut rig = Rig::new();
     rig.propose(SID);

@@ -83,7 +83,7 @@ impl Rig {
     }
 
     pub fn with(login: Login, jid: &str) -> Rig {
-        let config = Config { connections: vec![connection(login)] };
+        let config = Config { connections: vec![connection(login)], ..Config::default() };
         let endpoint = Endpoint::new(AdapterId(3), config, directory(), Kept::new(), Dice::for_test(7));
         let mut rig = Rig {
             endpoint,
@@ -255,6 +255,7 @@ impl Rig {
             trunk: None,
             offer: Some(Offer { exchange: ExchangeId::said(1), description: offer }),
             hops_left: 70,
+            about: Default::default(),
         };
         self.say(leg, Signal::Start(Box::new(start)));
         leg

@@ -162,6 +162,7 @@ fn a_call_without_an_offer_begins_no_session() {
         trunk: None,
         offer: None,
         hops_left: 70,
+        about: Default::default(),
     };
     rig.say(leg, Signal::Start(Box::new(start)));
     assert_eq!(rig.heard(), ["Hangup not-supported"]);
@@ -290,6 +291,7 @@ fn a_caller_who_wants_no_name_calls_as_nobody() {
         trunk: None,
         offer: Some(Offer { exchange: ExchangeId::said(1), description: offer() }),
         hops_left: 70,
+        about: Default::default(),
     };
     rig.say(leg, Signal::Start(Box::new(start)));
     let all: String = rig.raw().iter().map(String::from).collect();

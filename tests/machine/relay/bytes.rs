@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use patchcord::base::{AdapterId, CallId, Dice, LegId, LegMint};
 use patchcord::model::{
-    Candidate, CandidateHost, CandidateKind, CandidateProtocol, Codec, Graph, GraphKeys, GraphLeg, GraphVideo, Ice,
-    IceMode, LegSpec, LegStats, LocalEnd, Play, RecordingFormat, RelayCommand, RelayEvent, RemoteEnd, Seal, SealKind,
-    Setup, Sound, Source, Tap, TapEnd, TapId, Tone, Transport,
+    Candidate, CandidateHost, CandidateKind, CandidateProtocol, Cause, Codec, Graph, GraphKeys, GraphLeg, GraphVideo,
+    Ice, IceMode, LegSpec, LegStats, LocalEnd, Play, RecordingFormat, RelayCommand, RelayEvent, RemoteEnd, Seal,
+    SealKind, Setup, Sound, Source, Tap, TapEnd, TapId, TapWord, Tone, Transport,
 };
 
 use super::world::{CALL, Speaker, World, at, phone, plain_leg};
@@ -97,11 +98,10 @@ fn sound(dice: &mut Dice) -> Sound {
 }
 
 fn source(dice: &mut Dice, legs: &[LegId]) -> Source {
-    match dice.below(5) {
+    match dice.below(4) {
         0 => Source::Nothing,
         1 => Source::Echo,
         2 => Source::Play(Play { sound: sound(dice), repeats: dice.below(2) == 0 }),
-        3 => Source::Fork(TapId(dice.u32())),
         _ => Source::Leg(one_of(dice, legs)),
     }
 }
@@ -115,6 +115,9 @@ fn video(dice: &mut Dice, legs: &[LegId]) -> GraphVideo {
         receives: dice.below(2) == 0,
         sees: maybe(dice, |dice| one_of(dice, legs)),
         limit_kbps: maybe(dice, Dice::u32),
+        expected: dice.below(2) == 0,
+        transport_cc: maybe(dice, |dice| dice.below(256) as u8),
+        send_time: maybe(dice, |dice| dice.below(256) as u8),
     }
 }
 
@@ -122,7 +125,7 @@ fn tap(dice: &mut Dice, legs: &[LegId]) -> Tap {
     let format = one_of(dice, &[RecordingFormat::Wav, RecordingFormat::Opus]);
     let to = match dice.below(2) {
         0 => TapEnd::File { path: PathBuf::from("/nowhere/at all/talk.ogg"), format },
-        _ => TapEnd::WebSocket { url: "wss://bot.example/?a=ü".into() },
+        _ => TapEnd::WebSocket { url: "wss://bot.example/?a=ü".into(), rate_hz: 8000 },
     };
     Tap { id: TapId(dice.u32()), legs: [maybe(dice, |dice| one_of(dice, legs)), None], to }
 }
@@ -131,19 +134,20 @@ fn any_graph(dice: &mut Dice, legs: &[LegId]) -> Graph {
     let graph_leg = |leg: LegId, dice: &mut Dice| GraphLeg {
         leg,
         spec: LegSpec {
-            ice: one_of(dice, &[IceMode::None, IceMode::Lite, IceMode::Full]),
+            ice: one_of(dice, &[IceMode::None, IceMode::Lite, IceMode::LitePair, IceMode::Full]),
             seal: one_of(dice, &[SealKind::Plain, SealKind::Dtls, SealKind::Sdes, SealKind::Opportunistic]),
             ipv6: dice.below(2) == 0,
         },
-        remote: maybe(dice, remote),
-        codecs: some(dice, codec),
+        remote: maybe(dice, |dice| Arc::new(remote(dice))),
+        codecs: Arc::new(some(dice, codec)),
         sends: dice.below(2) == 0,
         receives: dice.below(2) == 0,
         hears: source(dice, legs),
         answered: dice.below(2) == 0,
         keeps_sending: dice.below(2) == 0,
         keys: GraphKeys { hears_tones: dice.below(2) == 0, says_tones: dice.below(2) == 0 },
-        video: maybe(dice, |dice| video(dice, legs)),
+        video: maybe(dice, |dice| Box::new(video(dice, legs))),
+        transport_cc: maybe(dice, |dice| dice.below(256) as u8),
     };
     Graph {
         call: CallId(dice.u64()),
@@ -156,7 +160,13 @@ fn any_graph(dice: &mut Dice, legs: &[LegId]) -> Graph {
 fn any_command(dice: &mut Dice) -> RelayCommand {
     let legs = leg_ids(1 + dice.below(3) as usize);
     let (call, leg) = (CallId(dice.u64()), legs[0]);
-    match dice.below(9) {
+    match dice.below(11) {
+        9 => RelayCommand::Tell {
+            call,
+            tap: TapId(dice.u32()),
+            word: TapWord::Digit { leg, digit: '*', duration: Duration::MAX },
+        },
+        10 => RelayCommand::Tell { call, tap: TapId(dice.u32()), word: TapWord::Over(one_of(dice, &Cause::ALL)) },
         0 => RelayCommand::Remove(call),
         1 => RelayCommand::Candidates { call, leg, pictures: dice.below(2) == 0, candidates: some(dice, candidate) },
         2 => RelayCommand::Dtmf { call, leg, digit: one_of(dice, &['0', '#', 'D', 'ß']), duration: Duration::MAX },
@@ -169,7 +179,9 @@ fn any_command(dice: &mut Dice) -> RelayCommand {
 fn any_event(dice: &mut Dice) -> RelayEvent {
     let (call, leg, why) = (CallId(dice.u64()), leg_ids(1)[0], "a word – or two".to_owned());
     let figures = |dice: &mut Dice| LegStats { leg: Some(leg), packets_in: dice.u64(), ..LegStats::default() };
-    match dice.below(13) {
+    match dice.below(15) {
+        13 => RelayEvent::Unseen { call, leg, why },
+        14 => RelayEvent::SeenAgain { call, leg },
         10 => RelayEvent::Pressed { call, leg, digit: '7' },
         0 => RelayEvent::Connected { call, leg },
         1 => RelayEvent::Heard { call, leg },

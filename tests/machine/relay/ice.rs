@@ -1,5 +1,6 @@
 //! Legs with ICE.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use patchcord::media::shard::SocketId;
@@ -142,6 +143,21 @@ fn a_restart_gives_new_words_and_the_old_path_carries_on_until_the_new_one_is_no
 }
 
 #[test]
+fn a_browser_whose_checks_stay_away_for_less_than_thirty_seconds_keeps_its_path() {
+    let (mut world, mut browser) = call(IceMode::Lite);
+    browser.pass(&mut world, Duration::from_secs(1));
+    let mut speaker = Speaker::new(5, 0, 160);
+    for seconds in [20, 8] {
+        world.pass(Duration::from_secs(seconds));
+        world.take_sent();
+        let packet = speaker.next(&[1; 160]);
+        world.arrive(PHONE_SOCKET, at(PHONE), &packet);
+        assert_eq!(world.take_rtp(browser.address).len(), 1);
+    }
+    assert_eq!(failures(&mut world), Vec::<String>::new());
+}
+
+#[test]
 fn a_browser_that_checks_no_more_is_told_as_lost_and_gets_nothing_any_more() {
     let (mut world, mut browser) = call(IceMode::Lite);
     browser.pass(&mut world, Duration::from_secs(1));
@@ -179,7 +195,7 @@ fn a_peer_that_does_not_check_is_taken_at_its_word() {
             words.transport.ice.as_mut().expect("ICE").lite = true;
         }
         let mut legs = graph(None, IceMode::Lite);
-        legs[0].remote = Some(words);
+        legs[0].remote = Some(Arc::new(words));
         world.apply(1, &legs);
         let (leg, call) = (legs[0].leg, CALL);
         assert!(world.take_events().contains(&RelayEvent::Connected { call, leg }));
@@ -218,4 +234,55 @@ fn two_browsers_on_the_shared_port_are_told_apart() {
     one.exchange(&mut world);
     let payloads = |b: &Browser| b.heard.iter().map(|p| p[12]).collect::<Vec<_>>();
     assert_eq!((payloads(&one), payloads(&two)), (vec![2], vec![1]));
+}
+
+#[test]
+fn a_leg_on_two_ports_checks_rtcp_by_itself_and_sends_it_there() {
+    let mut world = World::new();
+    let mut rtp = Browser::new(world.now, at(HOME), false);
+    let mut rtcp = Browser::new(world.now, at(CAFE), false);
+    let legs_of = |rtp: &Browser| {
+        let mut legs = graph(Some(rtp), IceMode::LitePair);
+        Arc::make_mut(legs[0].remote.as_mut().expect("an end")).rtcp_mux = false;
+        legs
+    };
+    world.apply(1, &legs_of(&rtp));
+    let end = world.ready(legs().0);
+    let mut offered = end.transport.ice.clone().expect("ICE").candidates;
+    let described: Vec<_> = offered.iter().map(|c| (c.component, c.port)).collect();
+    assert_eq!(described, [(1, 20_002), (2, 20_003)]);
+    // They see all that comes to them as if it came from one port.
+    offered.iter_mut().for_each(|candidate| candidate.port = 3478);
+    for (browser, candidate, wire) in [(&mut rtp, &offered[0], 2), (&mut rtcp, &offered[1], 3)] {
+        let mut end = end.clone();
+        end.transport.ice.as_mut().expect("ICE").candidates = vec![candidate.clone()];
+        browser.wire = SocketId(wire);
+        browser.hear(world.now, &end);
+    }
+    for _ in 0..60 {
+        rtp.tick(&mut world);
+        rtcp.tick(&mut world);
+        world.pass(Duration::from_millis(5));
+    }
+    let mut speaker = Speaker::new(4, 0, 160);
+    rtp.say(&mut world, speaker.next(&[7; 160]));
+    assert_eq!(world.take_rtp(at(PHONE)).len(), 1);
+    for _ in 0..400 {
+        let packet = speaker.next(&[0xd5; 160]);
+        world.arrive(SocketId(4), at(PHONE), &packet);
+        rtp.tick(&mut world);
+        rtcp.tick(&mut world);
+        world.pass(FRAME);
+    }
+    assert!(rtp.heard.len() > 390 && rtp.reports.is_empty(), "{} {}", rtp.heard.len(), rtp.reports.len());
+    assert!(!rtcp.reports.is_empty() && rtcp.heard.is_empty());
+
+    // Neither port listens to who has not proved itself there.
+    world.take_sent();
+    world.arrive(SocketId(2), at("198.51.100.9:9"), &speaker.next(&[7; 160]));
+    world.arrive(SocketId(3), at("198.51.100.9:9"), &[0x80, 200, 0, 1, 0, 0, 0, 1]);
+    world.order(RelayCommand::Stats(CALL));
+    let Some(RelayEvent::Stats { legs, .. }) = world.events.pop_back() else { panic!("no figures") };
+    assert_eq!(legs[0].refused, 2);
+    assert!(world.take_rtp(at(PHONE)).is_empty());
 }

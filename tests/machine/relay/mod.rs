@@ -1,6 +1,7 @@
 //! Whole shards of the relay, between peers in memory.
 #![allow(clippy::indexing_slicing)]
 
+mod apart;
 mod association;
 mod browser;
 mod bytes;
@@ -8,6 +9,7 @@ mod client;
 mod codecs;
 mod continuity;
 mod day;
+mod drift;
 mod dtls;
 mod hostile;
 pub mod ice;

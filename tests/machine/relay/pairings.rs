@@ -79,7 +79,7 @@ fn talk(a: Sort, b: Sort) {
 #[test]
 fn every_kind_of_leg_hears_every_other_and_is_heard() {
     for a in Sort::ALL {
-        for b in Sort::ALL {
+        for b in Sort::ALL.into_iter().filter(|b| b.can_answer()) {
             talk(a, b);
         }
     }
@@ -179,7 +179,7 @@ fn a_peer_that_may_do_without_keys_is_spoken_to_in_plain_rtp_and_one_that_must_n
         let b = (LegSpec::PHONE, Some(phone(B, &codecs())));
         world.apply(1, &graph((spec, None), b.clone()));
         let Seal::Sdes(offered) = world.ready(legs().0).transport.seal else { panic!("keys") };
-        assert_eq!((offered.cryptos.len(), offered.optional), (5, is_heard));
+        assert_eq!((offered.cryptos.len(), offered.optional), (2, is_heard));
         world.apply(2, &graph((spec, Some(phone(A, &codecs()))), b));
         let packet = Speaker::new(4, 0, 160).next(&[7; 160]);
         world.arrive(A_SOCKET, at(A), &packet);

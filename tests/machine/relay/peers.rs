@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use patchcord::media::shard::SocketId;
+use patchcord::model::crypto;
 use patchcord::model::{Codec, Crypto, IceMode, LegSpec, LocalEnd, RemoteEnd, Sdes, Seal, SealKind, Setup};
 use patchcord::rtp::{Packet, Profile, Srtp};
 
@@ -48,6 +49,14 @@ impl Sort {
             Sort::SdesWithIce(_) => LegSpec { seal: SealKind::Sdes, ..LegSpec::BROWSER },
             Sort::DtlsWithIce => LegSpec::BROWSER,
             Sort::DtlsWithoutIce => LegSpec { ice: IceMode::None, ..LegSpec::BROWSER },
+        }
+    }
+
+    /// Whether it finds what it does in an offer of ours.
+    pub fn can_answer(self) -> bool {
+        match self {
+            Sort::Sdes(profile) | Sort::SdesWithIce(profile) => crypto::OFFERED.contains(&profile.name()),
+            _ => true,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Plain RTP between two telephones.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{CALL, Speaker, World, at, legs, phone, plain_leg};
@@ -175,7 +176,7 @@ fn a_new_source_a_hold_and_a_new_address_leave_the_outgoing_identity_unbroken() 
     let mut speaker = Speaker::new(3, 8, 160);
     speak(&mut world, &mut speaker, 100);
     legs[1].hears = Source::Leg(legs[0].leg);
-    legs[1].remote = Some(phone("203.0.113.77:6000", &g711()));
+    legs[1].remote = Some(Arc::new(phone("203.0.113.77:6000", &g711())));
     world.apply(3, &legs);
     speak(&mut world, &mut speaker, 10);
     let out: Vec<_> = world.take_sent().into_iter().filter(|s| s.is_rtp()).collect();
@@ -322,5 +323,7 @@ fn without_a_free_port_the_leg_fails_with_a_word() {
     let mut world = World::new();
     world.ports.exhausted = true;
     world.apply(1, &both(&g711(), &g711())[..1]);
-    assert!(matches!(&world.events[0], RelayEvent::Failed { why, .. } if why == "no free IPv4 port for a leg"));
+    assert!(
+        matches!(&world.events[0], RelayEvent::Full { why, .. } if why == "the relay has no free IPv4 port for a leg")
+    );
 }

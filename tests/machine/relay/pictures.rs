@@ -1,7 +1,14 @@
 //! Pictures between legs of every kind.
 
+mod bottleneck;
+mod bounds;
+mod darkness;
+mod estimates;
+mod loss;
 mod refresh;
 mod scene;
+mod send_time;
+mod transport;
 
 use std::time::Duration;
 
@@ -119,13 +126,60 @@ fn pictures_come_and_go_while_the_sound_goes_on() {
 }
 
 #[test]
+fn pictures_that_were_laid_apart_go_on_the_transport_of_the_sound_once_they_are_bundled() {
+    for sort in SORTS {
+        let apart = End { sort, bundled: false, ..End::default() };
+        let mut scene = Scene::talking(apart, End::default());
+        let own = scene.world.ready(legs().0).video.expect("pictures");
+        scene.world.events.clear();
+        scene.bundle(0);
+        let end = scene.world.ready(legs().0);
+        let shared = end.video.expect("pictures");
+        assert_eq!((shared.ssrc, &shared.transport), (own.ssrc, &end.transport), "{sort:?}");
+        scene.pass(Duration::from_millis(50));
+        scene.show(0, Speaker::new(40, 96, 3000).next(&[1; 100]));
+        scene.show(1, Speaker::new(50, 100, 3000).next(&[2; 100]));
+        assert_eq!((scene.saw(1).len(), scene.saw(0).len()), (1, 1), "{sort:?}");
+        assert_eq!(scene.world.ports.closed.len(), usize::from(sort != Sort::DtlsWithIce), "{sort:?}");
+    }
+}
+
+#[test]
+fn the_sockets_of_pictures_listen_to_the_learnt_peer_alone() {
+    let apart = End { bundled: false, ..End::default() };
+    let mut scene = Scene::talking(apart, End::default());
+    let socket = SocketId(4);
+    let mut speaker = Speaker::new(40, 96, 3000);
+    let aims = |scene: &mut Scene| -> Vec<_> { std::iter::from_fn(|| scene.world.shard.poll_aim()).collect() };
+    assert_eq!(aims(&mut scene), []);
+    scene.show(0, speaker.next(&[1; 100]));
+    assert_eq!(aims(&mut scene), [(socket, Some(at("203.0.113.1:4002")))]);
+    let before = scene.saw(1).len();
+    for stranger in ["203.0.113.1:4004", "198.51.100.9:9"] {
+        for _ in 0..20 {
+            scene.world.arrive(socket, at(stranger), &speaker.next(&[2; 100]));
+            scene.pass(Duration::from_millis(200));
+        }
+    }
+    assert_eq!((before, scene.saw(1).len()), (1, 0), "no stranger is shown");
+    scene.show(1, Speaker::new(50, 100, 3000).next(&[3; 100]));
+    assert_eq!(scene.saw(0).len(), 1, "nor does one move what is sent");
+    aims(&mut scene);
+    scene.change(|legs| {
+        let remote = legs[0].video.as_mut().and_then(|video| video.remote.as_mut()).expect("an end");
+        remote.transport.address = Some(at("203.0.113.1:6002"));
+    });
+    assert_eq!(aims(&mut scene), [(socket, None)], "another description is another peer");
+}
+
+#[test]
 fn without_a_free_port_there_are_no_pictures_and_the_call_goes_on() {
     let mut scene = Scene::talking(End::default(), End::default());
     scene.change(|legs| legs.iter_mut().for_each(|leg| leg.video = None));
     scene.world.ports.exhausted = true;
     let apart = End { bundled: false, ..End::default() };
     scene.world.events.clear();
-    scene.change(|legs| legs[0].video = Some(scene::video(&apart, 96, Some(legs[1].leg), None)));
+    scene.change(|legs| legs[0].video = Some(Box::new(scene::video(&apart, 96, Some(legs[1].leg), None))));
     assert_eq!(scene.world.ready(legs().0).video, None);
     assert!(!scene.world.take_events().iter().any(|e| matches!(e, patchcord::model::RelayEvent::Failed { .. })));
     scene.say(0, Speaker::new(4, 0, 160).next(&[3; 160]));

@@ -71,7 +71,7 @@ fn a_source_that_just_stops_becomes_soft_noise_in_the_same_stream_until_it_goes_
         speaker.timestamp = speaker.timestamp.wrapping_add(60 * 8000);
         let mut packets = world.take_rtp(at(B));
         let filled = packets.len() - 10;
-        assert!((2990..=3000).contains(&filled), "{}: {filled}", codec.name);
+        assert!((2980..=2990).contains(&filled), "{}: {filled}", codec.name);
         assert!(packets.iter().all(|p| p.fields().payload_type == used && p.payload().len() == 160));
         assert_eq!(packets.iter().filter(|p| p.fields().marker).count(), 2);
         if used != 9 {
@@ -92,7 +92,7 @@ fn pauses_that_come_and_go_never_take_the_timestamps_away_from_the_time() {
     let mut speaker = Speaker::new(9, 0, 160);
     for n in 0..500 {
         speak(&mut world, &mut speaker, 3);
-        let pause = 20 * (n % 12);
+        let pause = 40 * (n % 12);
         world.pass(Duration::from_millis(pause + n % 7));
         speaker.timestamp = speaker.timestamp.wrapping_add(pause as u32 * 8);
     }
@@ -106,11 +106,11 @@ fn pauses_that_come_and_go_never_take_the_timestamps_away_from_the_time() {
 }
 
 #[test]
-fn a_telephone_that_nobody_speaks_to_hears_a_quiet_room_from_the_answer_on() {
+fn a_telephone_that_nobody_speaks_to_hears_a_quiet_room_after_four_seconds() {
     let mut world = world(&[Codec::pcma()], &[Codec::pcma(), Codec::pcmu()]);
     world.pass(Duration::from_secs(10));
     let packets = world.take_rtp(at(B));
-    assert!((494..=496).contains(&packets.len()), "{}", packets.len());
+    assert!((299..=301).contains(&packets.len()), "{}", packets.len());
     assert_unbroken(&packets, 8000);
     assert_eq!(packets[0].fields().payload_type, 8);
 }
@@ -129,7 +129,7 @@ fn nothing_is_sent_to_a_telephone_that_holds_and_noise_to_one_that_is_held() {
     (graph[1].sends, graph[1].hears) = (true, Source::Nothing);
     world.apply(3, &graph);
     world.pass(Duration::from_secs(5));
-    assert!(world.take_rtp(at(B)).len() > 240);
+    assert!(world.take_rtp(at(B)).len() > 230);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use patchcord::base::{AdapterId, CallId, Dice, LegId, LegMint};
@@ -100,6 +101,7 @@ impl World {
             certificate: Certificate::generate().expect("a certificate"),
             wall: WallClock { at: start, since_1970: Duration::from_secs(1_700_000_000) },
             sounds: sounds.clone(),
+            effort: Default::default(),
         };
         World {
             now: start,
@@ -212,8 +214,8 @@ pub fn plain_leg(leg: LegId, remote: Option<RemoteEnd>, codecs: &[Codec], hears:
     GraphLeg {
         leg,
         spec: LegSpec::PHONE,
-        remote,
-        codecs: codecs.to_vec(),
+        remote: remote.map(Arc::new),
+        codecs: Arc::new(codecs.to_vec()),
         sends: true,
         receives: true,
         hears,
@@ -221,6 +223,7 @@ pub fn plain_leg(leg: LegId, remote: Option<RemoteEnd>, codecs: &[Codec], hears:
         keeps_sending: false,
         keys: Default::default(),
         video: None,
+        transport_cc: None,
     }
 }
 

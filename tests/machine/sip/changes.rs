@@ -107,9 +107,14 @@ fn changes_of_both_sides_at_once_meet_491_and_both_come_through_twenty_times() {
                 let heard = net.take_heard(end);
                 for (_, signal) in heard {
                     match signal {
-                        Signal::Offer(offer) => {
-                            let answer = Answer { exchange: offer.exchange, description: media(4), provisional: false };
+                        Signal::Offer(Offer { exchange, .. }) => {
+                            let answer = Answer { exchange, description: media(4), provisional: false };
                             net.say(end, leg, Signal::Answer(answer));
+                        }
+                        // The peer's came first: as the call does, it is made again.
+                        Signal::Refuse { exchange, cause: Cause::Glare } => {
+                            assert_eq!(exchange, said(n));
+                            offer(&mut net, end, leg, n, Direction::SendRecv);
                         }
                         Signal::Answer(answer) => {
                             assert_eq!(answer.exchange, said(n));
@@ -117,6 +122,7 @@ fn changes_of_both_sides_at_once_meet_491_and_both_come_through_twenty_times() {
                                 user: "answered".into(),
                                 adapter: patchcord::base::AdapterId(9),
                                 contact: patchcord::model::Contact(n.to_string()),
+                                preference: patchcord::model::PREFERRED,
                             });
                         }
                         other => panic!("round {n}: {other:?}"),
@@ -147,8 +153,30 @@ fn the_side_that_chose_the_call_id_waits_longer_after_a_glare() {
     let caller = again("10.0.0.1");
     let callee = again("10.0.0.2").expect("the callee tries again");
     assert!(callee <= Duration::from_millis(2030), "{callee:?}");
-    // The callee's change is open by then, so the caller's waits behind it.
+    // The callee's change is open by then, so the caller's is the call's to make again.
     assert_eq!(caller, None);
+}
+
+#[test]
+fn an_offer_that_met_the_peers_goes_back_to_the_call_when_the_peers_comes_first_and_is_not_sent() {
+    let mut net = Net::pair(8);
+    let (a, b) = talking(&mut net);
+    offer(&mut net, A, a, 1, Direction::SendOnly);
+    offer(&mut net, B, b, 1, Direction::SendRecv);
+    net.run_ms(60);
+    net.ladder();
+    net.run(Duration::from_secs(3));
+    answer(&mut net, A, a, 3000);
+    net.run(Duration::from_secs(10));
+    assert_eq!(net.words(A), ["refuse glare", "offer 1001"]);
+    assert_eq!(net.words(B), ["answer 3000"]);
+    let ladder = net.ladder();
+    assert!(!ladder.iter().any(|line| line.starts_with("1>2 INVITE")), "{ladder:?}");
+    offer(&mut net, A, a, 2, Direction::SendOnly);
+    net.run_ms(100);
+    answer(&mut net, B, b, 2002);
+    net.run_ms(100);
+    assert_eq!(net.words(A), ["answer 2002"], "the call makes it again when it likes");
 }
 
 #[test]
@@ -212,6 +240,21 @@ fn a_digit_in_an_info_is_heard_and_answered() {
     );
 }
 
+#[test]
+fn an_info_of_a_package_is_refused_with_469_which_says_that_we_take_none() {
+    let mut net = Net::pair(7);
+    let (_, _) = talking(&mut net);
+    let info = net_request(&net, Method::INFO, 10)
+        .with(Header::new("Info-Package", "nurse"))
+        .with_body("application/dtmf-relay", "Signal=5\r\nDuration=250\r\n");
+    let from = net.ends[B].address;
+    net.inject(from, A, info);
+    let Some((.., Message::Response(refused))) = net.sent.last() else { panic!("no response") };
+    assert_eq!((refused.code(), refused.reason.as_str()), (469, "Bad Info Package"));
+    assert_eq!(refused.headers.get(&"Recv-Info".into()).map(|v| v.as_str()), Some("nil"));
+    assert!(net.words(A).is_empty(), "no key is heard");
+}
+
 /// A request within the dialog of A, as its peer would send it.
 fn net_request(net: &Net, method: Method, cseq: u32) -> Request {
     let dialog = net.ends[A].endpoint.dialogs().next().expect("a dialog");
@@ -230,7 +273,7 @@ fn requests_within_a_dialog_are_held_to_its_order_and_to_what_we_can() {
     let cases = [
         (Method::OPTIONS, 20, 200),
         (Method::INFO, 19, 500),
-        ("UPDATE".into(), 21, 405),
+        (Method::UPDATE, 21, 200),
         ("FROBNICATE".into(), 22, 501),
         (Method::INFO, 22, 482),
         (Method::INVITE, 23, 488),
@@ -244,11 +287,11 @@ fn requests_within_a_dialog_are_held_to_its_order_and_to_what_we_can() {
         net.inject(from, A, request);
         assert_eq!(net.ladder(), [format!("1>2 {status} {method}")]);
     }
-    let required = net_request(&net, Method::INVITE, 30).with(Header::new(Name::Require, "100rel, timer"));
+    let required = net_request(&net, Method::INVITE, 30).with(Header::new(Name::Require, "precondition, timer, x"));
     net.inject(from, A, required);
     let Some((.., Message::Response(response))) = net.sent.last() else { panic!("no response") };
     assert_eq!(response.code(), 420);
-    assert_eq!(response.headers.get(&Name::Unsupported).unwrap().as_str(), "100rel, timer");
+    assert_eq!(response.headers.get(&Name::Unsupported).unwrap().as_str(), "precondition, x");
     assert!(net.words(A).is_empty());
 }
 

@@ -1,7 +1,5 @@
 //! Who may come in, and what is said to those who may not.
 
-use std::collections::BTreeMap;
-
 use patchcord::base::Secret;
 use patchcord::model::{Cause, Directory, Entry, Hangup, Signal, User};
 use patchcord::sip::config::{Config, Trunk};
@@ -19,7 +17,7 @@ pub fn directory() -> Directory {
         jid: None,
     };
     let users = [("alice".to_owned(), user("wonder", Some("+15550123"))), ("bob".to_owned(), user("builder", None))];
-    Directory { users: BTreeMap::from(users) }
+    Directory { users: users.into() }
 }
 
 /// An endpoint with users, at 10.0.0.1:5060.
@@ -172,8 +170,8 @@ fn an_invite_that_cannot_be_served_is_told_why() {
     assert_eq!(status(|r| r.body = "nonsense".into()), 488);
     let media_type = open_door(|r| r.headers.set(Header::new(Name::ContentType, "text/plain")));
     assert_eq!((media_type.code(), media_type.headers.get(&Name::Accept).unwrap().as_str()), (415, "application/sdp"));
-    let required = open_door(|r| r.headers.push(Header::new(Name::Require, "100rel")));
-    assert_eq!((required.code(), required.headers.get(&Name::Unsupported).unwrap().as_str()), (420, "100rel"));
+    let required = open_door(|r| r.headers.push(Header::new(Name::Require, "precondition")));
+    assert_eq!((required.code(), required.headers.get(&Name::Unsupported).unwrap().as_str()), (420, "precondition"));
 }
 
 #[test]
@@ -193,7 +191,7 @@ fn the_same_invite_by_two_ways_is_served_once() {
 fn requests_outside_calls_are_answered_each_in_its_way() {
     let mut net = home(|_| {});
     for (method, status) in
-        [("OPTIONS", 200), ("BYE", 481), ("CANCEL", 481), ("INFO", 405), ("SUBSCRIBE", 405), ("FROBNICATE", 501)]
+        [("OPTIONS", 200), ("BYE", 481), ("CANCEL", 481), ("INFO", 405), ("SUBSCRIBE", 489), ("FROBNICATE", 501)]
     {
         net.inject(address(PHONE), 0, request(method, "sip:example.org", 1));
         let (_, response) = last(&net);
@@ -202,7 +200,7 @@ fn requests_outside_calls_are_answered_each_in_its_way() {
         if matches!(status, 200 | 405 | 501) {
             assert_eq!(
                 response.headers.get(&Name::Allow).unwrap().as_str(),
-                "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE"
+                "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, MESSAGE, PRACK, UPDATE, REFER"
             );
         }
     }

@@ -110,7 +110,7 @@ fn a_peer_that_takes_the_bare_key_alone_is_told_so_from_then_on() {
 
 #[test]
 fn a_peer_that_refuses_infos_is_known_to_take_none_and_stays_in_the_call() {
-    for status in [405, 415, 501] {
+    for status in [405, 415, 469, 501] {
         let mut net = Net::pair(23);
         let (a, _) = talking(&mut net);
         refusing(&mut net, a, status, None, "1234");

@@ -1,11 +1,29 @@
 //! The SIP endpoint: two of them on a lossy network, and one against a peer that the test plays.
 
+mod along;
+mod bulk;
 mod calls;
 mod changes;
+mod conference;
+mod connected;
+mod devices;
+mod diversions;
 mod doors;
 mod forks;
+mod identity;
+mod identity_of_others;
 mod keys;
 mod net;
+mod outage;
+mod placements;
+mod profile;
+mod refer;
 mod refresh;
 mod register;
+mod reliable;
+mod session_id;
 mod texts;
+mod timers;
+mod transports;
+mod trunks;
+mod updates;

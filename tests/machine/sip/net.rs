@@ -12,7 +12,9 @@ use patchcord::model::{
     Text, TextId, Transport as MediaTransport, Undelivered,
 };
 use patchcord::sip::config::{Config, Listen, Trunk};
+use patchcord::sip::locate::{Located, Wish};
 use patchcord::sip::message::{Message, Method, Request};
+use patchcord::sip::stir::fetched::File;
 use patchcord::sip::{Endpoint, Flow, Output, Transport};
 
 /// How long a message takes.
@@ -54,11 +56,15 @@ pub struct Net {
     pub loss_percent: u32,
     /// Loses what it says `true` to.
     pub filter: Filter,
+    /// The name service answers nothing.
+    pub names_down: bool,
     dice: Dice,
     /// Every message that was sent, whether it arrived or not: when, from, to, its first word or status.
     pub sent: Vec<(Duration, SocketAddr, SocketAddr, Message)>,
     /// What came to addresses where nobody is: a test plays that peer.
     pub mail: Vec<(Flow, Message)>,
+    /// The addresses that ends want to have fetched.
+    pub fetches: Vec<(usize, String)>,
 }
 
 pub fn address(text: &str) -> SocketAddr {
@@ -76,9 +82,11 @@ impl Net {
             order: 0,
             loss_percent: 0,
             filter: Box::new(|_, _| false),
+            names_down: false,
             dice: Dice::for_test(seed),
             sent: Vec::new(),
             mail: Vec::new(),
+            fetches: Vec::new(),
         }
     }
 
@@ -151,6 +159,7 @@ impl Net {
             trunk: Some("peer".into()),
             offer: None,
             hops_left: 42,
+            about: Default::default(),
         };
         change(&mut start);
         self.say(end, leg, Signal::Start(Box::new(start)));
@@ -206,22 +215,35 @@ impl Net {
                 Output::Delivered(id, result) => self.ends[end].delivered.push((id, result)),
                 Output::Bind(binding) => {
                     let bound = &mut self.ends[end].bound;
-                    if !bound.contains(&binding) {
-                        bound.push(binding);
+                    match bound.iter_mut().find(|known| known.is_of_device(&binding)) {
+                        Some(known) => *known = binding,
+                        None => bound.push(binding),
                     }
                 }
-                Output::Unbind(binding) => self.ends[end].bound.retain(|b| *b != binding),
-                Output::Resolve { id, host, port, .. } => {
+                Output::Unbind(binding) => self.ends[end].bound.retain(|b| !b.is_of_device(&binding)),
+                Output::Fetch { address } => self.fetches.push((end, address)),
+                Output::Resolve { id, wish } => {
+                    let Wish { host, port, transport, .. } = wish;
                     let addresses = match host.as_str() {
+                        _ if self.names_down => Vec::new(),
+                        "two.example.org" => vec![address("10.0.0.9:5060"), address("10.0.0.8:5060")],
                         "peer.example.org" => vec![address("10.0.0.9:5060")],
                         "other.example.org" => vec![SocketAddr::new("10.0.0.8".parse().unwrap(), port.unwrap_or(5060))],
                         _ => Vec::new(),
                     };
+                    let located = Located::at(transport.unwrap_or(Transport::Udp), addresses);
                     let now = self.now;
-                    self.ends[end].endpoint.handle_resolved(now, id, addresses);
+                    self.ends[end].endpoint.handle_resolved(now, id, located);
                 }
             }
         }
+    }
+
+    /// What was fetched for an end.
+    pub fn fetched(&mut self, end: usize, address: &str, file: Result<File, &'static str>) {
+        let now = self.now;
+        self.ends[end].endpoint.handle_fetched(now, address.to_owned(), file);
+        self.drain(end);
     }
 
     fn post(&mut self, flow: Flow, bytes: Bytes) {

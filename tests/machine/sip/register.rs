@@ -161,7 +161,7 @@ fn a_phone_that_comes_from_elsewhere_is_bound_there_and_a_broken_connection_unbi
     let flow =
         patchcord::sip::Flow { transport: Transport::Tcp, local: address("10.0.0.1:5060"), remote: address(PHONE) };
     let now = net.now;
-    net.ends[0].endpoint.handle_transport_error(now, flow);
+    net.ends[0].endpoint.handle_transport_error(now, flow, None);
     net.run_ms(1);
     assert_eq!(net.ends[0].bound.len(), 1);
 }
@@ -173,4 +173,22 @@ fn who_is_taken_out_of_the_directory_is_signed_out() {
     net.ends[0].endpoint.set_directory(std::sync::Arc::default());
     net.run_ms(1);
     assert!(net.ends[0].bound.is_empty());
+}
+
+#[test]
+fn a_device_that_comes_back_by_another_way_takes_its_own_place() {
+    let mut net = home(|_| {});
+    let contact = |host: &str| {
+        format!("<sip:x@{host}.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:805b434b>\";expires=120")
+    };
+    let outbound =
+        |n: u32, host: &str| register(n, &contact(host), None).with(Header::new(Name::Supported, "path, outbound"));
+    let response = send(&mut net, PHONE, 1, |n| outbound(n, "first"));
+    assert_eq!(response.headers.require().collect::<Vec<_>>(), ["outbound"]);
+    assert!(contacts(&response)[0].contains("+sip.instance=\"<urn:uuid:805b434b>\""), "{:?}", contacts(&response));
+    let response = send(&mut net, "203.0.113.9:50000", 3, |n| outbound(n, "second"));
+    assert_eq!((contacts(&response).len(), net.ends[0].bound.len()), (1, 1));
+    assert!(net.ends[0].bound[0].contact.0.contains("203.0.113.9:50000"), "{:?}", net.ends[0].bound);
+    let response = send(&mut net, PHONE, 5, |n| register(n, OWN, Some(120)));
+    assert_eq!((contacts(&response).len(), response.headers.require().count()), (2, 0), "another device is another");
 }

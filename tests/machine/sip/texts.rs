@@ -108,7 +108,7 @@ fn only_plain_text_of_a_bearable_length_is_taken() {
         (with("text/plain", b"x".to_vec()).with(Header::new(Name::ContentEncoding, "gzip")), 415),
         (with("text/plain", long), 413),
         (with("text/plain", Vec::new()), 400),
-        (with("text/plain", b"x".to_vec()).with(Header::new(Name::Require, "100rel")), 420),
+        (with("text/plain", b"x".to_vec()).with(Header::new(Name::Require, "precondition")), 420),
     ] {
         let mut net = open_house();
         net.inject(address(PHONE), 0, request);

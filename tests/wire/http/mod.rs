@@ -1,12 +1,13 @@
 //! The HTTP server and the WebSocket over real sockets.
 
 mod pages;
+mod proxies;
 mod socket;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use patchcord::base::{AdapterId, Dice, LegId, Secret};
+use patchcord::base::{AdapterId, Dice, LegId, Proxies, Secret};
 use patchcord::http::{DialHint, HttpConfig, HttpHandle, Tls};
 use patchcord::model::{Binding, Directory, Overflow, Signal, Switchboard, User};
 use patchcord::web::{self, WebHandle};
@@ -46,11 +47,13 @@ pub struct Wish {
     pub tls: Tls,
     pub guest: bool,
     pub full: bool,
+    /// The proxies that it believes.
+    pub proxies: &'static [&'static str],
 }
 
 impl Default for Wish {
     fn default() -> Wish {
-        Wish { tls: Tls::Off, guest: true, full: false }
+        Wish { tls: Tls::Off, guest: true, full: false, proxies: &[] }
     }
 }
 
@@ -67,6 +70,7 @@ pub async fn server(wish: Wish) -> Server {
         listen: ([127, 0, 0, 1], 0).into(),
         tls: wish.tls,
         origins: vec!["https://app.example.org".into()],
+        proxies: Proxies::new(wish.proxies.iter().map(|proxy| proxy.parse().unwrap()).collect()),
         guest,
         dial_hints: vec![DialHint { to: "echo".into(), text: "Hear yourself".into() }],
     };

@@ -302,6 +302,7 @@ async fn a_certificate_that_cannot_be_read_is_named() {
         listen: ([127, 0, 0, 1], 0).into(),
         tls,
         origins: vec![],
+        proxies: Default::default(),
         guest: None,
         dial_hints: vec![],
     };

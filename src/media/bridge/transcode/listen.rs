@@ -7,12 +7,14 @@
 //!
 //! The delay finds its length by itself. Whenever a packet is needed that has not come, something is made up
 //! in its place, and if it comes late it is played all the same: the delay has grown by what was made up.
-//! Where for [`WATCHED`] there was always more than was needed, twenty milliseconds are folded into the next:
-//! the delay has shrunk. So it follows the network, and the drift of the sender's clock too.
+//! Where packets were always nearly late, or always much too early, a period or more of the voice is put in or taken out
+//! ([`adapt`](super::adapt)). So the delay follows the network, and the difference of the sender's clock and ours too.
 
 use std::time::{Duration, Instant};
 
+use super::adapt::Adapt;
 use super::conceal::Concealer;
+use super::pace::FRAME;
 use super::queue::Queue;
 use crate::media::codec::noise::{Noise, Room};
 use crate::media::codec::{Decoder, FRAME_MS, MAX_PACKET_MS, Speech};
@@ -23,12 +25,6 @@ pub const FIRST_DELAY: Duration = Duration::from_millis(30);
 
 /// Nothing waits longer than that.
 pub const LONGEST_DELAY_MS: u32 = 200;
-
-/// What must have been left over all the time for the delay to shrink: a packet, and half of one to spare.
-const LEFT_OVER_MS: u32 = 30;
-
-/// For so many packets the delay is watched before it shrinks.
-pub const WATCHED: u32 = 100;
 
 /// A timestamp so far from what is due is another beginning.
 const LEAP_MS: u32 = 2000;
@@ -73,10 +69,27 @@ pub struct Listening {
     silent_from: Option<u32>,
     /// What is heard then.
     noise: Option<Noise>,
+    /// What is heard while packets of Opus that describe a room are missing.
+    room: Option<Noise>,
     samples: Vec<i16>,
     frame: Vec<i16>,
-    left_over: u32,
-    watched: u32,
+    /// When the last frame was due.
+    filled: Option<Instant>,
+    adapt: Adapt,
+    figures: Figures,
+}
+
+/// What was done to what came in, in samples but for packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Made up for what was not there in time.
+    pub made_up: u64,
+    /// Packets that were dropped because more waited than may.
+    pub dropped: u64,
+    /// Put in to make the delay longer.
+    pub put_in: u64,
+    /// Taken out to make it shorter.
+    pub taken_out: u64,
 }
 
 impl Listening {
@@ -93,10 +106,12 @@ impl Listening {
             concealer: Concealer::new(rate_hz),
             silent_from: None,
             noise: None,
+            room: None,
             samples: Vec::with_capacity(most as usize),
             frame: Vec::with_capacity((FRAME_MS * rate_hz / 1000) as usize),
-            left_over: u32::MAX,
-            watched: 0,
+            filled: None,
+            adapt: Adapt::default(),
+            figures: Figures::default(),
         }
     }
 
@@ -114,12 +129,14 @@ impl Listening {
             None => {
                 self.queue.clear();
                 self.silent_from = None;
+                self.adapt.watch_anew();
                 let begins = now + FIRST_DELAY;
                 Source { ssrc: fields.ssrc, clock_hz, due: fields.timestamp, made_up: 0, begins }
             }
         };
         self.source = Some(source);
         if (fields.timestamp.wrapping_add(duration).wrapping_sub(source.due) as i32) > 0 {
+            self.note_arrival(now, source, fields.timestamp);
             self.queue.insert(speech, fields.timestamp, duration, payload);
             self.drop_what_is_too_old();
         }
@@ -140,7 +157,12 @@ impl Listening {
         self.silent_from = None;
         self.queue.clear();
         self.samples.clear();
-        self.watch_anew();
+        self.adapt.watch_anew();
+    }
+
+    /// What was done so far to what came in.
+    pub fn figures(&self) -> Figures {
+        self.figures
     }
 
     /// The frame made last: [`FRAME_MS`] of samples.
@@ -162,6 +184,11 @@ impl Listening {
         (u64::from(ticks) * u64::from(self.rate_hz) / u64::from(clock_hz)) as u32
     }
 
+    /// Samples as units of a clock.
+    fn ticks_of(&self, samples: usize, clock_hz: u32) -> u32 {
+        (samples as u64 * u64::from(clock_hz)).div_ceil(u64::from(self.rate_hz)) as u32
+    }
+
     fn drop_what_is_too_old(&mut self) {
         let Some(source) = &mut self.source else { return };
         let most = LONGEST_DELAY_MS * (source.clock_hz / 1000);
@@ -172,49 +199,61 @@ impl Listening {
             source.due = first.end();
             source.made_up = 0;
             self.queue.drop_first();
+            self.figures.dropped += 1;
+            self.adapt.watch_anew();
         }
+    }
+
+    /// How much earlier than it is needed does a packet come that begins with this timestamp?
+    fn note_arrival(&mut self, now: Instant, source: Source, timestamp: u32) {
+        let Some(next) = self.filled.filter(|at| *at >= source.begins).map(|at| at + FRAME) else { return };
+        let before = self.ticks_of(self.samples.len(), source.clock_hz);
+        let next_needed = source.due.wrapping_add(source.made_up).wrapping_sub(before);
+        let ahead = timestamp.wrapping_sub(next_needed) as i32;
+        let Ok(ahead) = u32::try_from(ahead) else {
+            // It is played all the same, so the delay has grown.
+            return self.adapt.watch_anew();
+        };
+        let needed = next + FRAME * (ahead / (FRAME_MS * (source.clock_hz / 1000)));
+        self.adapt.note(needed.saturating_duration_since(now));
     }
 
     /// Makes the frame that is due at `at`: [`Listening::frame`] then gives it. To be called once each
     /// [`FRAME_MS`].
     pub fn fill(&mut self, at: Instant) {
         let length = (FRAME_MS * self.per_ms()) as usize;
-        let most_left = (LEFT_OVER_MS * self.per_ms()).max(length as u32);
-        let folds = self.watched >= WATCHED && self.left_over >= most_left;
-        let wanted = if folds { 2 * length } else { length };
-        while self.samples.len() < wanted {
-            self.fetch(at, wanted - self.samples.len());
+        self.adapt(at);
+        while self.samples.len() < length {
+            self.fetch(at, length - self.samples.len());
         }
         self.frame.clear();
         self.frame.extend_from_slice(&self.samples[..length]);
-        if folds {
-            let second = &self.samples[length..wanted];
-            for (n, (first, second)) in self.frame.iter_mut().zip(second).enumerate() {
-                let weight = n as f32 / length as f32;
-                *first = (f32::from(*first) * (1.0 - weight) + f32::from(*second) * weight) as i16;
-            }
-        }
-        self.samples.drain(..wanted);
-        if folds || self.watched >= WATCHED {
-            self.watch_anew();
-        }
-        self.watch();
+        self.samples.drain(..length);
+        self.adapt.hear(&self.frame);
+        self.filled = Some(at);
     }
 
-    fn watch(&mut self) {
-        self.left_over = self.left_over.min(self.waiting());
-        self.watched += 1;
+    /// Puts time in or takes some out, if that is advised and can be done here.
+    fn adapt(&mut self, at: Instant) {
+        let Some(wanted) = self.adapt.wants(self.rate_hz) else { return };
+        while self.samples.len() < wanted && self.is_next_there() {
+            self.fetch(at, wanted - self.samples.len());
+        }
+        let (put_in, taken_out) = self.adapt.act(&self.frame, &mut self.samples, self.rate_hz);
+        self.figures.put_in += put_in as u64;
+        self.figures.taken_out += taken_out as u64;
+    }
+
+    /// Whether the packet whose turn it is has come, and nothing is to be made up before it.
+    fn is_next_there(&self) -> bool {
+        let gap = |s: Source| self.queue.first().map(|first| first.timestamp.wrapping_sub(s.due) as i32);
+        self.source.and_then(gap).is_some_and(|gap| gap <= 0)
     }
 
     /// Samples that are there already, decoded or not.
     fn waiting(&self) -> u32 {
         let waiting = |s: Source| self.samples_of(self.queue.span(s.due).saturating_sub(s.made_up), s.clock_hz);
         self.source.map_or(0, waiting) + self.samples.len() as u32
-    }
-
-    fn watch_anew(&mut self) {
-        self.left_over = u32::MAX;
-        self.watched = 0;
     }
 
     /// Adds samples: of the packet whose turn it is, or made up ones, of which `lacking` are needed at least.
@@ -242,11 +281,10 @@ impl Listening {
     }
 
     fn note_made_up(&mut self, samples: usize) {
-        let rate_hz = u64::from(self.rate_hz);
-        if let Some(source) = &mut self.source {
-            let ticks = (samples as u64 * u64::from(source.clock_hz)).div_ceil(rate_hz);
-            source.made_up = source.made_up.saturating_add(ticks as u32);
-        }
+        self.figures.made_up += samples as u64;
+        let Some(source) = self.source else { return };
+        let ticks = self.ticks_of(samples, source.clock_hz);
+        self.source = Some(Source { made_up: source.made_up.saturating_add(ticks), ..source });
     }
 
     fn play_first(&mut self) {
@@ -263,15 +301,24 @@ impl Listening {
         if !is_good {
             let lost = self.samples_of(first.duration, first.speech.clock_hz()) as usize;
             self.make_up(lost.max(1));
-        } else if first.speech == Speech::Opus {
-            // Its decoder joins what it made up with what follows by itself.
-            self.concealer.skip(&self.samples[before..]);
         } else {
+            // What its decoder made up for, it joins with what follows by itself, and there is nothing to be mended.
             self.concealer.hear(&mut self.samples[before..]);
+            let is_room = first.speech == Speech::Opus && first.payload.len() <= ROOM_PACKET;
+            self.heed_room(is_room, before);
         }
         self.last = at;
-        self.fades_ms = if first.payload.len() <= ROOM_PACKET { ROOM_FADES_MS } else { VOICE_FADES_MS };
         self.queue.put_back(first);
+    }
+
+    /// The samples from there on are those of a room in which nobody speaks, or are not.
+    fn heed_room(&mut self, is_room: bool, from: usize) {
+        self.fades_ms = if is_room { ROOM_FADES_MS } else { VOICE_FADES_MS };
+        if !is_room {
+            return self.room = None;
+        }
+        let room = Room::like(self.samples.get(from..).unwrap_or_default());
+        self.room.get_or_insert_with(|| Noise::new(room)).set(room);
     }
 
     /// The place of the decoder for a format.
@@ -309,8 +356,12 @@ impl Listening {
             return self.concealer.skip(&self.samples[before..]);
         }
         let made_up = self.source.map_or(u32::MAX, |s| s.made_up / (s.clock_hz / 1000));
-        let decoder = self.last.and_then(|at| self.decoders.get_mut(at)).filter(|_| made_up < self.fades_ms);
+        let goes_on = made_up < self.fades_ms;
+        let decoder = self.last.and_then(|at| self.decoders.get_mut(at)).filter(|_| goes_on);
         if decoder.is_some_and(|decoder| decoder.conceal(samples, &mut self.samples)) {
+            self.concealer.skip(&self.samples[before..]);
+        } else if let Some(room) = self.room.as_mut().filter(|_| goes_on) {
+            room.fill(samples, &mut self.samples);
             self.concealer.skip(&self.samples[before..]);
         } else {
             self.concealer.make_up(samples, &mut self.samples);

@@ -6,19 +6,23 @@
 //!            20 to 200 ms   of 20 ms, one rate          of 10 to 60 ms
 //! ```
 
+pub mod adapt;
 pub mod conceal;
 pub mod listen;
 pub mod pace;
 pub mod packing;
+pub mod pauses;
 pub mod queue;
+pub mod slack;
+pub mod stretch;
 
 use std::time::Instant;
 
-pub use self::listen::Listening;
+pub use self::listen::{Figures, Listening};
 pub use self::pace::{FRAME, Pace};
 use self::packing::Packing;
-use crate::media::codec::Speech;
 use crate::media::codec::noise::Room;
+use crate::media::codec::{Effort, Speech};
 use crate::rtp::Fields;
 
 /// What is encoded for a peer.
@@ -32,6 +36,8 @@ pub struct Target {
     pub parameters: Option<String>,
     /// How long the packets are, in milliseconds.
     pub packet_ms: u32,
+    /// What its encoder may spend.
+    pub effort: Effort,
 }
 
 impl Target {

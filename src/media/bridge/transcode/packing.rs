@@ -47,7 +47,7 @@ impl Packing {
     pub fn new(target: &Target) -> Packing {
         let count = (target.packet_ms * target.rate_hz / 1000) as usize;
         Packing {
-            encoder: Encoder::new(target.speech, target.rate_hz, target.parameters.as_deref()),
+            encoder: Encoder::trying(target.speech, target.rate_hz, target.parameters.as_deref(), target.effort),
             rate_hz: target.rate_hz,
             count,
             step: Duration::from_millis(target.packet_ms.into()),

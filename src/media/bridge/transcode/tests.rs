@@ -5,9 +5,15 @@ use std::time::Duration;
 use super::listen::{FIRST_DELAY, LONGEST_DELAY_MS};
 use super::pace::MAX_CATCH_UP;
 use super::*;
-use crate::media::codec::{Encoder, MAX_PAYLOAD};
+use crate::media::codec::{Effort, Encoder, MAX_PAYLOAD};
+
+mod drift;
 
 const PITCH_HZ: f64 = 125.0;
+
+fn beginning() -> Instant {
+    Instant::now()
+}
 
 /// The hum of a voice: a low tone and what is above it.
 fn hum(from: usize, samples: usize) -> Vec<i16> {
@@ -49,6 +55,7 @@ impl Scene {
                 rate_hz: 8000,
                 parameters: None,
                 packet_ms: 20,
+                effort: Effort::default(),
             }),
             under_way: Vec::new(),
             heard: Vec::new(),
@@ -139,6 +146,20 @@ fn a_tenth_of_the_packets_lost_is_made_up_for() {
         (0..1000).for_each(|n| scene.send(if n % 10 == 7 { None } else { jitter(n, 15) }, 1.0));
         let scene = scene.run();
         assert!(scene.good() > 0.99, "{speech:?}: {}", scene.good());
+    }
+}
+
+#[test]
+fn losses_of_two_packets_in_a_row_are_never_louder_than_the_voice() {
+    let loudest = |samples: &[i16]| samples.iter().map(|s| s.unsigned_abs()).max().unwrap();
+    for speech in [Speech::Pcma, Speech::Opus] {
+        let heard = |is_lost: fn(usize) -> bool| {
+            let mut scene = Scene::new(speech, 20);
+            (0..500).for_each(|n| scene.send(if is_lost(n) { None } else { jitter(n, 15) }, 1.0));
+            loudest(&scene.run().heard)
+        };
+        let (said, heard) = (heard(|_| false), heard(|n| n % 10 > 7));
+        assert!(heard < said + said / 2, "{speech:?}: {heard}, where {said} was said");
     }
 }
 

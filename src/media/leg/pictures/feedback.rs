@@ -11,8 +11,10 @@ pub struct Feedback {
     pub pli: bool,
     /// That a whole picture is wanted.
     pub fir: bool,
-    /// How much fits.
+    /// How much fits, by the receiver's estimate.
     pub remb: bool,
+    /// How much fits, by a request.
+    pub tmmbr: bool,
 }
 
 impl Feedback {
@@ -22,7 +24,15 @@ impl Feedback {
             let is_wanted = |said: &String| said.split_whitespace().eq(wanted.split(' '));
             codecs.iter().any(|codec| codec.feedback.iter().any(is_wanted))
         };
-        Feedback { nack: has("nack"), pli: has("nack pli"), fir: has("ccm fir"), remb: has("goog-remb") }
+        // RFC 5104 §7.1: how many packets a second its sender can say anything of may follow.
+        let is_bounds = |said: &String| said.split_whitespace().take(2).eq(["ccm", "tmmbr"]);
+        let tmmbr = codecs.iter().any(|codec| codec.feedback.iter().any(is_bounds));
+        Feedback { nack: has("nack"), pli: has("nack pli"), fir: has("ccm fir"), remb: has("goog-remb"), tmmbr }
+    }
+
+    /// Whether the peer can be told how much fits.
+    pub fn can_bound(self) -> bool {
+        self.remb || self.tmmbr
     }
 
     /// Whether the peer can be asked for a whole picture.

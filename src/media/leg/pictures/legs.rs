@@ -10,6 +10,7 @@ use crate::base::LegId;
 use crate::media::bridge::Content;
 use crate::media::leg::inward::Heard;
 use crate::media::leg::link::Link;
+use crate::media::leg::refusal::Refusal;
 use crate::media::leg::{Certificate, Context, Leg, Wires};
 use crate::media::shard::Outgoing;
 use crate::model::{Codec, GraphVideo, LocalVideo, RelayEvent, VideoStats};
@@ -59,6 +60,9 @@ impl Leg {
         if let (Some(link), Some(remote), true) = (&mut self.picture_link, &video.remote, is_told) {
             link.describe(cx, remote);
         }
+        if let Some(link) = &mut self.picture_link {
+            link.count_arrivals(cx.now, video.transport_cc);
+        }
         is_told
     }
 
@@ -71,6 +75,9 @@ impl Leg {
         }
         if news.is_connected {
             info!(call = %self.call, leg = %self.id, seal = link.seal.name().unwrap_or_default(), "pictures can flow");
+        }
+        if let Some(why) = news.lacks_rtcp {
+            warn!(call = %self.call, leg = %self.id, why, "the reports on pictures have no keys");
         }
     }
 
@@ -95,6 +102,9 @@ impl Leg {
         let packet = opened.and_then(|length| Packet::parse(buffer.get(..length)?));
         let Some(packet) = packet.filter(|packet| is_negotiated(packet.payload_type())) else {
             link.refused += 1;
+            let refusal = link.refusal.take().unwrap_or(Refusal::Other);
+            pictures.refusals.get_or_insert_default().count(refusal, pictures.hearing.counts().0);
+            cx.tally.refused(refusal);
             return None;
         };
         let (range, payload) = (packet.payload_range(), packet.payload());
@@ -112,19 +122,21 @@ impl Leg {
     pub(in crate::media::leg) fn receive_picture_rtcp(
         &mut self,
         cx: &mut Context,
+        for_rtcp: bool,
         from: SocketAddr,
         packet: &mut [u8],
     ) {
         let (Some(pictures), Some(link)) = (&mut self.pictures, &mut self.picture_link) else { return };
-        if let Some(compound) = link.open_rtcp(from, packet) {
-            pictures.heed(cx, compound);
+        match link.open_rtcp(cx, for_rtcp, from, packet) {
+            Ok(compound) => pictures.heed(cx, link, &self.cname, compound),
+            Err(refusal) => cx.tally.refused(refusal),
         }
     }
 
     /// Heeds what a compound that came with the sound says of pictures.
     pub(in crate::media::leg) fn heed_pictures(&mut self, cx: &mut Context, compound: &[u8]) {
         if let Some(pictures) = self.pictures.as_deref_mut().filter(|p| p.is_there && p.bundled) {
-            pictures.heed(cx, compound);
+            pictures.heed(cx, &mut self.link, &self.cname, compound);
         }
     }
 
@@ -141,10 +153,12 @@ impl Leg {
 
     /// Does what is due of the pictures.
     pub(in crate::media::leg) fn handle_picture_timeout(&mut self, cx: &mut Context) {
+        let pictures = self.pictures.as_deref_mut().filter(|pictures| pictures.is_there);
         if let Some(link) = &mut self.picture_link {
             link.handle_timeout(cx.now);
+            link.tell_arrivals(cx, pictures.as_ref().map_or(0, |pictures| pictures.track.ssrc()), &self.cname);
         }
-        let Some(pictures) = self.pictures.as_deref_mut().filter(|pictures| pictures.is_there) else { return };
+        let Some(pictures) = pictures else { return };
         let link = if pictures.bundled { Some(&mut self.link) } else { self.picture_link.as_deref_mut() };
         let wanted = link.and_then(|link| pictures.handle_timeout(cx, link, &self.cname));
         if let Some(leg) = wanted {
@@ -156,7 +170,8 @@ impl Leg {
     pub(in crate::media::leg) fn poll_picture_timeout(&mut self) -> Option<Instant> {
         let pictures = self.pictures.as_deref().filter(|pictures| pictures.is_there)?;
         let link = self.picture_link.as_deref_mut().and_then(Link::poll_timeout);
-        Some(link.into_iter().fold(pictures.poll_timeout(), Instant::min))
+        let others = link.into_iter().chain(pictures.watch_deadline());
+        Some(others.fold(pictures.poll_timeout(), Instant::min))
     }
 
     /// The last words of the pictures.
@@ -199,14 +214,24 @@ impl Leg {
     pub fn forget_viewers(&mut self) {
         if let Some(pictures) = &mut self.pictures {
             pictures.viewers.clear();
+            pictures.viewer = None;
+            pictures.telling.forget();
         }
     }
 
-    /// The leg at that place sees it.
-    pub fn add_viewer(&mut self, place: usize) {
+    /// The leg at that place sees it, and takes so many bits a second if it said so.
+    pub fn add_viewer(&mut self, now: Instant, place: usize, id: LegId, most: Option<u64>) {
         if let Some(pictures) = &mut self.pictures {
             pictures.viewers.push(place);
+            pictures.viewer.get_or_insert(id);
+            pictures.telling.heed(now, id, most);
+            pictures.is_due = true;
         }
+    }
+
+    /// How many bits a second of pictures its peer takes, if it said so.
+    pub fn takes_at_most(&self) -> Option<u64> {
+        self.pictures.as_deref()?.taking.most()
     }
 
     /// What its peer wants of the leg whose pictures it sees, and where that is, since this was asked before.
@@ -216,15 +241,22 @@ impl Leg {
         Some((pictures.seen?, wish))
     }
 
-    /// Its pictures want to be looked after since this was asked before.
+    /// Its pictures, or its links, want to be looked after since this was asked before.
     pub fn has_picture_news(&mut self) -> bool {
-        self.pictures.as_deref_mut().is_some_and(|pictures| std::mem::take(&mut pictures.is_due))
+        let has_new_aim = self.picture_link.as_deref().is_some_and(Link::has_new_aim);
+        let links = [Some(&mut self.link), self.picture_link.as_deref_mut()];
+        let is_due = links.into_iter().flatten().fold(has_new_aim, |is_due, link| link.take_news() | is_due);
+        self.pictures.as_deref_mut().is_some_and(|pictures| std::mem::take(&mut pictures.is_due)) | is_due
     }
 
     /// One who sees its pictures wants something of its peer.
     pub fn grant(&mut self, now: Instant, viewer: LegId, wish: Wish) {
-        if let Some(pictures) = self.pictures.as_deref_mut().filter(|_| wish.refresh) {
+        let Some(pictures) = self.pictures.as_deref_mut() else { return };
+        if wish.refresh {
             pictures.asking.want(now, viewer);
+        }
+        if wish.most.is_some() {
+            pictures.telling.heed(now, viewer, wish.most);
         }
     }
 

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::model::crypto::SUITES;
 use crate::rtp::Fields;
 
 fn dice(seed: u64) -> Dice {
@@ -18,9 +19,14 @@ fn sealed(cryptos: &[Crypto]) -> SealWords {
     SealWords::Sdes(Words { cryptos: cryptos.into(), optional: false })
 }
 
+/// One that offers every transform that we take.
+fn offerer() -> Sdes {
+    Sdes::with(&mut dice(1), false, &SUITES.map(|(name, _)| name))
+}
+
 /// An offerer and an answerer who took the line at `chosen`.
 fn pair(chosen: usize) -> (Sdes, Sdes) {
-    let mut one = Sdes::new(&mut dice(1), false, true);
+    let mut one = offerer();
     let mut other = Sdes::new(&mut dice(2), false, false);
     let offered = lines(&one.words());
     other.set_remote(&mut dice(3), &sealed(&offered[chosen..=chosen]), true).unwrap();
@@ -70,10 +76,17 @@ fn offerer_and_answerer_hear_each_other_with_each_suite() {
 }
 
 #[test]
+fn what_every_peer_has_is_offered_first_and_the_strongest_beside_it() {
+    let offered = lines(&Sdes::new(&mut dice(1), false, true).words());
+    let suites: Vec<&str> = offered.iter().map(|line| line.read().unwrap().suite).collect();
+    assert_eq!(suites, ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"]);
+}
+
+#[test]
 fn the_first_line_that_can_be_used_counts() {
     let mut other = Sdes::new(&mut dice(2), false, false);
     let mut offered = vec![Crypto::new("1 F8_128_HMAC_SHA1_80 inline:AAAA")];
-    offered.extend(lines(&Sdes::new(&mut dice(1), false, true).words()).into_iter().skip(3));
+    offered.extend(lines(&offerer().words()).into_iter().skip(3));
     other.set_remote(&mut dice(3), &sealed(&offered), true).unwrap();
     assert_eq!(lines(&other.words())[0].read().unwrap().tag, 4);
     let error = other.set_remote(&mut dice(3), &sealed(&offered[..1]), true).unwrap_err();
@@ -114,11 +127,13 @@ fn a_new_key_of_the_peer_is_taken_whether_its_counters_go_on_or_begin_anew() {
             let there = sent(&mut one, sequence);
             assert!(taken(&mut other, there).is_ok());
         }
-        let fresh = Own::new(&mut dice(8), 1, one.ours[0].profile).unwrap();
+        let mut fresh = Own::new(&mut dice(8), 1, one.ours[0].profile);
+        fresh.open().unwrap();
         let old = std::mem::replace(&mut one.ours[0], fresh);
         if goes_on {
             let key = one.ours[0].line.read().unwrap().key_and_salt;
-            one.ours[0].outward = srtp(old.profile, &key).unwrap().going_on_from(&old.outward);
+            let before = old.outward.as_deref().unwrap();
+            one.ours[0].outward = Some(Box::new(srtp(old.profile, &key).unwrap().going_on_from(before)));
         }
         let ours = other.words();
         other.set_remote(&mut dice(9), &one.words(), true).unwrap();
@@ -136,7 +151,8 @@ fn packets_under_another_key_are_refused() {
     let (mut one, _) = pair(0);
     for at in 0..SUITES.len() {
         let (_, mut other) = pair(at);
-        other.ours[0] = Own::new(&mut dice(77), 1, other.ours[0].profile).unwrap();
+        other.ours[0] = Own::new(&mut dice(77), 1, other.ours[0].profile);
+        other.ours[0].open().unwrap();
         let forged = sent(&mut other, 1);
         assert_eq!(taken(&mut one, forged), Err(SealError::Srtp(SrtpError::Authentication)));
     }

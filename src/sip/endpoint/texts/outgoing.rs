@@ -1,7 +1,6 @@
 //! A MESSAGE that goes out (RFC 3428 §4): to a telephone that has registered, or through a trunk.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,21 +8,19 @@ use tracing::{debug, info};
 
 use super::PLAIN;
 use crate::model::{Cause, Text as Written, TextId, Undelivered};
-use crate::sip::config::HostPort;
 use crate::sip::endpoint::{Endpoint, Output, ResolveId};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::hear;
+use crate::sip::locate::{Located, SHUNNED_FOR, Wish};
 use crate::sip::message::{Header, Method, Name, NameAddr, Request, Response, Text, Uri};
 use crate::sip::say::{self, Caller};
 use crate::sip::session::calling::Destination;
 use crate::sip::session::proof::Proof;
 use crate::sip::transaction::Tell;
-use crate::sip::wire::{Owner, SAFE_DATAGRAM, Wire};
+use crate::sip::wire::{Owner, SAFE_DATAGRAM, VIA_ROOM, Wire};
 
 /// How long a trunk's name may take to be looked up.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(10);
-/// What a `Via` of ours adds to a request.
-const VIA_ROOM: usize = 120;
 /// RFC 3261 §8.1.1.6
 const HOPS: u8 = 70;
 
@@ -34,7 +31,8 @@ pub struct Outgoing {
     uri: Uri,
     /// The ways there that have not been tried.
     flows: VecDeque<Flow>,
-    host: Option<(HostPort, Transport)>,
+    host: Option<Wish>,
+    routes: Vec<NameAddr>,
     tag: String,
     call_id: Text,
     cseq: u32,
@@ -53,10 +51,10 @@ impl Endpoint {
             Ok(destination) => destination,
             Err(hangup) => return self.undelivered(text.id, Undelivered::new(hangup.cause)),
         };
-        let Destination { uri, flows, host, .. } = destination;
+        let Destination { uri, flows, host, routes, .. } = destination;
         let (tag, call_id) = (self.wire.tag(), self.wire.call_id());
         let (addresses, proof) = (None, Proof::default());
-        let outgoing = Outgoing { text, uri, flows, host, tag, call_id, cseq: 0, addresses, proof, sent: None };
+        let outgoing = Outgoing { text, uri, flows, host, routes, tag, call_id, cseq: 0, addresses, proof, sent: None };
         let number = self.texts.mint();
         self.texts.outgoing.insert(number, outgoing);
         self.try_next(now, number, Undelivered::new(Cause::Unavailable));
@@ -70,12 +68,11 @@ impl Endpoint {
     /// Sends it on the next way, or ends with how the last one went.
     fn try_next(&mut self, now: Instant, number: u64, last: Undelivered) {
         let Some(outgoing) = self.texts.outgoing.get_mut(&number) else { return };
-        let result = if let Some(flow) = outgoing.flows.pop_front() {
+        let result = if let Some(flow) = self.wire.shun.take_next(now, &mut outgoing.flows) {
             outgoing.send(now, &mut self.wire, number, flow)
-        } else if let Some((host, transport)) = outgoing.host.take() {
+        } else if let Some(wish) = outgoing.host.take() {
             self.texts.due.set(number, Some(now + RESOLVE_PATIENCE));
-            let (id, HostPort { host, port }) = (ResolveId::Text(number), host);
-            self.wire.outputs.push_back(Output::Resolve { id, host, port, transport });
+            self.wire.outputs.push_back(Output::Resolve { id: ResolveId::Text(number), wish });
             Ok(())
         } else {
             Err(last)
@@ -94,12 +91,10 @@ impl Endpoint {
         }
     }
 
-    pub(in crate::sip::endpoint) fn handle_text_resolved(&mut self, now: Instant, number: u64, found: &[SocketAddr]) {
+    pub(in crate::sip::endpoint) fn handle_text_resolved(&mut self, now: Instant, number: u64, found: &Located) {
         let Some(outgoing) = self.texts.outgoing.get_mut(&number).filter(|o| o.sent.is_none()) else { return };
         self.texts.due.set(number, None);
-        let trunk = outgoing.text.trunk.as_ref().and_then(|name| self.wire.config.trunks.get(name));
-        let transport = trunk.map_or(Transport::Udp, |t| t.transport);
-        outgoing.flows = found.iter().filter_map(|address| self.wire.flow_to(transport, *address)).collect();
+        outgoing.flows = self.wire.flows_to(found);
         self.try_next(now, number, Undelivered::new(Cause::Unavailable));
     }
 
@@ -123,7 +118,12 @@ impl Endpoint {
                 }
             }
             // RFC 3263 §4.3: a server that is down or full does not speak for the next.
-            503 => self.try_next(now, number, failure(response)),
+            503 => {
+                if let Some((_, flow)) = &outgoing.sent {
+                    self.wire.shun.failed(now, flow, response.headers.retry_after().unwrap_or(SHUNNED_FOR));
+                }
+                self.try_next(now, number, failure(response));
+            }
             _ => self.end_text(number, Err(failure(response))),
         }
     }
@@ -153,6 +153,9 @@ impl Outgoing {
             .with(Header::new(Name::CallId, &self.call_id))
             .with_cseq(self.cseq)
             .with(Header::new(Name::UserAgent, &wire.config.agent));
+        for route in &self.routes {
+            request.headers.push(Header::of(Name::Route, route));
+        }
         for header in caller.identity.iter().chain(self.proof.headers()) {
             request.headers.push(header.clone());
         }
@@ -161,7 +164,8 @@ impl Outgoing {
         let request = request.with_body(kind, Bytes::copy_from_slice(self.text.body.as_bytes()));
         // RFC 3428 §8: nothing slows messages down as a session would, so one may not be longer than a packet.
         let length = request.to_bytes().len() + VIA_ROOM;
-        if flow.transport == Transport::Udp && length > SAFE_DATAGRAM {
+        let is_datagram = wire.way_of(&request, flow).transport == Transport::Udp;
+        if is_datagram && length > SAFE_DATAGRAM {
             let room = SAFE_DATAGRAM.saturating_sub(length - self.text.body.len());
             let why = format!("The message is too long for a telephone: it may have {room} bytes.");
             return Err(Undelivered { cause: Cause::NotSupported, why: Some(why) });

@@ -5,8 +5,9 @@ use tracing::info;
 use super::{Calling, hear};
 use crate::model::{Cause, Hangup};
 use crate::sip::cause;
-use crate::sip::config::{DEFAULT_PORT, HostPort};
+use crate::sip::config::DEFAULT_PORT;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::locate::Wish;
 use crate::sip::message::{Host, NameAddr, Response, SipUri, Uri};
 use crate::sip::session::{At, Stage};
 use crate::sip::wire::Wire;
@@ -37,22 +38,32 @@ impl Calling {
             }
         }
         self.destination.flows.clear();
+        self.destination.routes.clear();
+        self.destination.others.clear();
         self.try_next(at, failure)
     }
 
     pub(super) fn follow(mut self: Box<Self>, at: &mut At<'_>, uri: Uri, last: Hangup) -> Stage {
         let at_limit = self.visited.len() > REDIRECTS_LIMIT;
         let reachable = match &uri {
-            Uri::Sip(sip) if !sip.secure && !at_limit => {
-                let transport = sip.transport().map_or(Some(Transport::Udp), Transport::by_word);
+            Uri::Sip(sip) if !at_limit => {
+                let transport = match sip.transport().map(Transport::by_word) {
+                    // RFC 3261 §26.2.2: nothing but TLS, whatever else is written.
+                    _ if sip.secure => Some(None),
+                    None => Some(None),
+                    Some(named) => named.filter(|t| !t.is_websocket()).map(Some),
+                };
                 let flow = self.flow();
                 // An address of ours would be a call to ourselves, past the dialplan.
                 let elsewhere = flow.is_none_or(|f| !is_us(at.wire, sip, &f));
-                transport.filter(|_| elsewhere).map(|t| (HostPort { host: plain(&sip.host), port: sip.port }, t))
+                transport.filter(|_| elsewhere).map(|transport| {
+                    let (host, secure) = (plain(&sip.host), sip.secure);
+                    Wish { host, port: sip.port, transport, secure }
+                })
             }
             _ => None,
         };
-        let Some((host, transport)) = reachable else {
+        let Some(wish) = reachable else {
             if at_limit {
                 let sentence = format!("redirected more than {REDIRECTS_LIMIT} times");
                 return self.fail(at, cause::hangup(Cause::Loop, sentence));
@@ -60,9 +71,9 @@ impl Calling {
             return self.try_next(at, last);
         };
         info!(leg = %at.leg.id, "redirected");
-        match host.socket() {
-            Some(address) => self.destination.flows = at.wire.flow_to(transport, address).into_iter().collect(),
-            None => self.destination.host = Some((host, transport)),
+        match wish.at_once() {
+            Some(located) => self.destination.flows = at.wire.flows_to(&located),
+            None => self.destination.host = Some(wish),
         }
         self.visited.push(uri.clone());
         self.destination.uri = uri;
@@ -75,7 +86,7 @@ fn plain(host: &Host) -> String {
 }
 
 fn is_us(wire: &Wire, uri: &SipUri, flow: &Flow) -> bool {
-    let port = uri.port.unwrap_or(DEFAULT_PORT);
+    let port = uri.port.unwrap_or(if uri.secure { 5061 } else { DEFAULT_PORT });
     wire.is_ours(&uri.host, flow)
         && (uri.host.ip().is_none() || wire.config.listen.iter().any(|l| l.address.port() == port))
 }

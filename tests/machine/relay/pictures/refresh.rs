@@ -20,7 +20,7 @@ fn asked(scene: &mut Scene, party: usize, source: u32) -> Vec<&'static str> {
     reports.iter().flat_map(|compound| read(compound).filter_map(word).collect::<Vec<_>>()).collect()
 }
 
-fn compound(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+pub fn compound(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut buffer = [0; 200];
     let mut writer = Writer::new(&mut buffer);
     writer.report(50, None, &[]);
@@ -29,7 +29,7 @@ fn compound(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     buffer[..length].to_vec()
 }
 
-fn end(feedback: &[&'static str]) -> End {
+pub fn end(feedback: &[&'static str]) -> End {
     End { feedback: feedback.to_vec(), ..End::default() }
 }
 

@@ -1,5 +1,6 @@
 //! Two parties that talk and show themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use patchcord::base::LegId;
@@ -48,6 +49,9 @@ pub fn video(end: &End, payload_type: u8, sees: Option<LegId>, remote: Option<Re
         receives: true,
         sees,
         limit_kbps: end.limit_kbps,
+        expected: true,
+        transport_cc: None,
+        send_time: None,
     }
 }
 
@@ -92,7 +96,7 @@ impl Scene {
         let (one, other) = legs();
         let leg = |party: &Party, id, seen| GraphLeg {
             spec: party.end.sort.spec(),
-            video: Some(video(&party.end, party.payload_type, Some(seen), None)),
+            video: Some(Box::new(video(&party.end, party.payload_type, Some(seen), None))),
             ..plain_leg(id, None, &sound(), Source::Leg(seen))
         };
         let mut graph = [leg(&parties[0], one, other), leg(&parties[1], other, one)];
@@ -118,6 +122,16 @@ impl Scene {
         change(&mut self.legs);
         self.revision += 1;
         self.world.apply(self.revision, &self.legs);
+    }
+
+    /// A party's pictures go on the transport of its sound from here on.
+    pub fn bundle(&mut self, party: usize) {
+        self.parties[party].pictures = None;
+        let words = self.parties[party].words(&self.parties[party].sound);
+        self.change(|legs| {
+            let video = legs[party].video.as_mut().expect("pictures");
+            (video.bundled, video.remote) = (true, Some(words));
+        });
     }
 
     /// The parties send where the relay says that it listens from here on.
@@ -190,6 +204,13 @@ impl Scene {
         packets
     }
 
+    /// Loses some of the packets of pictures that are on their way to a party.
+    pub fn lose(&mut self, party: usize, mut is_lost: impl FnMut() -> bool) {
+        let party = &self.parties[party];
+        let address = party.pictures.as_ref().unwrap_or(&party.sound).address;
+        self.world.sent.retain(|sent| sent.to != address || !sent.is_rtp() || !is_lost());
+    }
+
     pub fn stats(&mut self) -> [LegStats; 2] {
         self.world.order(RelayCommand::Stats(CALL));
         let found = self.world.events.iter().rev().find_map(|event| match event {
@@ -207,7 +228,7 @@ impl Party {
 
     /// Its offer.
     fn describe(&self, leg: &mut GraphLeg) {
-        leg.remote = Some(self.sound.offer(&sound()));
+        leg.remote = Some(Arc::new(self.sound.offer(&sound())));
         let words = self.words(self.pictures.as_ref().unwrap_or(&self.sound));
         leg.video.as_mut().expect("pictures").remote = Some(words);
     }
@@ -220,7 +241,7 @@ impl Party {
     }
 
     fn answer(&mut self, world: &World, end: &LocalEnd, leg: &mut GraphLeg) {
-        leg.remote = Some(self.sound.answer(world, end, &sound()));
+        leg.remote = Some(Arc::new(self.sound.answer(world, end, &sound())));
         let formats = codecs(&self.end, self.payload_type);
         let words = match &mut self.pictures {
             Some(pictures) => pictures.answer(world, &of_pictures(end), &formats),

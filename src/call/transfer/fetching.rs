@@ -1,0 +1,333 @@
+//! The parties of a direct call are brought to the relay, because one of them is to talk to somebody else.
+//!
+//! ```text
+//!                         our end is laid, and offered      answered
+//!   somebody picked up ──────────────────────────────▶ ... ──────────▶ the newcomer takes the place
+//!                                                       │ refused
+//!                                                       └──▶ they talk on directly: nothing has changed
+//! ```
+//!
+//! Only the party that stays moves, and only when there is somebody to talk to: until then the two talk directly, as they
+//! did. What it is offered has another certificate, so that its transport begins anew. If the newcomer goes meanwhile, the
+//! party that asked follows, and the two talk through the relay.
+
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use super::Step;
+use crate::base::{ExchangeId, LegId};
+use crate::call::leg::Exchange;
+use crate::call::plan::{Attempt, Far};
+use crate::call::two_party::{Call, Output, State};
+use crate::model::{
+    Abilities, Cause, Description, Direction, GraphLeg, Hangup, MediaPath, Offer, Signal, Source, Start,
+};
+
+/// How long a party may take to answer the offer with which it is fetched; adapters whose wire needs an end give up before.
+pub const PATIENCE: Duration = Duration::from_secs(35);
+
+/// When the offer is made again that met one of the party's own.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Why the record says that the media went through the relay.
+const WHY: &str = "a party of the call was transferred";
+
+/// Parties on their way.
+#[derive(Debug)]
+pub struct Fetching {
+    coming: Vec<Coming>,
+    until: Instant,
+    then: Then,
+}
+
+/// A party on its way.
+#[derive(Debug)]
+struct Coming {
+    leg: LegId,
+    /// Our offer that waits for its answer.
+    exchange: Option<ExchangeId>,
+    /// When the offer is made again.
+    again: Option<Instant>,
+    is_there: bool,
+}
+
+/// What is done once they are there.
+#[derive(Debug)]
+pub enum Then {
+    /// Whoever is rung goes on ringing.
+    Wait,
+    /// Somebody who picked up takes the place.
+    TakePlace(LegId),
+    /// The party that asked leaves its two calls to the others.
+    Join(Box<(Far, Attempt)>),
+    /// Somebody who calls takes the place.
+    LetIn(Box<(LegId, Abilities, Start)>),
+    /// The transfer has failed, and the two talk on.
+    TalkOn,
+}
+
+impl Coming {
+    fn new(leg: LegId) -> Coming {
+        Coming { leg, exchange: None, again: None, is_there: false }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.is_there || self.exchange.is_some()
+    }
+}
+
+impl Fetching {
+    /// When something is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let again = self.coming.iter().filter_map(|c| c.again).min();
+        (!self.are_there()).then(|| again.map_or(self.until, |again| again.min(self.until)))
+    }
+
+    fn are_there(&self) -> bool {
+        self.coming.iter().all(|c| c.is_there)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.coming.iter().any(Coming::has_begun)
+    }
+}
+
+impl Call {
+    /// Whether the parties can be brought to the relay, or are there.
+    pub(super) fn can_come(&self) -> bool {
+        let State::Direct(_) = &self.state else { return true };
+        self.both().all(|leg| self.leg(leg).is_some_and(|l| l.abilities.moves))
+    }
+
+    /// Readies both parties of a direct call for the relay, of which neither is told. Whether they have speech that passes.
+    pub(super) fn expect_to_come(&mut self) -> bool {
+        let parties: Vec<LegId> = self.both().collect();
+        let (State::Direct(_), [one, other]) = (&self.state, parties.as_slice()) else { return true };
+        let [far, near] = [*other, *one].map(|leg| self.offered_by(leg));
+        let is_ready = |call: &mut Call, leg, far: &[_]| call.leg_mut(leg).is_some_and(|l| l.begin_anew(far));
+        is_ready(self, *one, &far) & is_ready(self, *other, &near)
+    }
+
+    fn offered_by(&self, leg: LegId) -> Vec<crate::model::Codec> {
+        self.leg(leg).map(|l| l.offered_codecs().to_vec()).unwrap_or_default()
+    }
+
+    fn fetching(&self) -> Option<&Fetching> {
+        self.transfer.as_deref()?.fetching.as_deref()
+    }
+
+    fn fetching_mut(&mut self) -> Option<&mut Fetching> {
+        self.transfer.as_deref_mut()?.fetching.as_deref_mut()
+    }
+
+    fn coming(&mut self, leg: LegId) -> Option<&mut Coming> {
+        self.fetching_mut()?.coming.iter_mut().find(|c| c.leg == leg)
+    }
+
+    /// Whether the party that stays is still to be fetched.
+    pub(super) fn needs_fetching(&self) -> bool {
+        matches!(self.state, State::Direct(_)) && !self.fetching().is_some_and(Fetching::are_there)
+    }
+
+    /// Fetches the party that stays, and then does this.
+    pub(super) fn fetch(&mut self, now: Instant, then: Then) {
+        let Some(stays) = self.staying() else { return };
+        match self.fetching_mut() {
+            Some(fetching) => fetching.then = then,
+            None => {
+                self.expect_to_come();
+                info!(call = %self.id, leg = %stays, "is to come to the relay");
+                let fetching = Fetching { coming: vec![Coming::new(stays)], until: now + PATIENCE, then };
+                if let Some(transfer) = self.transfer.as_deref_mut() {
+                    transfer.fetching = Some(Box::new(fetching));
+                }
+            }
+        }
+        self.apply();
+        self.ask_to_come(now);
+        self.go_on(now);
+    }
+
+    /// The party that asked has left: whoever is left hears nobody by the direct way.
+    pub(super) fn fetch_who_is_left(&mut self, now: Instant) {
+        if matches!(self.state, State::Direct(_)) && self.fetching().is_none() {
+            self.fetch(now, Then::Wait);
+        }
+    }
+
+    /// Makes the offers that are due and whose end is laid.
+    pub(in crate::call) fn ask_to_come(&mut self, now: Instant) {
+        let State::Direct(direct) = &self.state else { return };
+        let is_negotiating = direct.is_negotiating();
+        let Some(fetching) = self.fetching_mut() else { return };
+        let is_due = |c: &&mut Coming| !c.has_begun() && c.again.is_none_or(|again| again <= now);
+        let mut due = Vec::new();
+        for coming in fetching.coming.iter_mut().filter(is_due) {
+            coming.again = is_negotiating.then(|| now + AGAIN);
+            due.push(coming.leg);
+        }
+        for leg in due.into_iter().filter(|_| !is_negotiating) {
+            let offer = self.leg_mut(leg).and_then(|l| l.offer(Direction::SendRecv));
+            let Some((exchange, description)) = offer else { continue };
+            if let Some(coming) = self.coming(leg) {
+                coming.exchange = Some(exchange);
+            }
+            self.say(leg, Signal::Offer(Offer { exchange, description }));
+        }
+    }
+
+    /// A party of a direct call says something: what of it is not about its way to the relay.
+    pub(in crate::call) fn hear_coming(&mut self, now: Instant, leg: LegId, signal: Signal) -> Option<Signal> {
+        if !self.fetching().is_some_and(Fetching::has_begun) {
+            return Some(signal);
+        }
+        let coming = self.coming(leg).map(|c| (c.exchange, c.is_there));
+        match (coming, signal) {
+            (Some((Some(open), _)), Signal::Answer(answer)) if answer.exchange == open => {
+                if !answer.provisional {
+                    self.came(now, leg, &answer.description);
+                }
+            }
+            (Some((Some(open), _)), Signal::Refuse { exchange, cause }) if exchange == open => {
+                self.will_not_come(now, leg, cause);
+            }
+            (Some((_, true)), signal @ (Signal::Offer(_) | Signal::Answer(_) | Signal::Refuse { .. })) => {
+                self.hear_in_session(now, leg, signal);
+            }
+            (Some(_), Signal::Candidates(candidates)) => self.order_candidates(leg, candidates),
+            (_, Signal::Offer(Offer { exchange, .. })) => {
+                self.say(leg, Signal::Refuse { exchange, cause: Cause::Glare })
+            }
+            (None, Signal::Candidates(_)) => {}
+            (_, signal) => return Some(signal),
+        }
+        None
+    }
+
+    /// A party has answered the offer of our end.
+    fn came(&mut self, now: Instant, leg: LegId, description: &Description) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        if !known.take_answer(description, false) || !known.speaks() {
+            return self
+                .refuse_media(now, "the answer to the offer of the relay has no speech that was offered".into());
+        }
+        if let Some(coming) = self.coming(leg) {
+            (coming.exchange, coming.is_there) = (None, true);
+        }
+        info!(call = %self.id, %leg, "has come to the relay");
+        self.say(leg, Signal::Path(MediaPath::Relayed));
+        self.apply();
+        self.go_on(now);
+    }
+
+    /// Whether a party of a direct call is to come to the relay, and has not been told of our end: it talks on without it.
+    pub(in crate::call) fn has_no_end_yet(&self, leg: LegId) -> bool {
+        self.fetching().is_some_and(|f| f.coming.iter().any(|c| c.leg == leg && !c.has_begun()))
+    }
+
+    /// A party of a direct call does not come to the relay, or cannot.
+    pub(in crate::call) fn will_not_come(&mut self, now: Instant, leg: LegId, cause: Cause) {
+        if let Some(known) = self.leg_mut(leg) {
+            known.exchange = Exchange::Stable;
+        }
+        let Some(coming) = self.coming(leg) else { return };
+        coming.exchange = None;
+        if cause == Cause::Glare {
+            coming.again = Some(now + AGAIN);
+            return;
+        }
+        info!(call = %self.id, %leg, %cause, "does not come to the relay");
+        self.transfer_failed(now, Hangup::new(cause));
+    }
+
+    /// Does what was to be done once all are there, if they are.
+    fn go_on(&mut self, now: Instant) {
+        let Some(fetching) = self.fetching_mut().filter(|f| f.are_there()) else { return };
+        match std::mem::replace(&mut fetching.then, Then::Wait) {
+            Then::Wait => {}
+            Then::TakePlace(newcomer) => self.take_place(now, newcomer),
+            Then::Join(parts) => self.join(now, parts.0, parts.1),
+            Then::LetIn(parts) => self.let_in(now, parts.0, parts.1, parts.2),
+            Then::TalkOn => {
+                self.transfer = None;
+                self.is_relayed_from_here();
+                self.apply();
+            }
+        }
+    }
+
+    /// The relay carries the media of what was a direct call.
+    pub(super) fn is_relayed_from_here(&mut self) {
+        if matches!(self.state, State::Direct(_)) {
+            self.state = State::Talking;
+            self.ledger.path(MediaPath::Relayed, Some(WHY));
+        }
+    }
+
+    /// The transfer has failed: if the party that stays has left the direct way, the one that asked follows it. Whether
+    /// that is so.
+    pub(super) fn goes_back(&mut self, now: Instant) -> bool {
+        let is_direct = matches!(self.state, State::Direct(_));
+        let Some(transfer) = self.transfer.as_deref_mut().filter(|_| is_direct) else { return false };
+        let place = transfer.place;
+        let Some(fetching) = transfer.fetching.as_mut().filter(|f| f.has_begun()) else { return false };
+        if transfer.has_left || matches!(transfer.step, Step::GoingBack) {
+            return false;
+        }
+        (fetching.then, fetching.until) = (Then::TalkOn, now + PATIENCE);
+        fetching.coming.push(Coming::new(place));
+        (transfer.step, transfer.wish) = (Step::GoingBack, None);
+        info!(call = %self.id, leg = %place, "follows the other to the relay");
+        let far = self.staying().map(|stays| self.offered_by(stays)).unwrap_or_default();
+        if let Some(known) = self.leg_mut(place) {
+            known.begin_anew(&far);
+        }
+        self.apply();
+        self.ask_to_come(now);
+        true
+    }
+
+    /// Whether a transfer that fails leaves two parties who do not hear each other.
+    pub(super) fn is_torn(&self) -> bool {
+        self.transfer.as_deref().is_some_and(|t| t.has_left || matches!(t.step, Step::GoingBack))
+    }
+
+    /// Somebody who calls to take a place, and waits until the party that stays is there, is turned away.
+    pub(super) fn turn_away(&mut self, hangup: &Hangup) {
+        let Some(fetching) = self.fetching_mut().filter(|f| matches!(f.then, Then::LetIn(_))) else { return };
+        if let Then::LetIn(parts) = std::mem::replace(&mut fetching.then, Then::Wait) {
+            self.outputs.push_back(Output::Say(parts.0, Signal::Hangup(hangup.clone())));
+        }
+    }
+
+    /// A leg that is none of the call's hangs up: it may be of somebody who waits to take a place.
+    pub(in crate::call) fn comes_no_more(&mut self, now: Instant, leg: LegId) {
+        let Some(fetching) = self.fetching_mut() else { return };
+        if matches!(&fetching.then, Then::LetIn(parts) if parts.0 == leg) {
+            fetching.then = Then::Wait;
+            self.transfer_failed(now, Hangup::new(Cause::Cancelled));
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn fetching_timeout(&mut self, now: Instant) {
+        let Some(fetching) = self.fetching().filter(|f| f.deadline().is_some_and(|at| at <= now)) else { return };
+        if fetching.until <= now {
+            return self.transfer_failed(now, Hangup::new(Cause::Timeout));
+        }
+        self.ask_to_come(now);
+    }
+
+    /// What the relay is wanted to do for those who come.
+    pub(in crate::call) fn coming_legs(&self) -> Vec<GraphLeg> {
+        let coming = self.fetching().into_iter().flat_map(|f| &f.coming).filter_map(|c| self.leg(c.leg));
+        let silent = |leg| GraphLeg {
+            hears: Source::Nothing,
+            answered: false,
+            keeps_sending: false,
+            ..self.graph_leg(leg, None, None)
+        };
+        coming.map(silent).collect()
+    }
+}

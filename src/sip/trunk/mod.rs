@@ -1,0 +1,18 @@
+//! What we do at a carrier besides calling: registering there, and asking whether it is there.
+//!
+//! Both are functions of messages and time; [`endpoint`](super::endpoint) puts them on the wire.
+
+pub mod health;
+pub mod registration;
+
+pub use health::Health;
+pub use registration::Registration;
+
+/// What a transaction at a trunk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A REGISTER.
+    Register,
+    /// An OPTIONS to one of its addresses.
+    Health(std::net::SocketAddr),
+}

@@ -1,0 +1,275 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::base::{Dice, ExchangeId};
+use crate::model::{
+    Adapter, Address, Answer, Binding, Codec, Contact, Direction, Kind, LocalEnd, Offer, Overflow, PREFERRED, Party,
+    Record, Relay, RelayCommand, RelayEvent, Replaces, Seal, Source, Stream, Transfer, Transferring, Transport,
+};
+use crate::switch::board::Letter;
+use crate::switch::calls::{Adapters, Ledger};
+use crate::switch::resolve::{Resolver, SIP};
+use crate::switch::stub::{config, user};
+
+const RULES: &str = r#"rule = [{ when = { entry = "user", user = "*" }, dial = "user:{user}" }]"#;
+/// Where the relay is known outside; it is not reached so from within.
+const OUTSIDE: &str = "203.0.113.9";
+
+/// Telephones that note what they are told.
+#[derive(Default)]
+struct Phones(Mutex<Vec<(LegId, Signal)>>);
+
+impl Adapter for Phones {
+    fn abilities(&self) -> Abilities {
+        Abilities { connected: true, ..Abilities::PHONE }
+    }
+
+    fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
+        self.0.lock().unwrap().push((leg, signal));
+        Ok(())
+    }
+}
+
+/// A relay that notes what it is ordered.
+#[derive(Default)]
+struct Orders(Mutex<Vec<RelayCommand>>);
+
+impl Relay for Orders {
+    fn order(&self, command: RelayCommand) -> Result<(), Overflow> {
+        self.0.lock().unwrap().push(command);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Book(Arc<Mutex<Vec<Record>>>);
+
+impl Ledger for Book {
+    fn up(&mut self, _: Record) {}
+
+    fn append(&mut self, record: Record) {
+        self.0.lock().unwrap().push(record);
+    }
+}
+
+struct World {
+    calls: Calls,
+    phones: Arc<Phones>,
+    orders: Arc<Orders>,
+    records: Arc<Mutex<Vec<Record>>>,
+    laid: HashSet<LegId>,
+    /// The last graph of each call.
+    graphs: HashMap<CallId, crate::model::Graph>,
+    mint: LegMint,
+    now: Instant,
+}
+
+fn described(port: u16, direction: Direction) -> Description {
+    let address = Some(SocketAddr::new(OUTSIDE.parse().unwrap(), port));
+    let transport = Transport { seal: Seal::Plain, ice: None, address, rtcp_address: None, feedback_profile: false };
+    let stream = Stream { codecs: vec![Codec::pcmu()], direction, ..Stream::new(Kind::Audio, transport) };
+    Description { streams: vec![stream], ..Description::default() }
+}
+
+impl World {
+    fn new() -> World {
+        let (routing, directory) = config(RULES);
+        let (phones, orders, book) = (Arc::new(Phones::default()), Arc::new(Orders::default()), Book::default());
+        let records = Arc::clone(&book.0);
+        let adapters: Adapters = HashMap::from([(SIP, Arc::clone(&phones) as Arc<dyn Adapter>)]);
+        let resolver = Resolver::new(Arc::new(routing), Arc::new(directory), Dice::for_test(1));
+        let relay = Arc::clone(&orders) as Arc<dyn Relay>;
+        let calls = Calls::new(adapters, relay, Box::new(book), resolver, 10, 0);
+        let calls = calls.joined_at("0.0.0.0".parse().unwrap());
+        let (laid, graphs, mint, now) = (HashSet::new(), HashMap::new(), LegMint::heard(SIP), Instant::now());
+        let mut world = World { calls, phones, orders, records, laid, graphs, mint, now };
+        for name in ["alice", "bob"] {
+            let binding =
+                Binding { user: name.into(), adapter: SIP, contact: Contact(name.into()), preference: PREFERRED };
+            world.calls.handle(world.now, 0, Letter::Bind(binding));
+        }
+        world
+    }
+
+    fn hear(&mut self, leg: LegId, signal: Signal) {
+        self.calls.handle(self.now, 0, Letter::Heard(leg, signal));
+        self.obey();
+    }
+
+    /// The relay does as it is told, at once.
+    fn obey(&mut self) {
+        loop {
+            let orders = std::mem::take(&mut *self.orders.0.lock().unwrap());
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                match order {
+                    RelayCommand::Apply(graph) => self.lay(graph),
+                    RelayCommand::Remove(call) => {
+                        let removed = RelayEvent::Removed { call, legs: Vec::new() };
+                        self.calls.handle(self.now, 0, Letter::Relay(removed));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn lay(&mut self, graph: crate::model::Graph) {
+        let new: Vec<LegId> = graph.legs.iter().map(|l| l.leg).filter(|leg| self.laid.insert(*leg)).collect();
+        let (call, revision) = (graph.call, graph.revision);
+        self.graphs.insert(call, graph);
+        for leg in new {
+            let port = 20_000 + 2 * self.laid.len() as u16;
+            let transport = described(port, Direction::SendRecv).streams[0].transport.clone();
+            let local = Box::new(LocalEnd { transport, ssrc: 1, cname: "us".into(), video: None });
+            self.calls.handle(self.now, 0, Letter::Relay(RelayEvent::Ready { call, leg, revision, local }));
+        }
+    }
+
+    fn told(&self) -> Vec<(LegId, Signal)> {
+        std::mem::take(&mut *self.phones.0.lock().unwrap())
+    }
+
+    /// What has been said on a leg, in words.
+    fn words(told: &[(LegId, Signal)], leg: LegId) -> Vec<String> {
+        let on_leg = told.iter().filter(|(l, signal)| *l == leg && !matches!(signal, Signal::Named(_)));
+        let word = |signal: &Signal| match signal {
+            Signal::Offer(o) => format!("offer {:?}", o.description.streams[0].direction),
+            Signal::Connected(party) => format!("connected {}", party.address),
+            Signal::Transferring(how) => format!("{how:?}"),
+            Signal::Hangup(hangup) => format!("hangup {}", hangup.cause),
+            other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
+        };
+        on_leg.map(|(_, signal)| word(signal)).collect()
+    }
+
+    /// A user calls another, who answers. The legs of both.
+    fn talk(&mut self, from: &str, to: &str) -> (LegId, LegId) {
+        let near = self.mint.mint();
+        let offer = Offer { exchange: ExchangeId::heard(1), description: described(4000, Direction::SendRecv) };
+        let start = Start {
+            entry: user(from),
+            from: Party::new(Address::here(from)),
+            to: Address::here(to),
+            contact: None,
+            trunk: None,
+            offer: Some(offer),
+            hops_left: 70,
+            about: Default::default(),
+        };
+        self.hear(near, Signal::Start(Box::new(start)));
+        let far = self.told().into_iter().find_map(|(leg, signal)| matches!(signal, Signal::Start(_)).then_some(leg));
+        let far = far.unwrap();
+        let description = described(4002, Direction::SendRecv);
+        self.hear(far, Signal::Answer(Answer { exchange: ExchangeId::said(1), description, provisional: false }));
+        self.hear(far, Signal::Accept);
+        self.told();
+        (near, far)
+    }
+
+    fn transfer(&mut self, leg: LegId, other: LegId) {
+        let replaces = Some(Replaces::Leg(other));
+        self.hear(leg, Signal::Transfer(Transfer { to: Address::here("whoever"), replaces, by: None }));
+    }
+
+    fn of(&self, leg: LegId) -> crate::model::GraphLeg {
+        self.graphs.values().flat_map(|g| &g.legs).find(|l| l.leg == leg).unwrap().clone()
+    }
+}
+
+/// Bob, the asker's two legs, and whoever is at the other end of the second call.
+fn two_calls(world: &mut World) -> [LegId; 4] {
+    let (first, bob) = world.talk("alice", "bob");
+    let (second, other) = world.talk("alice", "alice");
+    [bob, first, second, other]
+}
+
+#[test]
+fn two_calls_of_one_party_go_on_as_one_and_end_as_one() {
+    let mut world = World::new();
+    let [bob, first, second, other] = two_calls(&mut world);
+    world.transfer(first, second);
+    let told = world.told();
+    let expected = ["Trying(Trying)", "Done", "hangup normal"];
+    assert_eq!(World::words(&told, first), expected);
+    assert_eq!(World::words(&told, second), ["hangup normal"]);
+    assert_eq!(World::words(&told, bob), ["connected alice"]);
+    assert_eq!(World::words(&told, other), ["connected bob"]);
+    let named = |leg| {
+        told.iter().rev().find_map(|(l, s)| if let (true, Signal::Named(n)) = (*l == leg, s) { Some(*n) } else { None })
+    };
+    let (one, two) = (named(bob).unwrap(), named(other).unwrap());
+    assert_eq!((one.own, one.peer), (two.peer, two.own), "both know the name that goes from end to end");
+
+    let ends = [bob, other].map(|leg| match world.of(leg).hears {
+        Source::Leg(end) => end,
+        hears => panic!("hears {hears:?}"),
+    });
+    assert!(ends.iter().all(|end| end.adapter() == JOINT) && ends[0] != ends[1]);
+    for end in ends {
+        let remote = world.of(end).remote.unwrap().transport.address.unwrap();
+        assert_eq!(remote.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST), "packets stay in the machine");
+    }
+
+    world.hear(bob, Signal::Hangup(Hangup::new(Cause::Normal)));
+    assert_eq!(World::words(&world.told(), other), ["hangup normal"]);
+    assert!(world.calls.is_empty() && world.calls.joints.ends.is_empty() && world.calls.joints.opening.is_empty());
+    let records = world.records.lock().unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(records.iter().any(|r| r.transferred_to.as_deref().is_some_and(|to| to.starts_with("call:"))));
+    let [one, another] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((one.joined_with.as_ref(), another.joined_with.as_ref()), (Some(&another.call), Some(&one.call)));
+}
+
+#[test]
+fn a_hold_of_one_party_reaches_the_one_beyond_the_joint() {
+    let mut world = World::new();
+    let [bob, first, second, other] = two_calls(&mut world);
+    world.transfer(first, second);
+    world.told();
+    let offer = Offer { exchange: ExchangeId::heard(1), description: described(4002, Direction::SendOnly) };
+    world.hear(bob, Signal::Offer(offer));
+    assert_eq!(World::words(&world.told(), other), ["offer SendOnly"]);
+}
+
+#[test]
+fn nobody_joins_a_call_that_is_not_their_own_or_is_not_up() {
+    let mut world = World::new();
+    let [bob, first, ..] = two_calls(&mut world);
+    let (foreign, _) = world.talk("bob", "alice");
+    let asked = |world: &mut World, leg, other| {
+        world.transfer(leg, other);
+        let told = world.told();
+        World::words(&told, leg).last().cloned().unwrap()
+    };
+    assert_eq!(asked(&mut world, first, foreign), "Failed(Forbidden)");
+    assert_eq!(asked(&mut world, first, bob), "Failed(NotFound)", "it is the same call");
+    let gone = world.mint.mint();
+    assert_eq!(asked(&mut world, first, gone), "Failed(NotFound)");
+    let (third, _) = world.talk("alice", "bob");
+    world.transfer(third, first);
+    world.told();
+    assert_eq!(asked(&mut world, foreign, foreign), "Failed(NotFound)");
+    assert!(matches!(world.of(bob).hears, Source::Leg(end) if end.adapter() == JOINT), "the others went on");
+}
+
+#[test]
+fn a_party_that_leaves_both_calls_at_once_leaves_the_others_talking() {
+    let mut world = World::new();
+    let [bob, first, second, other] = two_calls(&mut world);
+    world.transfer(first, second);
+    for leg in [first, second] {
+        world.hear(leg, Signal::Hangup(Hangup::new(Cause::Normal)));
+    }
+    let told = world.told();
+    assert!(!World::words(&told, bob).iter().chain(&World::words(&told, other)).any(|w| w.starts_with("hangup")));
+    assert_eq!(world.calls.len(), 2);
+    let failed = Signal::Transferring(Transferring::Failed(Cause::Busy));
+    assert!(!told.iter().any(|(_, s)| *s == failed));
+    assert!(matches!(world.of(bob).hears, Source::Leg(end) if end.adapter() == JOINT));
+}

@@ -1,0 +1,13 @@
+//! Datagrams in the middle of a DTLS handshake.
+#![no_main]
+// The bodies have tests beside them, which are not built here.
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../dtls.rs"]
+mod body;
+#[path = "../../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    body::dtls(data);
+});

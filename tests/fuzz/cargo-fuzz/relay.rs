@@ -1,0 +1,13 @@
+//! A shard of the relay, to which anybody may send anything.
+#![no_main]
+// The bodies have tests beside them, which are not built here.
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../relay.rs"]
+mod body;
+#[path = "../../shared/mod.rs"]
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    body::relay(data);
+});

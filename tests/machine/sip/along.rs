@@ -1,0 +1,112 @@
+//! What calls carry along: words of users (RFC 7433), and where a caller is (RFC 6442).
+
+use std::sync::Arc;
+
+use patchcord::model::{Along, Document, Location, Offer, Signal};
+use patchcord::sip::config::{Config, Trunk};
+use patchcord::sip::hear::{self, Body};
+use patchcord::sip::message::{Header, Message, Name, Request};
+use patchcord::sip::multipart;
+
+use super::doors::{home, prove, request};
+use super::net::{Net, address, media};
+
+const WORDS: [&str; 2] = ["56a390f3d2b7310023a2;encoding=hex;purpose=foo;content=bar", "48656c6c6f;encoding=hex"];
+
+fn user_to_user() -> Name {
+    "User-to-User".into()
+}
+
+/// What a call is heard to carry along.
+fn along(net: &mut Net) -> Along {
+    let start = net.take_heard(0).into_iter().find_map(|(_, signal)| match signal {
+        Signal::Start(start) => Some(start),
+        _ => None,
+    });
+    start.expect("a call").about.along
+}
+
+/// An INVITE with words of users: two headers, and one that is too long.
+fn talkative() -> Request {
+    let mut invite = request("INVITE", "sip:600@example.org", 1);
+    for value in [WORDS[0], WORDS[1], &"0".repeat(513)] {
+        invite.headers.push(Header::new(user_to_user(), value));
+    }
+    invite
+}
+
+#[test]
+fn words_of_users_are_heard_from_our_users_and_trusted_trunks_and_dropped_of_anybody_else() {
+    for trusted in [true, false] {
+        let mut net = Net::with_script(1, |trunk| trunk.profile.user_to_user = trusted);
+        net.inject(address("10.0.0.9:5060"), 0, talkative());
+        let expected: &[&str] = if trusted { &WORDS } else { &[] };
+        assert_eq!(along(&mut net).user_to_user, expected, "a trunk");
+    }
+    let mut open = Net::new(1);
+    open.add("10.0.0.1:5060", Config { open: true, ..Config::default() }, Default::default());
+    open.inject(address("10.0.0.9:5060"), 0, talkative());
+    assert!(along(&mut open).user_to_user.is_empty(), "a stranger");
+    let mut net = home(|_| {});
+    let phone = address("10.0.0.7:40000");
+    net.inject(phone, 0, talkative());
+    let mut proven = prove(&net, &talkative(), "alice", "wonder");
+    proven.headers.set(Header::new(Name::CSeq, "2 INVITE"));
+    net.inject(phone, 0, proven);
+    assert_eq!(along(&mut net).user_to_user, WORDS, "a user");
+}
+
+/// The INVITE of a call to the trunk that carries this along.
+fn carried(along: &Along, change: impl Fn(&mut Trunk)) -> Request {
+    let mut net = Net::with_script(1, change);
+    net.call_start(0, |start| {
+        start.about.along = along.clone();
+        start.offer = Some(Offer { exchange: patchcord::base::ExchangeId::said(0), description: media(1000) });
+    });
+    net.run_ms(20);
+    net.request("INVITE")
+}
+
+#[test]
+fn words_of_users_go_on_to_trusted_trunks_alone() {
+    let along = Along { user_to_user: WORDS.map(str::to_owned).to_vec(), location: None };
+    let told = carried(&along, |trunk| trunk.profile.user_to_user = true);
+    assert_eq!(told.headers.all(&user_to_user()).map(ToString::to_string).collect::<Vec<_>>(), WORDS);
+    let silent = carried(&along, |_| {});
+    assert!(!silent.headers.has(&user_to_user()));
+}
+
+#[test]
+fn a_location_goes_on_with_the_documents_that_it_names_and_the_description_is_still_found() {
+    let document = Document {
+        headers: vec![("Content-Type".into(), "application/pidf+xml".into()), ("Content-ID".into(), "<a@b>".into())],
+        content: vec![0xff, b'\r', b'\n', 0, b'-', b'-'],
+    };
+    let location = Location {
+        values: vec!["<cid:a@b>".into(), "<https://lis.example.org/1>".into()],
+        routing: Some("no".into()),
+        documents: vec![document],
+    };
+    let invite = carried(&Along { location: Some(Arc::new(location.clone())), ..Along::default() }, |_| {});
+    assert!(matches!(hear::body(&invite.headers, &invite.body), Body::Description(_)));
+    let kind = invite.headers.content_type().unwrap().unwrap();
+    assert_eq!(multipart::parts(&invite.body, &kind.params.text("boundary").unwrap()).len(), 2);
+    // Whoever hears it has it whole.
+    let mut net = Net::with_script(1, |_| {});
+    let mut heard = invite.clone();
+    heard.headers.set(Header::new(Name::Via, "SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKheard"));
+    net.inject(address("10.0.0.9:5060"), 0, heard);
+    assert!(along(&mut net).location.is_some_and(|heard| *heard == location));
+    // A part that no value names stays behind, and so do parts without any value.
+    for (value, expected) in [("<cid:other@b>", Some(0)), ("<https://lis.example.org/1>", Some(0)), ("", None)] {
+        let mut net = Net::with_script(1, |_| {});
+        let mut changed = invite.clone();
+        changed.headers.set(Header::new(Name::Via, "SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKchanged"));
+        changed.headers.remove(&"Geolocation".into());
+        if !value.is_empty() {
+            changed.headers.push(Header::new("Geolocation", value));
+        }
+        net.inject(address("10.0.0.9:5060"), 0, Message::Request(changed));
+        assert_eq!(along(&mut net).location.map(|location| location.documents.len()), expected, "{value}");
+    }
+}
