@@ -16,7 +16,7 @@ const desk = desksOf(gateway, PHONE_HZ);
 scene("keys go by INFO to a phone that the configuration says so of, and it reads each once", async t => {
   const phone = await desk(t, { options: ";answermode=auto" });
   const page = await browser.softphone(gateway.url);
-  t.onFailure(() => page.frames.log.join("\n"));
+  t.onFailure(() => page.story());
   t.after(() => page.page.context().close());
   await page.callAndTalk("phone");
   await page.hears(PHONE_HZ);

@@ -27,7 +27,7 @@ const desk = desksOf(gateway, PHONE_HZ);
 
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   return phone;
 }

@@ -28,7 +28,7 @@ const rule = (to, more) => `[[rule]]\nname = "${to}"\nwhen = { entry = "user", t
 const toml = [
   `[[sound]]\nname = "notice"\nfile = "${notice}"\n`,
   rule("in-wav", 'record = "wav"\nrecord_notice = "notice"'),
-  rule("in-opus", 'record = "opus"\nrecord_on_demand = true\nrecord_notice = false'),
+  rule("in-opus", 'record = "on-demand"\nrecord_notice = false'),
   rule("listened", `fork = "${bot.url}"`),
 ].join("\n");
 const gateway = await startGateway({ toml });
@@ -41,7 +41,7 @@ const desk = desksOf(gateway, PHONE_HZ);
 
 async function parties(t) {
   const page = await browser.softphone(gateway.url);
-  t.onFailure(() => page.frames.log.join("\n"));
+  t.onFailure(() => page.story());
   t.after(() => page.page.context().close());
   return [page, await desk(t, { options: ";answermode=auto" })];
 }
@@ -49,12 +49,13 @@ async function parties(t) {
 /** The recording of the next call to end, as WAV, and where it is. */
 async function recordingAfter(records) {
   const record = await until("the record is there", () => gateway.callRecords()[records]);
-  check(record.recording, `the record names no recording: ${JSON.stringify(record)}`);
-  const file = path.join(gateway.directory, "recordings", record.recording);
+  const [recording] = record.recordings ?? [];
+  check(recording, `the record names no recording: ${JSON.stringify(record)}`);
+  const file = path.join(gateway.directory, "recordings", recording);
   await until("the file is there", () => fs.existsSync(file));
   check((fs.statSync(file).mode & 0o777) === 0o600, "others may read the recording");
   if (file.endsWith(".wav")) return file;
-  const decoded = path.join(directory, `${record.recording}.wav`);
+  const decoded = path.join(directory, `${recording}.wav`);
   execFileSync("opusdec", ["--quiet", "--rate", "16000", file, decoded]);
   return decoded;
 }

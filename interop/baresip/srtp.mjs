@@ -13,20 +13,24 @@ const browser = await launchBrowser({ hz: PAGE_HZ });
 afterAll(() => browser.close());
 
 /** A gateway with these keys of `[sip]`, and what its scenes need. */
-async function house(sip) {
-  const gateway = await startGateway({ sip });
+async function house(sip, options = {}) {
+  const gateway = await startGateway({ sip, ...options });
   afterAll(() => gateway.stop());
   return { gateway, scene: scenesOf(gateway), desk: desksOf(gateway, PHONE_HZ) };
 }
 
 async function softphone(t, gateway) {
   const page = await browser.softphone(gateway.url);
-  t.onFailure(() => page.frames.log.join("\n"));
+  t.onFailure(() => page.story());
   t.after(() => page.page.context().close());
   return page;
 }
 
-const protectedBy = mediaenc => ({ modules: ["g711", "srtp", "dtls_srtp"], options: `;mediaenc=${mediaenc};answermode=auto` });
+const protectedBy = (mediaenc, transport) => ({
+  modules: ["g711", "srtp", "dtls_srtp"],
+  options: `;mediaenc=${mediaenc};answermode=auto`,
+  transport,
+});
 
 /** What the record says of the protection of the telephone's leg. */
 async function sealOf(gateway, records, side) {
@@ -35,9 +39,9 @@ async function sealOf(gateway, records, side) {
 }
 
 /** The phone calls the page, or is called by it; both hear each other, and the record says how the phone's leg is sealed. */
-async function talk(t, { gateway, desk }, mediaenc, calls, seal) {
+async function talk(t, { gateway, desk }, mediaenc, calls, seal, transport = "udp") {
   const records = gateway.callRecords().length;
-  const [page, phone] = [await softphone(t, gateway), await desk(t, protectedBy(mediaenc))];
+  const [page, phone] = [await softphone(t, gateway), await desk(t, protectedBy(mediaenc, transport))];
   if (calls) {
     await phone.command("dial", "sip:web@127.0.0.1");
     await page.answer();
@@ -61,6 +65,12 @@ for (const mediaenc of ["srtp", "srtp-mand"]) {
   // A phone that insists takes no offer that leaves the choice.
   const caller = mediaenc === "srtp" ? trusted : strict;
   caller.scene(`the page calls a phone with ${mediaenc}, and both hear each other`, t => talk(t, caller, mediaenc, false, SDES));
+}
+const sealed = await house('srtp = "required"', { sockets: ["tls"] });
+for (const calls of [true, false]) {
+  const who = calls ? "a phone by TLS calls the page" : "the page calls a phone by TLS";
+  sealed.scene(`${who}, with keys in the description and without further leave, and both hear each other`, t =>
+    talk(t, sealed, "srtp-mand", calls, SDES, "tls"));
 }
 trusted.scene("the page calls a phone without SRTP, which is offered it and does without", async t => {
   const records = trusted.gateway.callRecords().length;

@@ -6,6 +6,7 @@ import { startGateway, USERS } from "../lib/gateway.mjs";
 import { cuttableRelay, foreignPage } from "../lib/net.mjs";
 import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 import { DIRECT_RULES, directScenes } from "./direct.mjs";
+import { transferScenes } from "./transfers.mjs";
 
 const NEAR_HZ = 600;
 const FAR_HZ = 1700;
@@ -13,6 +14,8 @@ const STEADY_HZ = 1000;
 const RING_BACK_HZ = [440, 480];
 const MAX_FRAMES = 20;
 const MAX_BYTES = 10_000;
+/** How often a page is loaded that never comes whole. */
+const LOADS = 5;
 
 const GREETING = "+15550100";
 const BUSY = "+15550101";
@@ -37,10 +40,22 @@ afterAll(() => far.close());
 
 const scene = scenesOf(gateway);
 
+/** A page one of whose files never comes; it tries a few times, and longer each time, while other tests run. */
+async function pageThatIsNeverWhole() {
+  let loads = 0;
+  const prepare = async context => {
+    await context.route("**/chat.js", route => route.abort());
+    context.on("request", request => (loads += Number(request.isNavigationRequest())));
+  };
+  const page = await near.page(gateway.url, { prepare });
+  return { page, loads: () => loads };
+}
+const neverWhole = pageThatIsNeverWhole();
+
 async function softphone(t, options = {}) {
   const { browser = near, url = gateway.url, ...rest } = options;
   const phone = await browser.softphone(url, rest);
-  t.onFailure(() => `${rest.user ?? "guest"}:\n${phone.frames.log.join("\n")}`);
+  t.onFailure(async () => `${rest.user ?? "guest"}:\n${await phone.story()}`);
   t.onFailure(() => screenshot(phone, rest.user ?? "guest"));
   t.after(() => phone.page.context().close());
   return phone;
@@ -90,7 +105,7 @@ scene("ring-back of the far side is heard before the answer, and the greeting af
   await phone.shows("Ringing");
   await phone.hearsTogether(RING_BACK_HZ);
   check((await phone.status.textContent()) === "Ringing", "the ring-back is heard while it still rings");
-  await phone.shows("Connected", 15_000);
+  await phone.shows("Connected");
   const greeting = async () => {
     const { hz, db } = await phone.page.evaluate(() => window.ear.spectrum());
     return db > -55 && RING_BACK_HZ.every(ring => Math.abs(hz - ring) > 12);
@@ -101,7 +116,7 @@ scene("ring-back of the far side is heard before the answer, and the greeting af
 
 scene("keys pressed in a call are read back as tones", async t => {
   const phone = await softphone(t);
-  await phone.callAndTalk(GREETING, 15_000);
+  await phone.callAndTalk(GREETING);
   await phone.noteKeys();
   await phone.keys("5");
   await phone.hearsKeys("5");
@@ -122,7 +137,7 @@ for (const [name, number, end] of [
   scene(name, async t => {
     const phone = await softphone(t);
     await phone.call(number);
-    await phone.shows(end, 12_000);
+    await phone.shows(end);
     check((await phone.sentence.textContent()).length > 5, "a sentence says why");
     await phone.call(STEADY);
     await phone.shows("Connected");
@@ -141,7 +156,7 @@ scene("a caller gives up before the answer", async t => {
 scene("a call that the far side ends is over on the page", async t => {
   const phone = await softphone(t);
   await phone.callAndTalk(BRIEF);
-  await phone.shows("Ended: normal", 10_000);
+  await phone.shows("Ended: normal");
 });
 
 scene("a page mutes itself, and the far side hears nothing until it speaks again", async t => {
@@ -269,7 +284,7 @@ scene("a call that ended while the socket was lost is over when it comes back", 
   relay.cut();
   await pause(4_000);
   relay.mend();
-  await phone.shows("Ended: normal", 10_000);
+  await phone.shows("Ended: normal");
 });
 
 scene("another way for the media is found by an ICE restart", async t => {
@@ -290,7 +305,7 @@ scene("another way for the media is found by an ICE restart", async t => {
 
 scene(`a whole call takes at most ${MAX_FRAMES} frames and ${MAX_BYTES} bytes on the socket`, async t => {
   const phone = await softphone(t);
-  await phone.callAndTalk(GREETING, 15_000);
+  await phone.callAndTalk(GREETING);
   await pause(1_000);
   await phone.hangUp();
   await until("the last word", () => phone.frames.log.some(line => line.includes('"ended"')));
@@ -334,6 +349,24 @@ scene("the page tells a screen reader what it is and passes without a mouse", as
   await phone.shows("Ended: normal");
 });
 
+scene("a page that is loaded without one of its files loads itself again, and says what to do when that is in vain", async t => {
+  let asked = 0;
+  const once = context => context.route("**/tones.js", route => ((asked += 1) === 1 ? route.abort() : route.continue()));
+  const phone = await softphone(t, { prepare: once });
+  check(asked > 1, `the file was asked for ${asked} times`);
+  check((await phone.page.locator("#not-whole").count()) === 0, "all is well, and nothing is said");
+  const { page, loads } = await neverWhole;
+  t.after(() => page.context().close());
+  const sentence = page.locator("#not-whole");
+  await until("it says what to do", async () => (await sentence.textContent()).includes("See that this device is connected"));
+  check(await sentence.isVisible(), "the sentence is seen");
+  // More often only where the browser has dropped the page itself.
+  check(loads() >= LOADS, `the page was loaded ${loads()} times`);
+  const again = await page.evaluate(() => sessionStorage.getItem("patchcord-loaded-again"));
+  check(again === String(LOADS - 1), `it has loaded itself again ${again} times`);
+});
+
 directScenes({ scene, gateway, twoPeople });
+transferScenes({ scene, gateway, twoPeople, third: softphone, numbers: { echo: ECHO, busy: BUSY } });
 
 await run();

@@ -1,9 +1,9 @@
 /** Accounts of an ejabberd call phones through the gateway, are called by them, and write. */
 import { desksOf, heardTone } from "../lib/desk.mjs";
 import { startEjabberd } from "../lib/ejabberd.mjs";
-import { passwordOf } from "../lib/prosody.mjs";
-import { check, pause, run, until } from "../lib/tests.mjs";
+import { PATIENCE_MS, check, pause, run, until } from "../lib/tests.mjs";
 import { DESK, ROMEO_RELAYED, startWorld } from "../lib/world.mjs";
+import { passwordOf } from "../lib/xmpp.mjs";
 
 const BOT_HZ = 880;
 const DESK_HZ = 1000;
@@ -89,12 +89,12 @@ scene("a number shows itself to who subscribes, and again after the server was a
   const bot = await world.jbot(t, "romeo");
   const number = world.at(DESK);
   const is = e => e.event === "presence" && e.type === null && e.from.startsWith(`${number}/`);
-  const shown = from => until(`${number} shows itself`, () => bot.events().slice(from).find(is), { ms: 20_000 });
+  const shown = from => until(`${number} shows itself`, () => bot.events().slice(from).find(is));
   bot.presence({ to: number, type: "subscribe" });
   await shown(0);
   const mark = bot.mark();
   await world.prosody.restart();
-  await bot.event("online", {}, 15_000, mark);
+  await bot.event("online", {}, PATIENCE_MS, mark);
   await shown(mark);
 });
 

@@ -1,13 +1,17 @@
 /** The softphone page in Firefox, against the gateway, its demo trunk and Chromium. */
-import { DIRECT_RULES, sees } from "../chromium/direct.mjs";
+import { DIRECT_RULES } from "../chromium/direct.mjs";
+import { moves } from "../lib/pictures.mjs";
 import { launchBrowser } from "../lib/browser.mjs";
+import { desksOf } from "../lib/desk.mjs";
 import { launchFirefox } from "../lib/firefox.mjs";
 import { startGateway, USERS } from "../lib/gateway.mjs";
 import { cuttableRelay, ownAddress } from "../lib/net.mjs";
+import { areBars, coloursOn, isCamera, phoneSees, sees as seesColours, VIDEO_PHONE } from "../lib/pictures.mjs";
 import { afterAll, check, run, test, until } from "../lib/tests.mjs";
 
 const FIREFOX_HZ = 600;
 const CHROMIUM_HZ = 1700;
+const PHONE_HZ = 1000;
 const STEADY_HZ = 1000;
 const RING_BACK_HZ = [440, 480];
 
@@ -26,6 +30,7 @@ afterAll(() => firefox.close());
 const chromium = await launchBrowser({ hz: CHROMIUM_HZ });
 afterAll(() => chromium.close());
 
+const desk = desksOf(gateway, PHONE_HZ);
 const alice = { user: "alice", password: USERS.alice };
 const bob = { user: "bob", password: USERS.bob };
 
@@ -39,10 +44,19 @@ function scene(name, body) {
 
 async function softphone(t, browser = firefox, { url = gateway.url, ...options } = {}) {
   const phone = await browser.softphone(url, options);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.onFailure(() => phone.page.problems.join("\n"));
   t.after(() => phone.page.context().close());
   return phone;
+}
+
+/** The camera of Firefox in one moment: one colour from side to side. */
+const isOneColour = thirds => thirds.every(third => third.every((value, at) => Math.abs(value - thirds[0][at]) < 20));
+
+/** Waits until what a page sees has had two colours: the camera of Firefox is one colour that wanders. */
+async function changesColour(phone) {
+  const seen = new Set();
+  await until("a colour that changes", async () => seen.add(JSON.stringify(await coloursOn(phone))).size > 3, { everyMs: 200 });
 }
 
 scene("a page in Firefox calls a number and hears it", async t => {
@@ -70,7 +84,7 @@ scene("ring-back is heard in Firefox before the answer, and keys reach the far s
   await phone.shows("Ringing");
   await phone.hearsTogether(RING_BACK_HZ);
   check((await phone.status.textContent()) === "Ringing", "the ring-back is heard while it still rings");
-  await phone.shows("Connected", 15_000);
+  await phone.shows("Connected");
   await phone.noteKeys();
   await phone.keys("5");
   await phone.hearsKeys("5");
@@ -110,7 +124,7 @@ scene("Chromium calls Firefox, and both hear each other, also after a reload of 
   await b.shows("Connected");
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await a.reload();
-  await a.shows("Connected", 15_000);
+  await a.shows("Connected");
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await b.hangUp();
   await a.shows("Ended: normal");
@@ -121,7 +135,7 @@ scene("Firefox and Chromium talk directly, and Firefox sees Chromium, also when 
   await b.callWithVideo("direct-alice");
   await a.shows("Incoming call");
   await a.answer();
-  await sees(a);
+  await moves(a);
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await a.hangUp();
   await b.shows("Ended: normal");
@@ -130,14 +144,40 @@ scene("Firefox and Chromium talk directly, and Firefox sees Chromium, also when 
   await a.shows("Connected");
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await b.camera();
-  await sees(a);
+  await moves(a);
   await b.camera();
   await until("no pictures", () => a.page.locator("#remote-video").isHidden());
   await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   await a.hangUp();
 });
 
-scene("a direct call between Firefox and Chromium survives a reload of either", async t => {
+scene("Firefox and Chromium see and hear each other through the relay", async t => {
+  const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
+  await a.callWithVideo("bob");
+  await b.shows("Incoming call");
+  await b.answerWithVideo();
+  await a.shows("Connected");
+  await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
+  await Promise.all([seesColours(a, isCamera, "Chromium's camera"), changesColour(b)]);
+  await a.hangUp();
+  await b.shows("Ended: normal");
+});
+
+scene("a video phone and Firefox see and hear each other through the relay", async t => {
+  const [page, phone] = [await softphone(t, firefox, alice), await desk(t, { ...VIDEO_PHONE, options: ";video_codecs=vp8" })];
+  await phone.command("dial", "sip:alice@127.0.0.1");
+  await page.shows("Incoming call");
+  await page.answerWithVideo();
+  await page.hears(PHONE_HZ);
+  const eye = await chromium.page("about:blank");
+  t.after(() => eye.context().close());
+  await seesColours(page, areBars, "the phone's bars");
+  await phoneSees(phone, { page: eye }, isOneColour, "the camera of Firefox");
+  await phone.command("hangup");
+  await page.shows("Ended: normal");
+});
+
+scene("a direct call between Firefox and Chromium survives a reload of either, and Firefox is transferred to a number", async t => {
   const [a, b] = [await softphone(t, firefox, alice), await softphone(t, chromium, bob)];
   await a.call("direct-bob");
   await b.answer();
@@ -147,6 +187,9 @@ scene("a direct call between Firefox and Chromium survives a reload of either", 
     await one.shows("Connected");
     await Promise.all([a.hears(CHROMIUM_HZ), b.hears(FIREFOX_HZ)]);
   }
+  await b.transfer(ECHO);
+  await b.shows("Ended: normal");
+  await a.hears(FIREFOX_HZ);
   await a.hangUp();
 });
 

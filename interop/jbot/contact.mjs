@@ -1,7 +1,7 @@
 /** The gateway as a contact of IM accounts: who it says it is, when it is there, what is written to and from it. */
 import { launchBrowser } from "../lib/browser.mjs";
 import { desksOf } from "../lib/desk.mjs";
-import { afterAll, check, run, until } from "../lib/tests.mjs";
+import { PATIENCE_MS, afterAll, check, run, until } from "../lib/tests.mjs";
 import { DESK, startWorld } from "../lib/world.mjs";
 
 const JINGLE = ["urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:rtp:1", "urn:xmpp:jingle:apps:rtp:audio", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0", "urn:xmpp:jingle-message:0"];
@@ -50,7 +50,7 @@ scene("a subscription is granted, and a number is there again after the server w
   await shown(bot, number);
   const mark = bot.mark();
   await world.prosody.restart();
-  await bot.event("online", {}, 15_000, mark);
+  await bot.event("online", {}, PATIENCE_MS, mark);
   await shown(bot, number, mark);
 });
 
@@ -81,7 +81,7 @@ async function pageWrites(phone, to, body) {
   await page.getByLabel("Message", { exact: true }).fill(body);
   await page.getByRole("button", { name: "Send", exact: true }).click();
   const row = page.getByRole("log").locator("li", { hasText: body });
-  await until("its fate", async () => /^(Delivered|Not delivered)/.test(await row.locator("small").textContent()), { ms: 15_000 });
+  await until("its fate", async () => /^(Delivered|Not delivered)/.test(await row.locator("small").textContent()));
   return row.locator("small").textContent();
 }
 

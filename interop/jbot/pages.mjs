@@ -1,6 +1,6 @@
 /** IM accounts and the softphone page in Chromium: media from one to the other, and through the relay. */
 import { launchBrowser } from "../lib/browser.mjs";
-import { afterAll, check, pause, run, until } from "../lib/tests.mjs";
+import { PATIENCE_MS, afterAll, check, pause, run, until } from "../lib/tests.mjs";
 import { ALICE_RELAYED, JULIET_BRIEFLY, ROMEO_DIRECTLY, ROMEO_RELAYED, startWorld, wentDirectly, wentThroughTheRelay } from "../lib/world.mjs";
 
 const BOT_HZ = 880;
@@ -176,14 +176,14 @@ scene("an account where nobody comes is given up after its time", async t => {
 scene("a call to an account that is offline ends with words", async t => {
   const page = await world.softphone(t, browser);
   await page.call(JULIET_BRIEFLY);
-  await until("its end", async () => /^Ended: (no-answer|unavailable)$/.test(await page.status.textContent()), { ms: 10_000 });
+  await until("its end", async () => /^Ended: (no-answer|unavailable)$/.test(await page.status.textContent()));
   check((await page.sentence.textContent()).length > 5, "a sentence says why");
 });
 
 scene("a call to an account that does not exist ends with words", async t => {
   const page = await world.softphone(t, browser);
   await page.call("nobody@localhost");
-  await until("its end", async () => /^Ended: (not-found|unavailable)$/.test(await page.status.textContent()), { ms: 10_000 });
+  await until("its end", async () => /^Ended: (not-found|unavailable)$/.test(await page.status.textContent()));
   check((await page.sentence.textContent()).length > 5, "a sentence says why");
 });
 
@@ -256,7 +256,7 @@ scene("a direct call goes on while the XMPP server is away, and hanging up works
   const mark = bot.mark();
   await world.prosody.restart({ awayMs: 1_500 });
   await hearEachOther(page, call);
-  await bot.event("online", {}, 15_000, mark);
+  await bot.event("online", {}, PATIENCE_MS, mark);
   await world.isJoined();
   await page.hangUp();
   await call.ended({ by: "peer", how: "terminate" });

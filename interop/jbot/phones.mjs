@@ -7,7 +7,7 @@ import { desksOf, heardTone } from "../lib/desk.mjs";
 import { ownAddress } from "../lib/net.mjs";
 import { RtpPeer } from "../lib/rtp.mjs";
 import { Sipp } from "../lib/sipp.mjs";
-import { afterAll, check, pause, run, until } from "../lib/tests.mjs";
+import { PATIENCE_MS, afterAll, check, pause, run, until } from "../lib/tests.mjs";
 import { CARRIER, DESK, ROMEO_RELAYED, startWorld } from "../lib/world.mjs";
 
 const SCENARIOS = path.join(path.dirname(fileURLToPath(import.meta.url)), "../sipp/scenarios");
@@ -38,7 +38,7 @@ async function carrier(t, name, { to } = {}) {
   const one = new Sipp(path.join(SCENARIOS, `${name}.xml`), { directory, port: world.carrierPort, remote, rtp, args: to ? ["-s", to] : [] });
   t.onFailure(() => `SIPp: ${one.errors()}`);
   t.after(() => one.stop());
-  if (!to) await pause(300);
+  if (!to) await one.listens();
   return { one, rtp };
 }
 
@@ -99,7 +99,7 @@ scene("the telephone network calls a user who is an account, and hangs up", asyn
   await call.up();
   rtp.play(CARRIER_HZ, await one.remotePort(), ownAddress());
   await Promise.all([call.hears(CARRIER_HZ), hears(rtp, BOT_HZ)]);
-  await call.ended({ by: "peer", how: "terminate", reason: "success" }, 15_000);
+  await call.ended({ by: "peer", how: "terminate", reason: "success" });
   await one.finished();
 });
 
@@ -191,7 +191,7 @@ scene("an account that declines is told to the phone as declined, and a busy one
     const mark = bot.mark();
     await phone.command("dial", `sip:${ROMEO_RELAYED}@127.0.0.1`);
     (await bot.rings({}, { from: mark })).reject(reason);
-    const closed = await phone.event("CALL_CLOSED", 10, nth);
+    const closed = await phone.event("CALL_CLOSED", undefined, nth);
     check(status.test(closed.param), `the phone is told ${closed.param}`);
   }
 });
@@ -236,7 +236,7 @@ scene("a call goes on while the XMPP server is away, and hanging up works when i
   const mark = bot.mark();
   await world.prosody.restart({ awayMs: 1_500 });
   await call.hears(DESK_HZ);
-  await bot.event("online", {}, 15_000, mark);
+  await bot.event("online", {}, PATIENCE_MS, mark);
   await world.isJoined();
   await call.hears(DESK_HZ);
   call.hangUp();

@@ -5,7 +5,9 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { PATIENCE_MS } from './tests.mjs';
 
+const PATIENCE_S = PATIENCE_MS / 1000;
 const MODULES = ['/usr/lib/baresip/modules', '/usr/lib/x86_64-linux-gnu/baresip/modules', '/usr/lib/aarch64-linux-gnu/baresip/modules'];
 
 export class Baresip {
@@ -58,7 +60,7 @@ export class Baresip {
     const kill = () => this.process.kill('SIGKILL');
     process.on('exit', kill);
     this.process.on('exit', () => process.off('exit', kill));
-    for (let i = 0; i < 100 && !this.socket; i++) {
+    for (let i = 0; i < 10 * PATIENCE_S && !this.socket; i++) {
       await new Promise((ok) => setTimeout(ok, 100));
       this.socket = await new Promise((ok) => {
         const socket = net.connect(this.control, this.address, () => ok(socket));
@@ -113,16 +115,16 @@ export class Baresip {
     const before = this.replies.length;
     const text = JSON.stringify({ command, params, token: command });
     this.socket.write(`${Buffer.byteLength(text)}:${text},`);
-    return this.until(() => this.replies[before], 5, `reply to ${command}`);
+    return this.until(() => this.replies[before], PATIENCE_S, `reply to ${command}`);
   }
 
   /** Waits for an event (`CALL_ESTABLISHED`, `REGISTER_OK` …), the `nth` of its kind. */
-  event(type, seconds = 15, nth = 1) {
+  event(type, seconds = PATIENCE_S, nth = 1) {
     return this.until(() => this.events.filter((e) => e.type === type)[nth - 1], seconds, type);
   }
 
   /** Waits until its log, which begins before its events can be heard, matches. */
-  async says(pattern, seconds = 15) {
+  async says(pattern, seconds = PATIENCE_S) {
     for (let i = 0; i < seconds * 20; i++) {
       if (pattern.test(this.log()) || pattern.test(this.printed)) return;
       await new Promise((ok) => setTimeout(ok, 50));
@@ -136,6 +138,11 @@ export class Baresip {
 
   log() {
     return fs.readFileSync(path.join(this.directory, 'log'), 'utf8');
+  }
+
+  /** Writes what it sees into an image whose name begins so (module `snapshot`). */
+  async snapshot(file) {
+    await this.command('snapshot_recv', file);
   }
 
   /** The recordings of what was heard, oldest first. */

@@ -4,7 +4,9 @@ import os from "node:os";
 import path from "node:path";
 import { chromium } from "playwright-core";
 import { ear, rawMicrophone } from "./ear.mjs";
+import { loadWhole } from "./load.mjs";
 import { Softphone } from "./softphone.mjs";
+import { storyOf } from "./story.mjs";
 import { writeTone } from "./tones.mjs";
 
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -47,16 +49,22 @@ export class Browser {
     this.hz = hz;
   }
 
-  /** A page of its own, as in a window of somebody else. */
-  async page(url, { permissions = this.#permissions, ...options } = {}) {
+  /**
+   * A page of its own, as in a window of somebody else.
+   * @param {string} url @param {{prepare?: (context) => Promise<void>}} [options] `prepare`: what is done before it is
+   *   loaded; and those of a context
+   */
+  async page(url, { permissions = this.#permissions, prepare, ...options } = {}) {
     const context = await this.#browser.newContext({ permissions, ...options });
+    await prepare?.(context);
     await context.addInitScript(ear);
     await context.addInitScript(rawMicrophone);
     const page = await context.newPage();
     page.problems = [];
     page.on("pageerror", error => page.problems.push(error.message));
     page.frames_ = countFrames(page);
-    await page.goto(url);
+    page.story = storyOf(page);
+    await loadWhole(page, () => page.goto(url));
     return page;
   }
 
@@ -66,8 +74,12 @@ export class Browser {
    */
   async softphone(url, { user, password, ...options } = {}) {
     const phone = new Softphone(await this.page(url, options));
-    if (user) await phone.signIn(user, password);
-    await phone.shows("Ready");
+    try {
+      if (user) await phone.signIn(user, password);
+      await phone.shows("Ready");
+    } catch (error) {
+      throw new Error(`${error.message}\nthe page:\n${await phone.story()}`);
+    }
     return phone;
   }
 

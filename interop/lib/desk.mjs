@@ -23,7 +23,7 @@ export function desksOf(gateway, hz, rhythm) {
   return async (t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts, config } = {}) => {
     const rtp = await freePort();
     const account =
-      `<sip:${user}@127.0.0.1>;outbound="sip:${gateway.sip};transport=${transport}";auth_user=${user};` +
+      `<sip:${user}@127.0.0.1>;outbound="sip:${transport === "tls" ? gateway.sips : gateway.sip};transport=${transport}";auth_user=${user};` +
       `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
     const [port, control, console] = [await freePort(), await freePort(), await freePort()];
     const phone = new Baresip({ directory, port, control, account, wav, modules, contacts, console, config, rtp: `${rtp}-${rtp + RTP_PORTS}` });

@@ -8,9 +8,10 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { startCamera, startPipeWire } from "./camera.mjs";
 import { start } from "./processes.mjs";
 import { shareAt } from "./tones.mjs";
-import { check, until } from "./tests.mjs";
+import { PATIENCE_MS, check, until } from "./tests.mjs";
 
 const run = promisify(execFile);
 
@@ -24,6 +25,8 @@ const MICROPHONE_MS = 4_000;
 const RATE = 8_000;
 const LISTEN_S = 0.5;
 const SHARE = 0.7;
+/** The middle of the window of a call, as ImageMagick says it. */
+const IN_CALL_WINDOW = "600x420+50+50";
 const DARK = 100;
 const CALL_WINDOW = "704x528";
 /** States of a call in Dino's database: one that is not over says "ended" too. */
@@ -31,6 +34,7 @@ const STATES = ["ringing", "establishing", "in-progress", "other-device", "ended
 /** Where to click, in the main window and in the one of a call, which both begin at the left upper corner. */
 const CALL_BUTTON = [978, 28];
 const AUDIO_CALL = [960, 86];
+const VIDEO_CALL = [960, 120];
 const HANG_UP = [421, 475];
 const MUTE = [281, 475];
 
@@ -108,14 +112,15 @@ class Dino {
     this.#env.DISPLAY = `:${xvfb.output.match(/^\d+$/m)[0]}`;
     await this.#program("dbus-daemon", ["--session", "--nofork", "--nopidfile", "--print-address", `--address=unix:path=${this.#path("run/bus")}`], { ready: /unix:path/ });
     await this.#startSound();
+    await startPipeWire(this.#env, (command, args) => this.#program(command, args));
     await this.#startApp();
-    await until("Dino's database", () => this.#sql("select count(*) from call").then(Boolean, () => false), { ms: 20_000 });
+    await until("Dino's database", () => this.#sql("select count(*) from call").then(Boolean, () => false));
     await this.#app.stop();
     await this.#sql(this.#account(peers));
     const mark = this.#prosody.mark();
     await this.#startApp();
-    await until("Dino is online", () => this.#prosody.stanzasSince(mark).includes(`C>S ${this.fullJid} <presence`), { ms: 20_000 });
-    await until("Dino is on its bus", () => this.#ask("List").then(() => true, () => false), { ms: 20_000 });
+    await until("Dino is online", () => this.#prosody.stanzasSince(mark).includes(`C>S ${this.fullJid} <presence`));
+    await until("Dino is on its bus", () => this.#ask("List").then(() => true, () => false));
   }
 
   async #startSound() {
@@ -194,21 +199,21 @@ class Dino {
   }
 
   /** Waits until Dino offers to call the peer whose chat is open. */
-  async showsCallButton(ms = 15_000) {
+  async showsCallButton(ms = PATIENCE_MS) {
     await until("Dino shows the call button", async () => (await this.#callButtonPixels()) > 20, { ms, everyMs: 200 });
   }
 
-  /** Calls somebody, as a person does. */
-  async call(peer) {
+  /** Calls somebody, as a person does. @param {{video?: boolean}} [options] `video`: with pictures, though it has no camera */
+  async call(peer, { video = false } = {}) {
     const before = await this.#lastCall();
     await this.open(peer);
     await this.showsCallButton();
     const opened = async () => {
       await this.#mouse("mousemove", ...CALL_BUTTON, "sleep", 0.2, "click", 1, "sleep", 0.6);
-      await this.#mouse("mousemove", ...AUDIO_CALL, "sleep", 0.2, "click", 1, "sleep", 0.6);
+      await this.#mouse("mousemove", ...(video ? VIDEO_CALL : AUDIO_CALL), "sleep", 0.2, "click", 1, "sleep", 0.6);
       return (await this.#lastCall()) > before;
     };
-    await until("Dino calls", opened, { ms: 15_000, everyMs: 500 });
+    await until("Dino calls", opened, { everyMs: 500 });
     return new DinoCall(this, await this.#lastCall());
   }
 
@@ -222,7 +227,7 @@ class Dino {
   }
 
   /** Waits until it is called. */
-  async rings(mark, ms = 15_000) {
+  async rings(mark, ms = PATIENCE_MS) {
     const find = () => this.#sql(`select id from call where direction = 0 and id > ${mark} order by id limit 1`);
     const id = Number(await until("Dino is called", find, { ms, everyMs: 100 }));
     await until("Dino rings", () => this.#hasConversation(id), { ms });
@@ -247,6 +252,11 @@ class Dino {
     await this.#mouse("mousemove", 300, 300, "mousemove", 310, 310, "sleep", 0.5, "mousemove", ...place, "sleep", 0.2, "click", 1);
   }
 
+  /** Plugs a camera in. @returns a program to `stop`, which pulls it out */
+  async plugsCamera() {
+    return startCamera(this.#env);
+  }
+
   /** Where the microphone is now; `opensMicrophone` looks at what happens after. */
   soundMark() {
     return this.#pulse.output.length;
@@ -258,7 +268,7 @@ class Dino {
   }
 
   /** Waits until what it plays is this tone. */
-  async hears(hz, { ms = 12_000 } = {}) {
+  async hears(hz, { ms = PATIENCE_MS } = {}) {
     const from = this.#ear.length;
     await until("a tone", () => this.#ear.hears(hz, from), { ms, everyMs: 100 }).catch(() => {
       throw new Error(`Dino does not hear ${hz} Hz within ${ms / 1000} s; ${this.#ear.describe()}`);
@@ -271,9 +281,15 @@ class Dino {
     return stdout.includes(`Geometry: ${CALL_WINDOW}`);
   }
 
-  async screenshot(file) {
-    await run("import", ["-window", "root", file], { env: this.#env });
+  /** @param {string[]} more words of ImageMagick's `import`, such as `-crop` */
+  async screenshot(file, more = []) {
+    await run("import", ["-window", "root", ...more, file], { env: this.#env });
     return file;
+  }
+
+  /** What is inside the window of a call, which lies in the upper left corner where nothing manages windows. */
+  async shotOfCall(file) {
+    return this.screenshot(file, ["-crop", IN_CALL_WINDOW, "+repage"]);
   }
 
   async calls() {
@@ -315,12 +331,12 @@ class DinoCall {
   }
 
   /** Waits until the call is up, or rings at the far side: it has a window. */
-  async hasWindow(ms = 12_000) {
+  async hasWindow(ms = PATIENCE_MS) {
     await until("Dino shows the call", () => this.#dino.hasCallWindow(), { ms, everyMs: 100 });
   }
 
   /** Waits until the call is over. @param {"ended" | "declined" | "missed" | "failed"} how as Dino's history says */
-  async isOver(how = "ended", ms = 12_000) {
+  async isOver(how = "ended", ms = PATIENCE_MS) {
     let seen;
     const is = async () => (seen = await this.#dino.state(this.id)) === how && !(await this.#dino.hasCallWindow());
     await until(how, is, { ms, everyMs: 100 }).catch(() => {
@@ -335,7 +351,7 @@ class DinoCall {
       await this.#dino.click(HANG_UP);
       return !(await this.#dino.hasCallWindow());
     };
-    await until("Dino has hung up", isOver, { ms: 10_000, everyMs: 500 });
+    await until("Dino has hung up", isOver, { everyMs: 500 });
   }
 
   mute() {

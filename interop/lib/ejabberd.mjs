@@ -1,17 +1,14 @@
 /** ejabberd: one domain with accounts, and a component's place beside it. Runs inside `lib/namespace`. */
-import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { freePort } from "./net.mjs";
 import { start } from "./processes.mjs";
-import { passwordOf } from "./prosody.mjs";
+import { COMPONENT, DOMAIN, XmppServer, passwordOf } from "./xmpp.mjs";
 
-const DOMAIN = "localhost";
-const COMPONENT = "phone.localhost";
 /** Debian puts ejabberd beside the machine's libraries, in a folder that has the architecture's name. */
 const LIBRARIES = fs.readdirSync("/usr/lib").map(name => path.join("/usr/lib", name)).find(holdsEjabberd);
-const START_MS = 30_000;
+const START_MS = 150_000;
 const MODULES = ["roster", "disco", "caps", "carboncopy", "offline", "ping", "blocking", "privacy", "stream_mgmt", "version"];
 
 /** Starts ejabberd on 127.0.0.1. @param {{accounts: string[]}} options `accounts`: names of `localhost` */
@@ -23,16 +20,11 @@ export async function startEjabberd({ accounts }) {
   return ejabberd;
 }
 
-class Ejabberd {
-  domain = DOMAIN;
-  component = COMPONENT;
-  secret = crypto.randomBytes(16).toString("hex");
+class Ejabberd extends XmppServer {
   #accounts;
-  #program;
 
   constructor(directory, ports, accounts) {
-    this.directory = directory;
-    this.ports = ports;
+    super(directory, ports);
     this.#accounts = accounts;
     const halves = ["key", "crt"].map(kind => fs.readFileSync(`${process.env.LAB}/tls/localhost.${kind}`));
     fs.writeFileSync(path.join(directory, "both.pem"), Buffer.concat(halves));
@@ -71,8 +63,8 @@ ${MODULES.map(name => `  mod_${name}: {}`).join("\n")}
     const quoted = name => `"${path.join(this.directory, name)}"`;
     const settings = [["-mnesia", "dir", quoted("db")], ["-ejabberd", "config", quoted("ejabberd.yml")], ["-ejabberd", "log_path", quoted("ejabberd.log")]];
     const args = ["-noinput", ...settings.flat(), "-s", "ejabberd", "-eval", this.#registration()];
-    this.#program = await start("erl", args, { env: { ERL_LIBS: LIBRARIES, HOME: this.directory } });
-    await this.#program.says(/accounts are there/, START_MS);
+    this.program = await start("erl", args, { env: { ERL_LIBS: LIBRARIES, HOME: this.directory } });
+    await this.program.says(/accounts are there/, START_MS);
   }
 
   /** Erlang that makes the accounts; one that is there stays as it is. */
@@ -82,45 +74,13 @@ ${MODULES.map(name => `  mod_${name}: {}`).join("\n")}
     return `${make}, io:format("accounts are there~n").`;
   }
 
-  /** Ends it as at an upgrade, and starts it again: every stream breaks. */
-  async restart({ awayMs = 0 } = {}) {
-    await this.#program.stop("SIGTERM");
-    await new Promise(resolve => setTimeout(resolve, awayMs));
-    await this.start();
-  }
-
-  get log() {
-    return this.#program.output;
-  }
-
-  /** The account's JID and login, for a client. */
-  account(name) {
-    return { jid: `${name}@${DOMAIN}`, password: passwordOf(name), host: "127.0.0.1", port: this.ports.c2s };
-  }
-
-  /** The connection as a section of the gateway's configuration. */
-  connection({ name = "im", more = "" } = {}) {
-    return `
-[[xmpp]]
-name = "${name}"
-component = "${COMPONENT}"
-secret = "${this.secret}"
-server = "127.0.0.1:${this.ports.component}"
-${more}`;
-  }
-
   /** Where its log is now; it does not show stanzas. */
   mark() {
-    return this.#program.output.length;
+    return this.program.output.length;
   }
 
   stanzasSince(mark) {
-    return this.#program.output.slice(mark).trimEnd();
-  }
-
-  async stop() {
-    await this.#program.stop();
-    fs.rmSync(this.directory, { recursive: true, force: true });
+    return this.program.output.slice(mark).trimEnd();
   }
 }
 

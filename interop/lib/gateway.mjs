@@ -21,16 +21,19 @@ export const USERS = {
 /**
  * Starts a gateway with the demo trunk.
  * @param {{guest?: string | null, users?: Record<string, string>, origins?: string[], toml?: string, top?: string,
- *   web?: string, sip?: string, media?: string, mediaPorts?: number}} [options]
+ *   web?: string, sip?: string, media?: string, mediaPorts?: number, sockets?: ("tls" | "ws" | "wss")[]}} [options]
  *   `toml`: more sections of the configuration; `top`: more keys before all sections; `web`, `sip`, `media`: more keys of
- *   these sections
+ *   these sections; `sockets`: SIP also by TLS, on the port after that of UDP and TCP, and by WebSocket, with a
+ *   certificate of its own making
  */
 export async function startGateway(options = {}) {
   const { guest = "web", users = USERS, origins = [], toml = "", top = "", web = "", sip = "", media = "" } = options;
-  const { mediaPorts: mediaPortCount = MEDIA_PORTS } = options;
+  const { mediaPorts: mediaPortCount = MEDIA_PORTS, sockets = [] } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --release, or set PATCHCORD`);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "patchcord-"));
-  const [httpPort, sipPort] = [await freePort(), await freePort()];
+  const [httpPort, sipPort, wsPort] = [await freePort(), await freePort(), await freePort()];
+  const listens = { udp: sipPort, tcp: sipPort, tls: sipPort + 1, ws: wsPort, wss: wsPort + 1 };
+  const listen = ["udp", "tcp", ...sockets].map(word => `${word}:127.0.0.1:${listens[word]}`);
   const ports = 20_000 + MEDIA_PORTS * Math.floor(Math.random() * 20);
   const config = path.join(directory, "patchcord.toml");
   const records = path.join(directory, "calls.jsonl");
@@ -44,7 +47,7 @@ export async function startGateway(options = {}) {
     `origins = ${JSON.stringify(origins)}`,
     web,
     "[sip]",
-    `listen = ["udp:127.0.0.1:${sipPort}", "tcp:127.0.0.1:${sipPort}"]`,
+    `listen = ${JSON.stringify(listen)}`,
     sip,
     "[media]",
     `ports = "${ports}-${ports + mediaPortCount - 1}"`,
@@ -59,7 +62,7 @@ export async function startGateway(options = {}) {
   fs.writeFileSync(config, lines.join("\n") + "\n");
   const program = await start(BINARY, ["--config", config], { ready: /^Ready\b/m });
   const mediaPorts = { from: ports, to: ports + mediaPortCount - 1 };
-  return new Gateway({ program, directory, httpPort, sipPort, records, users, mediaPorts });
+  return new Gateway({ program, config, binary: BINARY, directory, httpPort, sipPort, wsPort, records, users, mediaPorts });
 }
 
 class Gateway {
@@ -67,6 +70,9 @@ class Gateway {
     Object.assign(this, parts);
     this.url = `http://127.0.0.1:${this.httpPort}/`;
     this.sip = `127.0.0.1:${this.sipPort}`;
+    this.sips = `127.0.0.1:${this.sipPort + 1}`;
+    this.ws = `ws://127.0.0.1:${this.wsPort}/`;
+    this.wss = `wss://127.0.0.1:${this.wsPort + 1}/`;
   }
 
   get pid() {

@@ -3,7 +3,7 @@ import crypto from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { start } from "./processes.mjs";
-import { check, until } from "./tests.mjs";
+import { PATIENCE_MS, check, until } from "./tests.mjs";
 
 /** Debian's Python: it has the modules of Debian's packages. */
 const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
@@ -23,7 +23,7 @@ export async function startJbot(account, { hz = 880, codec, resource = "jbot", a
   if (codec) all.push("--codec", codec);
   const program = await start(PYTHON, [CLIENT, ...all, "--resource", resource, ...args], { input: true });
   const bot = new Jbot(program, jid);
-  await bot.event("online", {}, 15_000);
+  await bot.event("online");
   return bot;
 }
 
@@ -49,7 +49,7 @@ export class Jbot {
   /** What it said, without the sounds, to print if a test fails. */
   log() {
     const lines = this.#program.output.split("\n");
-    return lines.filter(line => !line.includes('"event": "heard"')).slice(-60).join("\n");
+    return lines.filter(line => !/"event": "(heard|seen)"/.test(line)).slice(-60).join("\n");
   }
 
   /** How many events there are: what is waited for with `from` comes after. */
@@ -62,7 +62,7 @@ export class Jbot {
   }
 
   /** Waits for an event of this name whose fields are all as given. */
-  async event(name, fields = {}, ms = 10_000, from = 0) {
+  async event(name, fields = {}, ms = PATIENCE_MS, from = 0) {
     const fits = e => e.event === name && Object.entries(fields).every(([key, value]) => same(e[key], value));
     const wanted = `${name} ${JSON.stringify(fields)}`;
     const find = () => {
@@ -81,13 +81,13 @@ export class Jbot {
   }
 
   /** Waits until it is called. */
-  async rings(fields = {}, { ms = 10_000, from = 0 } = {}) {
+  async rings(fields = {}, { ms = PATIENCE_MS, from = 0 } = {}) {
     const { sid, from: peer, media } = await this.event("propose", fields, ms, from);
     return Object.assign(new BotCall(this, sid), { peer, media });
   }
 
   /** Waits until somebody opens a session without a word before. */
-  async isInitiated({ ms = 10_000, from = 0 } = {}) {
+  async isInitiated({ ms = PATIENCE_MS, from = 0 } = {}) {
     const { sid } = await this.event("jingle", { action: "session-initiate" }, ms, from);
     return new BotCall(this, sid);
   }
@@ -168,13 +168,13 @@ class BotCall {
   }
 
   /** Waits until media flow, and gives the speech format: `opus/48000`. */
-  async up(ms = 15_000) {
+  async up(ms = PATIENCE_MS) {
     await this.event("up", {}, ms);
     return (await this.event("accepted")).codec;
   }
 
   /** Waits for the end. */
-  ended(fields = {}, ms = 10_000) {
+  ended(fields = {}, ms = PATIENCE_MS) {
     return this.event("ended", fields, ms);
   }
 
@@ -183,7 +183,7 @@ class BotCall {
   }
 
   /** Waits until it hears this tone, clearly, twice in a row from now on. */
-  async hears(hz, { ms = 10_000 } = {}) {
+  async hears(hz, { ms = PATIENCE_MS } = {}) {
     const before = this.#heard().length;
     const is = h => h && Math.abs(h.hz - hz) <= TONE_HZ && h.snr >= TONE_DB;
     const found = () => {
@@ -196,8 +196,21 @@ class BotCall {
     });
   }
 
+  /** Waits until it sees what `is` knows of the colours of three thirds, in pictures that go on coming. */
+  async sees(is, what, { ms = PATIENCE_MS } = {}) {
+    const all = () => this.#bot.events().filter(e => e.event === "seen" && e.sid === this.sid);
+    const before = all().at(-1)?.frames ?? 0;
+    const found = () => {
+      const last = all().at(-1);
+      return last && last.frames > before + 5 && is(last.thirds);
+    };
+    await until(what, found, { ms }).catch(() => {
+      throw new Error(`${this.#bot.account} does not see ${what} within ${ms / 1000} s, but ${JSON.stringify(all().at(-1) ?? null)}`);
+    });
+  }
+
   /** Waits until nothing is heard, or no packet comes, for a second. */
-  async hearsNothing({ ms = 8_000, lastsMs = 1_000 } = {}) {
+  async hearsNothing({ ms = PATIENCE_MS, lastsMs = 1_000 } = {}) {
     let since = 0;
     let frames = -1;
     const quiet = () => {

@@ -1,5 +1,5 @@
 /** A page with an `ear` (see `ear.mjs`): what it hears of the far side. */
-import { until } from "./tests.mjs";
+import { PATIENCE_MS, until } from "./tests.mjs";
 
 const TONE_HZ = 12;
 const TONE_DB = 20;
@@ -11,7 +11,7 @@ export class Listener {
   }
 
   /** Waits until the strongest line of what the page hears is this tone, clearly. */
-  async hears(hz, { ms = 10_000 } = {}) {
+  async hears(hz, { ms = PATIENCE_MS } = {}) {
     let last = {};
     let times = 0;
     const found = async () => {
@@ -26,7 +26,7 @@ export class Listener {
   }
 
   /** Waits until it hears all these lines at once, such as a ring-back's two. */
-  async hearsTogether(frequencies, { ms = 8_000, db = 15 } = {}) {
+  async hearsTogether(frequencies, { ms = PATIENCE_MS, db = 15 } = {}) {
     let last = [];
     const found = async () => {
       last = await this.page.evaluate(f => window.ear.lines(f), frequencies);
@@ -38,7 +38,7 @@ export class Listener {
   }
 
   /** Waits until it hears nothing, and goes on hearing nothing for `lastsMs`. */
-  async hearsNothing({ ms = 6_000, lastsMs = 1_000 } = {}) {
+  async hearsNothing({ ms = PATIENCE_MS, lastsMs = 1_000 } = {}) {
     let since = 0;
     let last = {};
     const quiet = async () => {

@@ -39,7 +39,7 @@ export function coloursOn(phone) {
 }
 
 /** The colours of an image file, as a blank page decodes it: the softphone's own policy lets it load none. */
-async function coloursOf(page, file) {
+export async function coloursOf(page, file) {
   const url = `data:image/png;base64,${fs.readFileSync(file).toString("base64")}`;
   return page.evaluate(`(async () => {
     const image = new Image();
@@ -49,9 +49,31 @@ async function coloursOf(page, file) {
   })()`);
 }
 
+/** Writes a JPEG file of such bars, as a browser paints them, for phones whose camera is a file. */
+export async function writeBars(browser, file) {
+  const page = await browser.page("about:blank");
+  const url = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 352, height: 288 });
+    const context = canvas.getContext("2d");
+    ["#f00", "#0f0", "#00f"].forEach((colour, at) => {
+      context.fillStyle = colour;
+      context.fillRect((at * 352) / 3, 0, 118, 288);
+    });
+    return canvas.toDataURL("image/jpeg");
+  });
+  await page.context().close();
+  fs.writeFileSync(file, Buffer.from(url.split(",")[1], "base64"));
+  return file;
+}
+
 /** The bars of baresip: red, green, blue. */
 export function areBars(thirds) {
   return Boolean(thirds) && thirds.every((third, at) => third.every((value, colour) => (colour === at ? value > 120 : value < 110)));
+}
+
+/** The bars of the scripted IM client: blue, green, red. */
+export function areBarsOfClient(thirds) {
+  return areBars(thirds && [...thirds].reverse());
 }
 
 /** The camera of Chromium: a moving figure on green. */
@@ -62,9 +84,24 @@ export function isCamera(thirds) {
 /** Waits until the page shows what `is` knows. */
 export async function sees(phone, is, what) {
   let last = null;
-  await until(what, async () => is((last = await coloursOn(phone))), { ms: 15_000, everyMs: 200 }).catch(() => {
+  await until(what, async () => is((last = await coloursOn(phone))), { everyMs: 200 }).catch(() => {
     throw new Error(`the page does not see ${what}, but ${JSON.stringify(last)}`);
   });
+}
+
+/** Waits until pictures of the other side move: Firefox without a screen counts no frames that are shown. */
+export async function moves(phone) {
+  const picture = () => phone.page.evaluate(() => {
+    const video = document.getElementById("remote-video");
+    if (video.hidden || !video.videoWidth) return "";
+    const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    return pixels.some((value, i) => i % 4 !== 3 && value > 64) ? canvas.toDataURL() : "";
+  });
+  const seen = new Set();
+  await until("pictures that move", async () => seen.add(await picture()).size > 3);
 }
 
 /** Waits until a snapshot of what the video phone sees shows what `is` knows. */
@@ -73,13 +110,14 @@ export async function phoneSees(desk, page, is, what) {
   const blank = await page.page.context().newPage();
   const shot = async () => {
     const file = path.join(desk.directory, `seen-${Date.now()}`);
-    await desk.command("snapshot_recv", file);
+    await desk.snapshot(file);
     const written = await until("a snapshot", () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file))), { ms: 2_000 }).catch(() => null);
     if (!written) return false;
+    // A file that is still being written is no picture yet.
     last = await coloursOf(blank, path.join(desk.directory, written)).catch(() => null);
-    return is(last);
+    return last && is(last);
   };
-  await until(what, shot, { ms: 15_000, everyMs: 300 }).catch(() => {
+  await until(what, shot, { everyMs: 300 }).catch(() => {
     throw new Error(`the phone does not see ${what}, but ${JSON.stringify(last)}`);
   });
   await blank.close();
@@ -117,7 +155,7 @@ export function figuresOf(phone) {
 /** Waits until the page decodes pictures, and goes on doing so. */
 export async function decodes(phone, frames = 20) {
   const { decoded } = await figuresOf(phone);
-  await until("pictures are decoded", async () => (await figuresOf(phone)).decoded >= decoded + frames, { ms: 15_000 });
+  await until("pictures are decoded", async () => (await figuresOf(phone)).decoded >= decoded + frames);
 }
 
 /** Checks what the record says of pictures. */

@@ -1,7 +1,8 @@
 /** Programs that a test starts: their output is kept, and they end with the test. */
 import { spawn } from "node:child_process";
+import { PATIENCE_MS } from "./tests.mjs";
 
-const START_MS = 15_000;
+const START_MS = 60_000;
 const STOP_MS = 3_000;
 const running = new Set();
 
@@ -53,7 +54,7 @@ class Program {
   }
 
   /** Waits until the output, from `from` on, matches. */
-  says(pattern, ms = 8_000, from = 0) {
+  says(pattern, ms = PATIENCE_MS, from = 0) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => wait.fail(`did not say ${pattern} within ${ms / 1000} s`), ms);
       const settle = (how, value) => {

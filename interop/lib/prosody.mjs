@@ -1,15 +1,13 @@
 /** Prosody: one domain with accounts, and a component's place beside it. Runs inside `lib/namespace`. */
-import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./net.mjs";
 import { start } from "./processes.mjs";
+import { COMPONENT, DOMAIN, XmppServer, passwordOf } from "./xmpp.mjs";
 
 const MODULES = path.join(path.dirname(fileURLToPath(import.meta.url)), "../prosody/modules");
-const DOMAIN = "localhost";
-const COMPONENT = "phone.localhost";
 /** Where a client looks that finds no SRV record. */
 const C2S_PORT = 5222;
 const FEATURES = [
@@ -32,17 +30,9 @@ export async function startProsody({ accounts = ["alice", "bob", "carol", "dave"
   return prosody;
 }
 
-export const passwordOf = name => `${name}-password-of-tests`;
-
-class Prosody {
-  domain = DOMAIN;
-  component = COMPONENT;
-  secret = crypto.randomBytes(16).toString("hex");
-  #program;
-
+class Prosody extends XmppServer {
   constructor(directory, ports, lua) {
-    this.directory = directory;
-    this.ports = ports;
+    super(directory, ports);
     this.stanzaLog = path.join(directory, "stanzas.log");
     this.websocket = `ws://localhost:${ports.http}/xmpp-websocket`;
     this.bosh = `http://localhost:${ports.http}/http-bind`;
@@ -101,37 +91,10 @@ Component "${COMPONENT}"
 
   async start() {
     const config = path.join(this.directory, "prosody.cfg.lua");
-    this.#program = await start("prosody", ["--config", config, "-F"]);
+    this.program = await start("prosody", ["--config", config, "-F"]);
     for (const what of [/Activated service 'component'/, /Activated service 'c2s'/, /Activated service 'http'/]) {
-      await this.#program.says(what, 15_000);
+      await this.program.says(what);
     }
-  }
-
-  /** Ends it as at an upgrade, and starts it again: every stream breaks. */
-  async restart({ awayMs = 0 } = {}) {
-    await this.#program.stop();
-    await new Promise(resolve => setTimeout(resolve, awayMs));
-    await this.start();
-  }
-
-  get log() {
-    return this.#program.output;
-  }
-
-  /** The account's JID and login, for a client. */
-  account(name) {
-    return { jid: `${name}@${DOMAIN}`, password: passwordOf(name), host: "127.0.0.1", port: this.ports.c2s };
-  }
-
-  /** The connection as a section of the gateway's configuration. */
-  connection({ name = "im", more = "" } = {}) {
-    return `
-[[xmpp]]
-name = "${name}"
-component = "${COMPONENT}"
-secret = "${this.secret}"
-server = "127.0.0.1:${this.ports.component}"
-${more}`;
   }
 
   /** Where the stanzas are now; `stanzasSince` gives what clients sent and were sent after. */
@@ -142,11 +105,6 @@ ${more}`;
   stanzasSince(mark) {
     if (!fs.existsSync(this.stanzaLog)) return "";
     return fs.readFileSync(this.stanzaLog).subarray(mark).toString().trimEnd();
-  }
-
-  async stop() {
-    await this.#program.stop();
-    fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }
 

@@ -19,7 +19,8 @@ function mulawTable() {
   return table;
 }
 
-function toMulaw(sample) {
+/** A 16-bit sample as an octet of PCMU. */
+export function toMulaw(sample) {
   const sign = sample < 0 ? 0x80 : 0;
   let magnitude = Math.min(32635, Math.abs(sample)) + 0x84;
   let exponent = 7;

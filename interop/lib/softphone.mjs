@@ -1,6 +1,7 @@
 /** The softphone page as a person uses it: by what its controls are called. */
 import { Listener } from "./listener.mjs";
-import { check, until } from "./tests.mjs";
+import { loadWhole } from "./load.mjs";
+import { PATIENCE_MS, check, until } from "./tests.mjs";
 
 export class Softphone extends Listener {
   constructor(page) {
@@ -18,10 +19,8 @@ export class Softphone extends Listener {
   /** Signs in, also where the page came up as a guest. */
   async signIn(user, password) {
     const name = this.page.getByLabel("Name", { exact: true });
-    // The status line goes away in the moment in which the page asks, so nobody waits for it.
-    const said = () => this.status.textContent({ timeout: 500 }).catch(() => "");
-    const isAsked = async () => (await name.isVisible()) || (await said()) === "Ready";
-    await until("a page that is ready or asks who is there", isAsked);
+    const asksOrIsReady = () => !document.getElementById("sign-in").hidden || document.getElementById("status").textContent === "Ready";
+    await until("a page that is ready or asks who is there", () => this.page.evaluate(asksOrIsReady));
     if (!(await name.isVisible())) await this.button("Sign in").click();
     await this.page.getByLabel("Name", { exact: true }).fill(user);
     await this.page.getByLabel("Password", { exact: true }).fill(password);
@@ -29,7 +28,7 @@ export class Softphone extends Listener {
   }
 
   /** Waits until the status line says exactly this. */
-  async shows(words, ms = 10_000) {
+  async shows(words, ms = PATIENCE_MS) {
     let seen = "";
     const is = async () => (seen = await this.status.textContent()) === words;
     await until(words, is, { ms }).catch(async () => {
@@ -99,6 +98,12 @@ export class Softphone extends Listener {
     });
   }
 
+  /** Connects the other side with somebody, or without a name with whoever waits. */
+  async transfer(to = "") {
+    await this.page.getByLabel("Transfer to", { exact: true }).fill(to);
+    await this.button("Transfer").click();
+  }
+
   async hold() {
     await this.button("Hold").click();
   }
@@ -116,12 +121,17 @@ export class Softphone extends Listener {
     await this.page.evaluate(() => window.ear.noteKeys());
   }
 
-  async hearsKeys(keys, { ms = 8_000 } = {}) {
+  async hearsKeys(keys, { ms = PATIENCE_MS } = {}) {
     let heard = "";
     const is = async () => (heard = await this.page.evaluate(() => window.ear.keys())) === keys;
     await until("keys", is, { ms }).catch(() => {
       throw new Error(`the page hears the keys "${heard}", not "${keys}"`);
     });
+  }
+
+  /** What the page lived through and shows, to be printed if a test fails. */
+  story() {
+    return this.page.story();
   }
 
   /** What went over its WebSocket since `reset`. */
@@ -134,7 +144,7 @@ export class Softphone extends Listener {
   }
 
   async reload() {
-    await this.page.reload();
+    await loadWhole(this.page, () => this.page.reload());
   }
 
   async close() {

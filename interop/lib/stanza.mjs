@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Listener } from "./listener.mjs";
-import { until } from "./tests.mjs";
+import { PATIENCE_MS, until } from "./tests.mjs";
 
 const CLIENT = path.join(path.dirname(fileURLToPath(import.meta.url)), "../stanza/client.js");
 let server;
@@ -54,7 +54,7 @@ export class StanzaClient extends Listener {
     return (await this.events()).map(e => JSON.stringify(e)).join("\n");
   }
 
-  async event(name, fields = {}, ms = 10_000) {
+  async event(name, fields = {}, ms = PATIENCE_MS) {
     const fits = e => e.event === name && Object.entries(fields).every(([key, value]) => e[key] === value);
     return until(`${this.jid}: ${name} ${JSON.stringify(fields)}`, async () => (await this.events()).find(fits), { ms });
   }
@@ -111,7 +111,7 @@ class StanzaCall {
   }
 
   /** Waits until pictures are decoded, and go on being. */
-  async sees({ frames = 15, ms = 15_000 } = {}) {
+  async sees({ frames = 15, ms = PATIENCE_MS } = {}) {
     const before = (await this.do("figures")).frames;
     await until(`${this.client.jid} sees the far side`, async () => (await this.do("figures")).frames >= before + frames, { ms });
   }

@@ -2,6 +2,7 @@
 import dgram from "node:dgram";
 import { RtpPeer } from "./rtp.mjs";
 import { HOST, header, response } from "./sip.mjs";
+import { PATIENCE_MS } from "./tests.mjs";
 
 export class Telephone {
   #socket = dgram.createSocket("udp4");
@@ -17,7 +18,7 @@ export class Telephone {
   }
 
   /** Waits for the next call. */
-  rings(ms = 8_000) {
+  rings(ms = PATIENCE_MS) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no INVITE within ${ms / 1000} s`)), ms);
       this.#waiting = line => {

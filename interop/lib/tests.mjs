@@ -4,9 +4,16 @@
  *     test("a page hears the far side", async t => { … });
  *     await run();
  *
- * Words on the command line choose the tests whose name holds one of them.
+ * Words on the command line choose the tests whose name holds one of them; options (`--nightly`) are for the tests.
  */
-const TEST_MS = 90_000;
+const TEST_MS = 180_000;
+/**
+ * How long a test waits for what must come: longer than a busy machine takes, for a wait that ends early costs nothing.
+ * Only a wait that may well be in vain is given a time of its own.
+ */
+export const PATIENCE_MS = 30_000;
+/** What a look that begins late is given. */
+const LAST_LOOK_MS = 1_000;
 
 const tests = [];
 const atEnd = [];
@@ -35,16 +42,8 @@ class Test {
   }
 }
 
-async function attempt({ body, ms }, t) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${ms / 1000} s`)), ms);
-  });
-  try {
-    await Promise.race([body(t), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function attempt({ body, ms }, t) {
+  return within(ms, body(t), new Error(`not done after ${ms / 1000} s`));
 }
 
 async function quietly(work) {
@@ -57,7 +56,7 @@ async function quietly(work) {
 
 /** Runs the chosen tests and leaves the process: 0 if all passed and there was one at least. */
 export async function run() {
-  const words = process.argv.slice(2);
+  const words = process.argv.slice(2).filter(word => !word.startsWith("--"));
   const chosen = tests.filter(t => !words.length || words.some(word => t.name.includes(word)));
   let failed = 0;
   for (const one of chosen) {
@@ -91,14 +90,28 @@ export function check(holds, sentence) {
   if (!holds) throw new Error(sentence);
 }
 
+/** What `work` gives, or the error if it takes longer. */
+async function within(ms, work, error) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(error), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits until `probe` gives something true, and gives it. @param {string} what for the error */
-export async function until(what, probe, { ms = 8_000, everyMs = 50 } = {}) {
+export async function until(what, probe, { ms = PATIENCE_MS, everyMs = 50 } = {}) {
+  const late = new Error(`${what}: not within ${ms / 1000} s`);
   const deadline = Date.now() + ms;
-  let last;
   for (;;) {
-    last = await probe();
+    // A probe that never ends, such as a question to a page that hangs, is late too.
+    const last = await within(Math.max(deadline - Date.now(), LAST_LOOK_MS), probe(), late);
     if (last) return last;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${ms / 1000} s`);
+    if (Date.now() > deadline) throw late;
     await pause(everyMs);
   }
 }

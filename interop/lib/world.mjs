@@ -9,7 +9,7 @@ import { startJbot } from "./jbot.mjs";
 import { freePort, ownAddress } from "./net.mjs";
 import { start } from "./processes.mjs";
 import { startProsody } from "./prosody.mjs";
-import { afterAll, check, test, until } from "./tests.mjs";
+import { PATIENCE_MS, afterAll, check, test, until } from "./tests.mjs";
 
 const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
 const COUNTER = path.join(path.dirname(fileURLToPath(import.meta.url)), "packets.py");
@@ -37,17 +37,18 @@ const OURS = ["romeo", "juliet", "tybalt"];
 const STRANGERS = ["mercutio", "probe"];
 
 /**
- * @param {{rules?: string | Function, xmpp?: string, server?: Function}} [options] `rules`: TOML, or what makes it of the
- *   server; `xmpp`: more keys of the connection; `server`: starts another server than Prosody that takes its place
+ * @param {{rules?: string | Function, xmpp?: string, server?: Function, options?: object}} [options] `rules`: TOML, or what makes it of the
+ *   server; `xmpp`: more keys of the connection; `server`: starts another server than Prosody that takes its place;
+ *   `options`: more of the gateway's
  */
-export async function startWorld({ rules = "", xmpp = "", server = startProsody } = {}) {
+export async function startWorld({ rules = "", xmpp = "", server = startProsody, options = {} } = {}) {
   const prosody = await server({ accounts: [...OURS, ...STRANGERS] });
   afterAll(() => prosody.stop());
   const carrierPort = await freePort();
   const toml = [
     prosody.connection({ more: xmpp }),
     ...OURS.map(name => `[[user]]\nname = "${name}"\npassword = "${name}-secret-of-tests"\njid = "${name}@${prosody.domain}"`),
-    `[[trunk]]\nname = "carrier"\naddress = "127.0.0.1:${carrierPort}"`,
+    `[[trunk]]\nname = "carrier"\nfree = true\naddress = "127.0.0.1:${carrierPort}"`,
     rule({ entry: "user|account:*@localhost", to: DESK }, "user:phone"),
     rule({ entry: "user|account:*@localhost", to: CARRIER }, "trunk:carrier"),
     rule({ entry: "user|account:*@localhost", to: ALICE_RELAYED }, "user:alice", 'media = "relay"'),
@@ -58,7 +59,7 @@ export async function startWorld({ rules = "", xmpp = "", server = startProsody 
     rule({ entry: "account:*@localhost", user: "*" }, "user:{user}"),
     typeof rules === "function" ? rules(prosody) : rules,
   ].join("\n");
-  const gateway = await startGateway({ toml, media: `address = "${ownAddress()}"\nice_port = ${ICE_PORTS.from}` });
+  const gateway = await startGateway({ ...options, toml, media: `address = "${ownAddress()}"\nice_port = ${ICE_PORTS.from}` });
   afterAll(() => gateway.stop());
   const world = new World(prosody, gateway, carrierPort);
   await world.isJoined();
@@ -89,7 +90,7 @@ class World {
       afterAll(() => this.#probe.stop());
     }
     const answers = () => this.#probe.ask(this.prosody.component, `<query xmlns="${DISCO}"/>`).then(a => a.type === "result");
-    await until("the gateway is the component", answers, { ms: 20_000, everyMs: 200 });
+    await until("the gateway is the component", answers, { everyMs: 200 });
   }
 
   /** A scripted client that is online for the test. */
@@ -104,7 +105,7 @@ class World {
   async softphone(t, browser, { user = "alice", ...options } = {}) {
     const credentials = user ? { user, password: USERS[user] } : {};
     const phone = await browser.softphone(this.gateway.url, { ...credentials, ...options });
-    t.onFailure(() => `the page:\n${phone.frames.log.join("\n")}`);
+    t.onFailure(() => phone.story());
     t.after(() => phone.page.context().close());
     return phone;
   }
@@ -135,7 +136,7 @@ class World {
     const sofar = async () => {
       const mark = program.output.length;
       program.write("\n");
-      const [, count, last] = await program.says(/^(\d+)(.*)$/m, 5_000, mark);
+      const [, count, last] = await program.says(/^(\d+)(.*)$/m, PATIENCE_MS, mark);
       return { count: Number(count), last };
     };
     let base = 0;
@@ -144,7 +145,7 @@ class World {
       base = (await sofar()).count;
       return base === before;
     };
-    await until("the calls before have died away", isQuiet, { ms: 20_000, everyMs: QUIET_MS });
+    await until("the calls before have died away", isQuiet, { everyMs: QUIET_MS });
     return async () => {
       const { count, last } = await sofar();
       return { count: count - base, last };

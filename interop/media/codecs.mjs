@@ -20,7 +20,7 @@ for (const codec of ["Opus", "G.722"]) {
     const record = nextRecord(gateway);
     const phone = await desk(t, speaking(codec, { options: AUTO }));
     const page = await browser.softphone(gateway.url);
-    t.onFailure(() => page.frames.log.join("\n"));
+    t.onFailure(() => page.story());
     t.after(() => page.page.context().close());
     await page.callAndTalk("phone");
     await page.hears(CALLEE_HZ);

@@ -36,11 +36,11 @@ export const nextRecord = gateway => {
 
 /**
  * Gives what lets `alice` call `phone`: each as `speaking` says. Both hear each other; gives the
- * `record` and the `caller`.
+ * `record` and the `caller`. `ready`: what the caller waits for before they talk.
  */
 export function callsOf(gateway) {
   const [callers, callees] = [desksOf(gateway, CALLER_HZ), desksOf(gateway, CALLEE_HZ)];
-  return async (t, from, to) => {
+  return async (t, from, to, ready = async () => {}) => {
     const record = nextRecord(gateway);
     const [caller, callee] = await Promise.all([
       callers(t, { ...from, user: "alice" }),
@@ -48,6 +48,7 @@ export function callsOf(gateway) {
     ]);
     await caller.command("dial", "sip:phone@127.0.0.1");
     await Promise.all([caller.event("CALL_ESTABLISHED"), callee.event("CALL_ESTABLISHED")]);
+    await ready(caller);
     await pause(TALK_MS);
     await caller.command("hangup");
     await callee.event("CALL_CLOSED");

@@ -2,8 +2,9 @@
 import net from "node:net";
 import { startGateway } from "../lib/gateway.mjs";
 import { cuttableRelay } from "../lib/net.mjs";
-import { passwordOf, startProsody } from "../lib/prosody.mjs";
+import { startProsody } from "../lib/prosody.mjs";
 import { afterAll, check, run, test, until } from "../lib/tests.mjs";
+import { passwordOf } from "../lib/xmpp.mjs";
 
 const NUMBER = "+15550100";
 
@@ -28,8 +29,8 @@ async function gatewayWith(t, toml) {
   t.onFailure(() => gateway.logSince(0));
   t.after(() => gateway.stop());
   const state = async () => (await (await fetch(`${gateway.url}health`)).json()).xmpp;
-  const is = (name, word) => until(`${name} is ${word}`, async () => (await state())[name] === word, { ms: 20_000 });
-  const says = (text, from = 0) => until(`it says ${text}`, () => gateway.program.output.slice(from).includes(text), { ms: 20_000 });
+  const is = (name, word) => until(`${name} is ${word}`, async () => (await state())[name] === word);
+  const says = (text, from = 0) => until(`it says ${text}`, () => gateway.program.output.slice(from).includes(text));
   return { gateway, state, is, says };
 }
 
@@ -69,7 +70,7 @@ class Raw {
   async exchange(xml, answer) {
     this.text = "";
     this.socket.write(xml);
-    await until(`${answer} after ${xml.slice(0, 60)}`, () => this.text.includes(answer), { ms: 20_000 });
+    await until(`${answer} after ${xml.slice(0, 60)}`, () => this.text.includes(answer));
   }
 }
 
@@ -92,7 +93,7 @@ test("a wrong secret or password is said, and not tried again at once", async t 
   ].join("\n"));
   for (const name of ["office", "desk"]) {
     const refusal = new RegExp(`the server refuses the login: not-authorized.* 60\\.0 s.*${name}`);
-    await until(`${name} is refused`, () => refusal.test(gateway.program.output), { ms: 20_000 });
+    await until(`${name} is refused`, () => refusal.test(gateway.program.output));
   }
   await says("Ready");
   const { office, desk } = await state();

@@ -21,6 +21,7 @@ const gateway = await startGateway({
   toml: `
 [[trunk]]
 name = "carrier"
+free = true
 address = "127.0.0.1:${port}"
 [[rule]]
 when = { entry = "user", to = "+155502*" }
@@ -58,7 +59,7 @@ function stopwatch() {
 /** A softphone with a stopwatch. */
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
-  t.onFailure(() => phone.frames.log.slice(-30).join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   await phone.page.evaluate(stopwatch);
   return phone;

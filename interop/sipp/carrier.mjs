@@ -25,6 +25,7 @@ const gateway = await startGateway({
   toml: `
 [[trunk]]
 name = "carrier"
+free = true
 address = "127.0.0.1:${port}"
 user = "trunkuser"
 password = "trunkpass"
@@ -43,7 +44,7 @@ const scene = scenesOf(gateway);
 
 async function softphone(t, where = browser, options = {}) {
   const phone = await where.softphone(gateway.url, options);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   return phone;
 }
@@ -71,15 +72,15 @@ function nextRecord() {
 }
 
 /** Waits until the tone is clear in what the telephone hears. */
-async function hears(rtp, hz, ms = 8_000) {
-  await until(`the telephone hears ${hz} Hz`, () => rtp.hears(hz, 0.5) > 0.7, { ms });
+async function hears(rtp, hz) {
+  await until(`the telephone hears ${hz} Hz`, () => rtp.hears(hz, 0.5) > 0.7);
 }
 
 scene("a carrier that challenges and announces is called from the page, with tones both ways", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const ended = nextRecord();
   const carrier = sipp(t, "carrier", { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.call(NUMBER);
   rtp.play(EARLY_HZ, await carrier.remotePort());
   await phone.hears(EARLY_HZ);
@@ -101,13 +102,13 @@ scene("a carrier that challenges and announces is called from the page, with ton
 scene("keys pressed on the page reach the carrier once each, and the carrier's reach the page", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, "answers", { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(NUMBER);
   const remote = await carrier.remotePort();
   rtp.play(CARRIER_HZ, remote);
   await phone.hears(CARRIER_HZ);
   await phone.keys("19*#");
-  await until("the carrier reads the keys", () => rtp.digits.join("") === "19*#", { ms: 8_000 }).catch(() => {
+  await until("the carrier reads the keys", () => rtp.digits.join("") === "19*#").catch(() => {
     throw new Error(`the carrier read "${rtp.digits.join("")}"`);
   });
   await rtp.press("7", remote);
@@ -127,7 +128,7 @@ for (const [status, end, sentence] of [
     const phone = await softphone(t);
     const ended = nextRecord();
     const carrier = sipp(t, `refuses_${status}`);
-    await pause(300);
+    await carrier.listens();
     await phone.call(NUMBER);
     await phone.shows(end);
     await carrier.finished();
@@ -139,7 +140,7 @@ for (const [status, end, sentence] of [
 scene("a call given up before the answer is cancelled at the carrier", async t => {
   const phone = await softphone(t);
   const carrier = sipp(t, "rings");
-  await pause(300);
+  await carrier.listens();
   await phone.call(NUMBER);
   await phone.shows("Ringing");
   await phone.hangUp("Ended: cancelled");
@@ -150,7 +151,7 @@ scene("a carrier that sends the call on is followed to where it says", async t =
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const first = sipp(t, "redirects", { keys: { elsewhere: `127.0.0.1:${elsewhere}` } });
   const second = sipp(t, "answers", { rtp, at: elsewhere });
-  await pause(300);
+  await Promise.all([first.listens(), second.listens()]);
   await phone.callAndTalk(NUMBER);
   rtp.play(CARRIER_HZ, await second.remotePort());
   await phone.hears(CARRIER_HZ);
@@ -162,7 +163,7 @@ scene("a carrier that sends the call on is followed to where it says", async t =
 scene("a carrier that holds is said to, its music is heard, and the talk goes on after", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, "holds", { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(NUMBER);
   rtp.play(CARRIER_HZ, await carrier.remotePort());
   await hears(rtp, PAGE_HZ);
@@ -186,7 +187,7 @@ scene("a phone's call rings the page and both hear each other until the phone ha
   rtp.play(CARRIER_HZ, await caller.remotePort());
   await phone.hears(CARRIER_HZ);
   await hears(rtp, PAGE_HZ);
-  await phone.shows("Ended: normal", 15_000);
+  await phone.shows("Ended: normal");
   await caller.finished();
   check(rtp.faults().length === 0, `the phone got: ${rtp.faults().slice(0, 5).join("; ")}`);
 });
@@ -254,12 +255,12 @@ scene("the gateway says what it can when asked", async t => {
 scene("a page reloaded in mid-call goes on with its call, and the carrier hears one unbroken stream", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, "answers", { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(NUMBER);
   rtp.play(CARRIER_HZ, await carrier.remotePort());
   await hears(rtp, PAGE_HZ);
   await phone.reload();
-  await phone.shows("Connected", 15_000);
+  await phone.shows("Connected");
   await phone.hears(CARRIER_HZ);
   await hears(rtp, PAGE_HZ);
   check(rtp.faults().length === 0, `the carrier got: ${rtp.faults().slice(0, 5).join("; ")}`);

@@ -25,6 +25,7 @@ const gateway = await startGateway({
   toml: `
 [[trunk]]
 name = "carrier"
+free = true
 address = "127.0.0.1:${port}"
 [[rule]]
 when = { entry = "user", to = "+155502*" }
@@ -38,7 +39,7 @@ const scene = scenesOf(gateway);
 
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   return phone;
 }
@@ -62,7 +63,7 @@ async function ear(t) {
 async function talk(t, name) {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, name, { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(NUMBER);
   const remote = await carrier.remotePort();
   rtp.play(PHONE_HZ, remote);
@@ -76,7 +77,7 @@ const told = phone =>
 
 /** That the page is told of just these keys; a moment is left for one too many. */
 async function isTold(phone, keys) {
-  await until(`the page is told of ${keys}`, () => told(phone) === keys, { ms: 15_000 }).catch(() => {
+  await until(`the page is told of ${keys}`, () => told(phone) === keys).catch(() => {
     throw new Error(`the page was told of "${told(phone)}", not "${keys}"`);
   });
   await pause(1_000);
@@ -108,7 +109,7 @@ scene("a telephone without telephone-event that allows INFO is told by INFO, and
 
 scene("a telephone that says a key by event and by INFO presses it once", async t => {
   const { phone, rtp, carrier, remote } = await talk(t, "answers_both");
-  await until("the INFO goes out", () => /^INFO /m.test(carrier.messages()), { ms: 10_000, everyMs: 10 });
+  await until("the INFO goes out", () => /^INFO /m.test(carrier.messages()), { everyMs: 10 });
   await rtp.press("8", remote);
   await isTold(phone, "8");
   await phone.hangUp();
@@ -118,7 +119,7 @@ scene("a telephone that says a key by event and by INFO presses it once", async 
 scene("a telephone that knows speech alone hears keys as tones, and its tones are told to the page in place of being heard", async t => {
   const { phone, rtp, carrier } = await talk(t, "answers_speech");
   await phone.keys("159#");
-  await until("the telephone hears the tones", () => keysIn(rtp.samples, 8000) === "159#", { ms: 8_000 }).catch(() => {
+  await until("the telephone hears the tones", () => keysIn(rtp.samples, 8000) === "159#").catch(() => {
     throw new Error(`the telephone heard "${keysIn(rtp.samples, 8000)}"`);
   });
   check(rtp.faults().length === 0, `the telephone got: ${rtp.faults().slice(0, 5).join("; ")}`);

@@ -9,7 +9,7 @@ import { startGateway } from "../lib/gateway.mjs";
 import { freePort } from "../lib/net.mjs";
 import { RtpPeer } from "../lib/rtp.mjs";
 import { Sipp } from "../lib/sipp.mjs";
-import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
+import { afterAll, check, run, scenesOf, until } from "../lib/tests.mjs";
 import { writeTone } from "../lib/tones.mjs";
 
 const SCENARIOS = path.join(path.dirname(fileURLToPath(import.meta.url)), "scenarios");
@@ -41,7 +41,7 @@ const gateway = await startGateway({
     ...["bells.wav", "music.wav", "welcome.wav", "closed.opus"].map(
       name => `[[sound]]\nname = "${path.parse(name).name}"\nfile = "${file(name)}"\n`,
     ),
-    `[[trunk]]\nname = "carrier"\naddress = "127.0.0.1:${port}"\n`,
+    `[[trunk]]\nname = "carrier"\nfree = true\naddress = "127.0.0.1:${port}"\n`,
     rule(CARRIER, 'dial = "trunk:carrier"\nring_back = "bells"'),
     rule(PAGE, 'dial = "user:web"\nannounce = "welcome"\nring_back = "bells"'),
     rule("700", 'play = "closed"'),
@@ -56,7 +56,7 @@ const scene = scenesOf(gateway);
 
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   return phone;
 }
@@ -85,8 +85,8 @@ function slowed(name, from, to) {
   return slow;
 }
 
-async function hears(rtp, hz, ms = 8_000) {
-  await until(`the telephone hears ${hz} Hz`, () => rtp.hears(hz, 0.5) > 0.7, { ms });
+async function hears(rtp, hz) {
+  await until(`the telephone hears ${hz} Hz`, () => rtp.hears(hz, 0.5) > 0.7);
 }
 
 const unbroken = rtp => check(rtp.faults().length === 0, `the telephone got: ${rtp.faults().slice(0, 5).join("; ")}`);
@@ -94,7 +94,7 @@ const unbroken = rtp => check(rtp.faults().length === 0, `the telephone got: ${r
 scene("the page hears the bells of the dialplan while a carrier rings", async t => {
   const phone = await softphone(t);
   const carrier = sipp(t, named("rings"));
-  await pause(300);
+  await carrier.listens();
   await phone.call(CARRIER);
   await phone.hears(BELLS_HZ);
   check((await phone.status.textContent()) !== "Connected", "they are heard before the answer");
@@ -120,7 +120,7 @@ scene("a telephone hears the announcement, then the bells, then the page, in one
 scene("a telephone that the page puts on hold hears music until the talk goes on", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, named("is_held"), { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(CARRIER);
   rtp.play(CARRIER_HZ, await carrier.remotePort());
   await hears(rtp, PAGE_HZ);
@@ -140,7 +140,7 @@ scene("a telephone that the page puts on hold hears music until the talk goes on
 scene("the page hears ours on hold by a carrier that sends no music, and the carrier afterwards", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
   const carrier = sipp(t, slowed("holds", 2500, LONG_HOLD_MS), { rtp });
-  await pause(300);
+  await carrier.listens();
   await phone.callAndTalk(CARRIER);
   rtp.play(CARRIER_HZ, await carrier.remotePort());
   await phone.hears(CARRIER_HZ);

@@ -84,7 +84,7 @@ class Media {
 /** One side of a call, on the wire of a party. */
 class Side {
   constructor(party, id, format, protectedBy) {
-    Object.assign(this, { party, id, format, key: protectedBy, tag: random(), isUp: false, result: null });
+    Object.assign(this, { party, id, format, key: protectedBy, tag: random(), isUp: false, isTalking: false, result: null });
     this.ended = new Promise(resolve => (this.end = resolve));
     this.answered = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
     this.answered.catch(() => {});
@@ -105,7 +105,7 @@ class Side {
     const theirs = sdp.match(/^a=crypto:\d+ AES_CM_128_HMAC_SHA1_80 inline:([A-Za-z0-9+/=]+)/m)?.[1];
     const keys = this.key ? { outward: this.key, inward: Buffer.from(theirs, "base64") } : {};
     this.media.speak(port, { format: this.format, ...keys });
-    this.isUp = true;
+    this.isUp = this.isTalking = true;
   }
 
   /** The call is over on this side. */
@@ -168,7 +168,7 @@ export class Party {
     if (side.result) return side.media.close();
     side.contact = header(side.invite, "contact").match(/<([^>]+)>/)?.[1];
     this.#respond(side.invite, 200, "OK", side.tag, side.sdp(false));
-    side.talk(side.invite);
+    side.isUp = true;
   }
 
   refuse(side) {
@@ -208,7 +208,10 @@ export class Party {
     const side = this.sides.get(id);
     if (method === "INVITE" && !side) this.#takeInvite(text, id);
     else if (method === "OPTIONS") this.#respond(text, 200, "OK", "t");
-    else if (method === "BYE") {
+    else if (method === "ACK") {
+      // Speech that overtakes the answer comes from nobody that the gateway knows, and is refused.
+      if (side?.isUp && side.media && !side.isTalking) side.talk(side.invite);
+    } else if (method === "BYE") {
       this.#respond(text, 200, "OK", "t");
       side?.over();
     } else if (method === "CANCEL") {

@@ -31,7 +31,7 @@ const hearEachOther = (page, im) => Promise.all([page.hears(CLIENT_HZ), im.hears
 async function pageSees(phone) {
   const shown = () => phone.page.evaluate(() => document.querySelector("#remote-video").getVideoPlaybackQuality().totalVideoFrames);
   const before = await shown();
-  await until("the page sees the far side", async () => (await shown()) >= before + FRAMES, { ms: 15_000 });
+  await until("the page sees the far side", async () => (await shown()) >= before + FRAMES);
 }
 
 /** The page calls the client by its full JID, for it knows no proposals. */

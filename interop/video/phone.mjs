@@ -21,7 +21,7 @@ const desk = desksOf(gateway, PHONE_HZ);
 async function softphone(t) {
   const phone = await browser.softphone(gateway.url);
   await phone.page.evaluate(watchConnections);
-  t.onFailure(() => phone.frames.log.join("\n"));
+  t.onFailure(() => phone.story());
   t.after(() => phone.page.context().close());
   return phone;
 }
@@ -36,29 +36,35 @@ async function seeEachOther(page, phone) {
   await decodes(page);
 }
 
-for (const [words, more] of [["", {}], [" with keys in the description (SDES)", { media: "srtp", modules: ["srtp"] }]]) {
+const WAYS = [
+  { words: "", format: "VP8", modules: ["vp8"] },
+  { words: " with keys in the description (SDES)", format: "VP8", modules: ["vp8", "srtp"], more: ";mediaenc=srtp" },
+  { words: "", format: "H264", modules: ["avcodec"] },
+];
+for (const { words, format, modules, more = "" } of WAYS) {
   const options = (auto = "") => ({
     ...VIDEO_PHONE,
-    modules: [...VIDEO_PHONE.modules, ...(more.modules ?? [])],
-    options: `${auto};video_codecs=vp8${more.media ? `;mediaenc=${more.media}` : ""}`,
+    modules: [...VIDEO_PHONE.modules.filter(m => m !== "vp8"), ...modules],
+    options: `${auto};video_codecs=${format.toLowerCase()}${more}`,
   });
 
-  scene(`the page calls a video phone${words}: both see and hear each other, in VP8`, async t => {
+  scene(`the page calls a video phone${words}: both see and hear each other, in ${format}`, async t => {
     const record = nextRecord();
     const [page, phone] = [await softphone(t), await desk(t, options(AUTO))];
     await page.callWithVideo("phone");
     await page.shows("Connected");
     await page.hears(PHONE_HZ);
     await seeEachOther(page, phone);
-    check((await figuresOf(page)).codec === "VP8", `the page speaks ${(await figuresOf(page)).codec}`);
+    const { codec } = await figuresOf(page);
+    check(codec === format, `the page speaks ${codec}`);
     await pause(TALK_MS);
     await page.hangUp();
     await phone.event("CALL_CLOSED");
-    filmed(await record(), "VP8");
+    filmed(await record(), format);
     await heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
   });
 
-  scene(`a video phone calls the page${words}: both see and hear each other`, async t => {
+  scene(`a video phone calls the page${words}: both see and hear each other, in ${format}`, async t => {
     const record = nextRecord();
     const [page, phone] = [await softphone(t), await desk(t, options())];
     await phone.command("dial", "sip:web@127.0.0.1");
@@ -68,9 +74,24 @@ for (const [words, more] of [["", {}], [" with keys in the description (SDES)", 
     await seeEachOther(page, phone);
     await phone.command("hangup");
     await page.shows("Ended: normal");
-    filmed(await record(), "VP8");
+    filmed(await record(), format);
   });
 }
+
+scene("a video phone with ICE, for which RTP and RTCP are components, calls the page: both see and hear each other", async t => {
+  const record = nextRecord();
+  const modules = [...VIDEO_PHONE.modules, "ice"];
+  const [page, phone] = [await softphone(t), await desk(t, { ...VIDEO_PHONE, modules, options: ";video_codecs=vp8;medianat=ice" })];
+  await phone.command("dial", "sip:web@127.0.0.1");
+  await page.answerWithVideo();
+  await phone.event("CALL_ESTABLISHED");
+  await page.hears(PHONE_HZ);
+  await seeEachOther(page, phone);
+  check(!/ICE not supported by peer/.test(phone.log()), "the phone found no ICE in the answer");
+  await phone.command("hangup");
+  await page.shows("Ended: normal");
+  filmed(await record(), "VP8");
+});
 
 scene("a page that answers without its camera sees the video phone", async t => {
   const [page, phone] = [await softphone(t), await desk(t, { ...VIDEO_PHONE, options: ";video_codecs=vp8" })];

@@ -41,6 +41,7 @@ class Client:
         self.jid = None
         self.is_leaving = False
         features = names.FEATURES + ([] if options.no_jmi else [JMI]) + options.feature
+        features += [names.RTP_VIDEO] if options.video else []
         self.features = [f for f in features if f not in options.without]
         self.stream = ClientXMPP(f"{options.jid}/{options.resource}", options.password)
         self.stream.enable_direct_tls = self.stream.enable_starttls = False
@@ -299,6 +300,7 @@ def options():
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--hz", type=float, default=880, help="what its microphone hears")
     parser.add_argument("--codec", help="speak and accept this alone: opus, PCMU, PCMA")
+    parser.add_argument("--video", action="store_true", help="has a camera, and shows it to who shows one")
     parser.add_argument("--no-jmi", action="store_true", help="neither show nor understand XEP-0353")
     parser.add_argument("--trickle", action="store_true", help="send candidates after the offer, not in it")
     parser.add_argument("--invisible", action="store_true", help="send no presence")

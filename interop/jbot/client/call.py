@@ -8,6 +8,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.sdp import candidate_from_sdp
 
 from contents import candidate_lines, from_sdp, speech_codec, to_sdp, trickled
+from film import Camera, Eye
 from names import DELAY, GROUPING, HINTS, ICE, JINGLE, JMI, RTP, RTP_INFO, local
 from sound import Ear, Tone
 
@@ -22,7 +23,8 @@ class Call:
         self.client, self.sid, self.peer = client, sid, peer
         self.is_caller, self.codec, self.has_jmi = is_caller, codec, has_jmi
         self.pc = self.tone = self.remote = self.refusal = None
-        self.ear = Ear()
+        self.ear, self.eye = Ear(), Eye()
+        self.shows = False
         self.early = []
         self.has_proceeded = self.is_over = False
         self.tasks = []
@@ -44,6 +46,7 @@ class Call:
         self.client.send("message", to or self.peer, extra, kind="chat", id=f"{name}-{self.sid}")
 
     def propose(self, media, delay=None):
+        self.shows = "video" in media
         self.message("propose", media=media, delay=delay)
 
     def ring(self):
@@ -118,6 +121,8 @@ class Call:
             await self.answer()
 
     async def answer(self):
+        kinds = [d.get("media") for d in self.remote.iter(f"{{{RTP}}}description")]
+        self.shows = self.client.options.video and "video" in kinds
         self.open()
         await self.pc.setRemoteDescription(RTCSessionDescription(to_sdp(self.remote, True, self.codec), "offer"))
         await self.pc.setLocalDescription(await self.pc.createAnswer())
@@ -177,6 +182,8 @@ class Call:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.tone = Tone(self.client.options.hz)
         self.pc.addTrack(self.tone)
+        if self.shows:
+            self.pc.addTrack(Camera())
         if self.codec:
             known = RTCRtpSender.getCapabilities("audio").codecs
             chosen = [c for c in known if c.mimeType.lower() == f"audio/{self.codec.lower()}"]
@@ -195,6 +202,8 @@ class Call:
     def track_came(self, track):
         if track.kind == "audio":
             self.start(self.ear.listen(track))
+        else:
+            self.start(self.eye.look(track))
 
     async def report(self):
         while not self.is_over:
@@ -202,6 +211,9 @@ class Call:
             heard = self.ear.heard()
             if heard:
                 self.say("heard", **heard)
+            seen = self.eye.seen()
+            if seen:
+                self.say("seen", **seen)
 
     def start(self, work):
         async def quietly():

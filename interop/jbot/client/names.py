@@ -3,6 +3,7 @@
 JINGLE = "urn:xmpp:jingle:1"
 ERRORS = "urn:xmpp:jingle:errors:1"
 RTP = "urn:xmpp:jingle:apps:rtp:1"
+RTP_VIDEO = "urn:xmpp:jingle:apps:rtp:video"
 RTP_INFO = "urn:xmpp:jingle:apps:rtp:info:1"
 RTCP_FB = "urn:xmpp:jingle:apps:rtp:rtcp-fb:0"
 HDREXT = "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0"
