@@ -129,8 +129,9 @@ scene("a telephone that knows speech alone hears keys as tones, and its tones ar
   await rtp.dial("0246813579*#ABCD");
   await isTold(phone, "0246813579*#ABCD");
   const heard = await phone.page.evaluate(() => window.ear.keys());
-  // Up to 20 ms of the beginning of a tone pass, which this ear may make out once.
-  check(heard.length <= 1, `the page heard the tones of "${heard}"`);
+  // Up to 20 ms of the beginning of a tone pass. A player that then waits for packets stretches them to what an ear may
+  // make out as a key, even twice. Tones that are not cut would be heard sixteen times.
+  check(heard.length <= 4, `the page heard the tones of "${heard}"`);
   rtp.hz = PHONE_HZ;
   await phone.hears(PHONE_HZ);
   await phone.hangUp();
