@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Nothing here takes as long, whatever else the machine does.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program with these arguments, at home in `home`.
 fn command(home: &Path, arguments: &[&str]) -> Command {

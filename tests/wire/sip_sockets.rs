@@ -257,7 +257,7 @@ async fn every_message_of_rfc_4475_gets_its_answer_over_every_transport() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     };
-    tokio::time::timeout(Duration::from_secs(60), test).await.expect("the endpoint hangs");
+    tokio::time::timeout(Duration::from_secs(300), test).await.expect("the endpoint hangs");
 }
 
 /// The messages of RFC 5118 §4, with what is right to answer: those that are well formed come to their user (`INVITE`s of
@@ -369,7 +369,7 @@ async fn every_message_of_rfc_5118_gets_its_answer_over_every_transport() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), test).await.expect("the endpoint hangs");
+    tokio::time::timeout(Duration::from_secs(300), test).await.expect("the endpoint hangs");
 }
 
 /// How long a message may be under way where many declare more than they have: no test is to wait for them.
@@ -423,5 +423,5 @@ async fn what_is_neither_tls_nor_a_websocket_is_let_go_at_their_doors() {
             assert_eq!(answers(&end, by, &well("doors", by)).await, [200], "{}", by.word());
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), test).await.expect("the endpoint hangs");
+    tokio::time::timeout(Duration::from_secs(300), test).await.expect("the endpoint hangs");
 }

@@ -29,7 +29,7 @@ c=IN IP4 0.0.0.0\r\na=ice-ufrag:4ZcD\r\na=ice-pwd:2/1muCWoOi3uLifh0NuRHlS1\r\na=
 a=setup:actpass\r\na=mid:0\r\na=rtcp-mux\r\n";
 
 /// Nothing here takes as long, whatever else the machine does.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Client<S>(WebSocketStream<S>);
 
