@@ -46,9 +46,8 @@ async function parties(t) {
   return [page, await desk(t, { options: ";answermode=auto" })];
 }
 
-/** The recording of the next call to end, as WAV, and where it is. */
-async function recordingAfter(records) {
-  const record = await until("the record is there", () => gateway.callRecords()[records]);
+/** The recording of a call, as WAV, and where it is. */
+async function recordingOf(record) {
   const [recording] = record.recordings ?? [];
   check(recording, `the record names no recording: ${JSON.stringify(record)}`);
   const file = path.join(gateway.directory, "recordings", recording);
@@ -85,7 +84,7 @@ function hasPageLeftAndPhoneRight(file, seconds) {
 }
 
 scene("a recorded call begins with the notice for both, and its file has the page left and the phone right", async t => {
-  const records = gateway.callRecords().length;
+  const ended = gateway.nextRecord();
   const [page, phone] = await parties(t);
   await page.callAndTalk("in-wav");
   await page.hears(NOTICE_HZ);
@@ -94,13 +93,13 @@ scene("a recorded call begins with the notice for both, and its file has the pag
   await pause(TALK_MS);
   await page.hangUp();
   await phone.event("CALL_CLOSED");
-  hasPageLeftAndPhoneRight(await recordingAfter(records), (TALK_MS / 1000) * 0.8);
+  hasPageLeftAndPhoneRight(await recordingOf(await ended()), (TALK_MS / 1000) * 0.8);
   await heardTone(phone, NOTICE_HZ, NOTICE_S * 0.6);
   await heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
 });
 
 scene("the page begins a recording in Opus by a button and ends it again", async t => {
-  const records = gateway.callRecords().length;
+  const ended = gateway.nextRecord();
   const [page] = await parties(t);
   await page.callAndTalk("in-opus");
   await page.hears(PHONE_HZ);
@@ -113,7 +112,7 @@ scene("the page begins a recording in Opus by a button and ends it again", async
   await isPressed(false);
   await page.hears(PHONE_HZ);
   await page.hangUp();
-  hasPageLeftAndPhoneRight(await recordingAfter(records), (TALK_MS / 1000) * 0.8);
+  hasPageLeftAndPhoneRight(await recordingOf(await ended()), (TALK_MS / 1000) * 0.8);
 });
 
 scene("a program hears both, and is heard beside the other by whom it speaks to", async t => {

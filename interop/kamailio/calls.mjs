@@ -78,12 +78,6 @@ async function softphone(t) {
 /** The requests of this method that Kamailio has passed on by their Route since then. */
 const routed = (mark, method) => kamailio.since(mark).split(`routed ${method} `).length - 1;
 
-/** The record of the call that ends next. */
-function nextRecord() {
-  const count = gateway.callRecords().length;
-  return () => until("a record of the call", () => gateway.callRecords()[count]);
-}
-
 const heardPage = who => heardTone(who, PAGE_HZ, (TALK_MS / 1000) * 0.6);
 
 scene("all three trunks register, by UDP, TCP and TLS, with a password that Kamailio asks for", async t => {
@@ -111,7 +105,7 @@ for (const transport of Object.keys(AREA)) {
   scene(`a phone calls the number of the trunk by ${transport}, the page rings, and the phone hangs up`, async t => {
     const [page, caller] = [await softphone(t), await anna(t)];
     const mark = kamailio.mark();
-    const record = nextRecord();
+    const record = gateway.nextRecord();
     await caller.command("dial", `sip:+49${AREA[transport]}0@carrier.test`);
     await page.answer();
     await caller.event("CALL_ESTABLISHED");

@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./net.mjs";
 import { start } from "./processes.mjs";
+import { until } from "./tests.mjs";
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const BINARY = path.resolve(ROOT, process.env.PATCHCORD ?? "target/release/patchcord");
@@ -82,7 +83,17 @@ class Gateway {
   /** The records of the calls that have ended, in order. */
   callRecords() {
     if (!fs.existsSync(this.records)) return [];
-    return fs.readFileSync(this.records, "utf8").split("\n").filter(Boolean).map(line => JSON.parse(line));
+    // What comes after the last end of a line is a record that is still being written.
+    return fs.readFileSync(this.records, "utf8").split("\n").slice(0, -1).map(line => JSON.parse(line));
+  }
+
+  /**
+   * Gives what waits for the record of the call that begins next. Calls are told apart by when they began, by the clock that
+   * the gateway has, too: the record of an earlier one may be written at any time from now on.
+   */
+  nextRecord() {
+    const since = Date.now();
+    return () => until("a record of the call", () => this.callRecords().find(record => record.started_ms >= since));
   }
 
   /** Where the log is now; `logSince` gives what came after. */

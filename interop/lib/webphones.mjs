@@ -43,10 +43,7 @@ export async function testWebphones(library, other, more = () => {}, options = {
     return phone;
   }
 
-  const nextRecord = () => {
-    const seen = gateway.callRecords().length;
-    return () => until("the record is there", () => gateway.callRecords()[seen]);
-  };
+  const nextRecord = () => gateway.nextRecord();
 
   for (const transport of ["udp", "tls"]) {
     scene(`it calls a desk phone by ${transport}, and both hear each other`, async t => {

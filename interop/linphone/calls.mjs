@@ -6,7 +6,7 @@ import { launchBrowser } from "../lib/browser.mjs";
 import { startGateway } from "../lib/gateway.mjs";
 import { linphonesOf } from "../lib/linphone.mjs";
 import { areBars, decodes, figuresOf, filmed, isCamera, phoneSees, sees, watchConnections, writeBars } from "../lib/pictures.mjs";
-import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
+import { afterAll, check, pause, run, scenesOf } from "../lib/tests.mjs";
 import { toneSeconds } from "../lib/tones.mjs";
 
 const PAGE_HZ = 600;
@@ -33,9 +33,7 @@ async function both(t, options) {
   await page.page.evaluate(watchConnections);
   t.onFailure(() => page.story());
   t.after(() => page.page.context().close());
-  const count = gateway.callRecords().length;
-  const record = () => until("the record is there", () => gateway.callRecords()[count]);
-  return { page, phone: await linphone(t, options), record };
+  return { page, phone: await linphone(t, options), record: gateway.nextRecord() };
 }
 
 async function heardPage(phone) {

@@ -3,7 +3,7 @@ import { launchBrowser } from "../lib/browser.mjs";
 import { desksOf } from "../lib/desk.mjs";
 import { startGateway } from "../lib/gateway.mjs";
 import { afterAll, check, pause, run, scenesOf } from "../lib/tests.mjs";
-import { AUTO, CALLEE_HZ, callsOf, CODECS, HEARD_S, heardTone, nextRecord, speaking, TALK_MS } from "./phones.mjs";
+import { AUTO, CALLEE_HZ, callsOf, CODECS, HEARD_S, heardTone, speaking, TALK_MS } from "./phones.mjs";
 
 const PAGE_HZ = 600;
 
@@ -17,7 +17,7 @@ const talk = callsOf(gateway);
 
 for (const codec of ["Opus", "G.722"]) {
   scene(`the page calls a phone in ${codec}, and both hear each other`, async t => {
-    const record = nextRecord(gateway);
+    const record = gateway.nextRecord();
     const phone = await desk(t, speaking(codec, { options: AUTO }));
     const page = await browser.softphone(gateway.url);
     t.onFailure(() => page.story());

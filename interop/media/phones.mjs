@@ -1,6 +1,6 @@
 /** Two baresips on one gateway, each with a tone of its own, that talk and are judged by what each has heard. */
 import { desksOf, heardTone } from "../lib/desk.mjs";
-import { check, pause, until } from "../lib/tests.mjs";
+import { check, pause } from "../lib/tests.mjs";
 
 export const CALLER_HZ = 700;
 export const CALLEE_HZ = 1000;
@@ -28,12 +28,6 @@ export const speaking = (codec, { modules = [], options = "", config = [] } = {}
 
 export const AUTO = ";answermode=auto";
 
-/** The next record of a call that ends, from here on. */
-export const nextRecord = gateway => {
-  const count = gateway.callRecords().length;
-  return () => until("the record is there", () => gateway.callRecords()[count]);
-};
-
 /**
  * Gives what lets `alice` call `phone`: each as `speaking` says. Both hear each other; gives the
  * `record` and the `caller`. `ready`: what the caller waits for before they talk.
@@ -41,7 +35,7 @@ export const nextRecord = gateway => {
 export function callsOf(gateway) {
   const [callers, callees] = [desksOf(gateway, CALLER_HZ), desksOf(gateway, CALLEE_HZ)];
   return async (t, from, to, ready = async () => {}) => {
-    const record = nextRecord(gateway);
+    const record = gateway.nextRecord();
     const [caller, callee] = await Promise.all([
       callers(t, { ...from, user: "alice" }),
       callees(t, { ...to, options: to.options + AUTO }),

@@ -65,12 +65,6 @@ function sipp(t, name, { rtp, to, keys, at = port } = {}) {
   return one;
 }
 
-/** The record of the call that ends next; it is written a moment after the page is told of the end. */
-function nextRecord() {
-  const count = gateway.callRecords().length;
-  return () => until("a record of the call", () => gateway.callRecords()[count]);
-}
-
 /** Waits until the tone is clear in what the telephone hears. */
 async function hears(rtp, hz) {
   await until(`the telephone hears ${hz} Hz`, () => rtp.hears(hz, 0.5) > 0.7);
@@ -78,7 +72,7 @@ async function hears(rtp, hz) {
 
 scene("a carrier that challenges and announces is called from the page, with tones both ways", async t => {
   const [phone, rtp] = [await softphone(t), await ear(t)];
-  const ended = nextRecord();
+  const ended = gateway.nextRecord();
   const carrier = sipp(t, "carrier", { rtp });
   await carrier.listens();
   await phone.call(NUMBER);
@@ -126,7 +120,7 @@ for (const [status, end, sentence] of [
 ]) {
   scene(`a carrier that says ${status} is shown as ${sentence}`, async t => {
     const phone = await softphone(t);
-    const ended = nextRecord();
+    const ended = gateway.nextRecord();
     const carrier = sipp(t, `refuses_${status}`);
     await carrier.listens();
     await phone.call(NUMBER);

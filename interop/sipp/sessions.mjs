@@ -315,9 +315,9 @@ for (const [allow, method, refreshed] of [
 function expires(seconds, ms) {
   scene(`a session of ${seconds} s that the peer does not refresh ends on both sides before its time`, async t => {
     const granted = { sdp: {}, headers: [`Session-Expires: ${seconds};refresher=uas`, "Require: timer"] };
-    const records = gateway.callRecords().length;
+    const ended = gateway.nextRecord();
     await session(t, [hears("INVITE"), says(200, granted), hears("ACK"), ...isHungUp], [...rings, ...isHungUp], { seconds: 60 + seconds });
-    const record = await until("a record of the call", () => gateway.callRecords()[records]);
+    const record = await ended();
     const lasted = (record.ended_ms - record.answered_ms) / 1_000;
     check(lasted >= seconds / 2 && lasted < seconds, `it lasted ${lasted} s`);
   }, { ms });

@@ -33,14 +33,8 @@ async function theOthersTalk({ near, new_, souths }) {
   check(near.faults().length === 0, `who stays got: ${near.faults().slice(0, 5).join("; ")}`);
 }
 
-/** The record of the call that begins next: that of the one before may still be on its way. */
-const nextRecord = () => {
-  const since = Date.now();
-  return () => until("a record of the call", () => gateway.callRecords().find(record => record.started_ms >= since));
-};
-
 scene("a telephone that refers its party is told how it goes and hung up, and the others hear each other", async t => {
-  const ended = nextRecord();
+  const ended = gateway.nextRecord();
   const parties = await transfer(t, {
     caller: [...rings(), rests(7_000), ...hangsUp],
     callee: [
@@ -90,7 +84,7 @@ scene("a target that is busy is told by its status, and the talk goes on as it w
 });
 
 scene("a trunk that knows REFER is asked to take its party there, tells how it goes, and all are hung up", async t => {
-  const ended = nextRecord();
+  const ended = gateway.nextRecord();
   const tells = (status, state) => [
     asks("NOTIFY", {
       headers: ["Event: refer", `Subscription-State: ${state}`],

@@ -26,11 +26,6 @@ async function softphone(t) {
   return phone;
 }
 
-const nextRecord = () => {
-  const count = gateway.callRecords().length;
-  return () => until("the record is there", () => gateway.callRecords()[count]);
-};
-
 async function seeEachOther(page, phone) {
   await Promise.all([sees(page, areBars, "the phone's bars"), phoneSees(phone, page, isCamera, "the page's camera")]);
   await decodes(page);
@@ -49,7 +44,7 @@ for (const { words, format, modules, more = "" } of WAYS) {
   });
 
   scene(`the page calls a video phone${words}: both see and hear each other, in ${format}`, async t => {
-    const record = nextRecord();
+    const record = gateway.nextRecord();
     const [page, phone] = [await softphone(t), await desk(t, options(AUTO))];
     await page.callWithVideo("phone");
     await page.shows("Connected");
@@ -65,7 +60,7 @@ for (const { words, format, modules, more = "" } of WAYS) {
   });
 
   scene(`a video phone calls the page${words}: both see and hear each other, in ${format}`, async t => {
-    const record = nextRecord();
+    const record = gateway.nextRecord();
     const [page, phone] = [await softphone(t), await desk(t, options())];
     await phone.command("dial", "sip:web@127.0.0.1");
     await page.answerWithVideo();
@@ -79,7 +74,7 @@ for (const { words, format, modules, more = "" } of WAYS) {
 }
 
 scene("a video phone with ICE, for which RTP and RTCP are components, calls the page: both see and hear each other", async t => {
-  const record = nextRecord();
+  const record = gateway.nextRecord();
   const modules = [...VIDEO_PHONE.modules, "ice"];
   const [page, phone] = [await softphone(t), await desk(t, { ...VIDEO_PHONE, modules, options: ";video_codecs=vp8;medianat=ice" })];
   await phone.command("dial", "sip:web@127.0.0.1");
@@ -123,7 +118,7 @@ scene("a camera that is opened and closed in the call is seen and gone at the vi
 });
 
 scene("a phone without pictures refuses them, and both hear each other", async t => {
-  const record = nextRecord();
+  const record = gateway.nextRecord();
   const [page, phone] = [await softphone(t), await desk(t, { options: AUTO })];
   await page.callWithVideo("phone");
   await page.shows("Connected");
