@@ -99,6 +99,7 @@ scene("the telephone network calls a user who is an account, and hangs up", asyn
   await call.up();
   rtp.play(CARRIER_HZ, await one.remotePort(), ownAddress());
   await Promise.all([call.hears(CARRIER_HZ), hears(rtp, BOT_HZ)]);
+  await one.go("end");
   await call.ended({ by: "peer", how: "terminate", reason: "success" });
   await one.finished();
 });

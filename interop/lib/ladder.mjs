@@ -2,7 +2,7 @@
  * SIPp scenarios written as ladders: what one telephone says and what it waits for, step by step.
  *
  *     const carrier = called(hears("INVITE"), says(180), says(200, { sdp: {} }), hears("ACK"), hears("BYE"), says(200));
- *     const phone = calls(asks("INVITE", { sdp: {} }), hears(200), asks("ACK"), rests(2_000), asks("BYE"), hears(200));
+ *     const phone = calls(asks("INVITE", { sdp: {} }), hears(200), asks("ACK"), awaits("end"), asks("BYE"), hears(200));
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -30,8 +30,12 @@ export const asks = (method, { sdp, headers = [], tag = "", from, body, type, ag
   ({ kind: "asks", method, sdp, headers, tag, from, body, type, again });
 /** Acknowledges a refusal. */
 export const acknowledges = () => ({ kind: "acknowledges" });
-/** Waits for so many milliseconds. */
+/** Waits for so many milliseconds. What must have happened meanwhile is awaited instead. */
 export const rests = ms => ({ kind: "rests", ms });
+/** Waits until the test says this word to it (`Sipp.go`). Each word of a ladder is there once. */
+export const awaits = word => ({ kind: "awaits", word });
+/** Notes that it has come here, for a test that waits for that (`Sipp.comesTo`). */
+export const notes = word => ({ kind: "notes", word });
 
 /** The scenario of somebody who is called. */
 export const called = (...steps) => new Writer(false).write(steps);
@@ -76,6 +80,15 @@ class Writer {
 
   rests({ ms }) {
     this.#lines.push(`  <pause milliseconds="${ms}"/>`);
+  }
+
+  notes({ word }) {
+    this.#lines.push(`  <nop><action><log message="${word}"/></action></nop>`);
+  }
+
+  awaits({ word }) {
+    this.notes({ word: `awaits ${word}` });
+    this.#lines.push('  <recv request="GO"/>');
   }
 
   #variable(name) {

@@ -76,6 +76,9 @@ ${typeof toml === "function" ? toml(directory) : toml}
     for (const rtp of judged) check(rtp.faults().length === 0, `a telephone got: ${rtp.faults().slice(0, 5).join("; ")}`);
   };
 
+  /** Both hear each other in what comes from now on. */
+  const talkOn = (near, far) => Promise.all([near.hearsNow(WEST_HZ), far.hearsNow(EAST_HZ)]);
+
   const at = port => (t, scenario, rest) => play(t, scenario, { ...rest, port });
-  return { scene: scenesOf(gateway), gateway, ear, talk, heard, east: at(eastPort), west: at(westPort), south: at(southPort) };
+  return { scene: scenesOf(gateway), gateway, ear, talk, talkOn, heard, east: at(eastPort), west: at(westPort), south: at(southPort) };
 }

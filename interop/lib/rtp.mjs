@@ -4,9 +4,19 @@
 
 import dgram from 'node:dgram';
 import fs from 'node:fs';
+import { pause, until } from './tests.mjs';
 import { KEYS, shareAt } from './tones.mjs';
 
 const FRAME = 160; // samples of 20 ms at 8000 Hz
+/** So much of a tone tells that it is heard. */
+const JUDGED_S = 0.4;
+/** Within this time somebody who is spoken to is sent 25 packets. */
+const SILENT_MS = 500;
+const FEW = 5;
+/** Who stood still for longer goes on from there: what it did not say meanwhile, all at once, is more than a line takes. */
+const STOOD_STILL_MS = 100;
+/** Packets that may be missing: what waits while the machine stands still for seconds, the relay drops, as it should. */
+const MOST_LOST = 150;
 const MULAW = mulawTable();
 
 function mulawTable() {
@@ -35,6 +45,7 @@ export class RtpPeer {
     this.packets = []; // {sequence, timestamp, ssrc, type, marker, at}
     this.samples = []; // what was heard, as 16-bit samples
     this.digits = []; // RFC 4733 digits, once each
+    this.said = 0; // packets of speech that were sent
     this.sequence = Math.floor(Math.random() * 65536);
     this.timestamp = Math.floor(Math.random() * 2 ** 31);
     this.ssrc = Math.floor(Math.random() * 2 ** 31);
@@ -74,10 +85,12 @@ export class RtpPeer {
   play(hz, port, host = '127.0.0.1') {
     this.hz = hz;
     if (this.timer) return;
-    const began = performance.now();
+    let began = performance.now();
     let sent = 0;
     let phase = 0;
     this.timer = setInterval(() => {
+      const late = performance.now() - began - sent * 20;
+      if (late > STOOD_STILL_MS) began += late;
       while (sent * 20 <= performance.now() - began) {
         const packet = Buffer.alloc(12 + FRAME);
         packet[0] = 0x80;
@@ -94,6 +107,7 @@ export class RtpPeer {
         }
         this.socket.send(packet, port, host);
         sent++;
+        this.said++;
       }
     }, 5);
   }
@@ -104,13 +118,19 @@ export class RtpPeer {
     this.timer = undefined;
   }
 
-  /** Presses keys as tones in the speech that is being played; between them, and after, is silence. */
-  async dial(keys, { ms = 120, pause = 120 } = {}) {
+  /**
+   * Presses keys as tones in the speech that is being played; between them, and after, is silence. Each lasts for so many
+   * packets, however late these go out.
+   */
+  async dial(keys, { packets = 6 } = {}) {
+    const says = async (hz) => {
+      this.hz = hz;
+      const enough = this.said + packets;
+      await until('so many packets are sent', () => this.said >= enough, { everyMs: 5 });
+    };
     for (const key of keys) {
-      this.hz = KEYS[key];
-      await new Promise((ok) => setTimeout(ok, ms));
-      this.hz = null;
-      await new Promise((ok) => setTimeout(ok, pause));
+      await says(KEYS[key]);
+      await says(null);
     }
   }
 
@@ -128,11 +148,15 @@ export class RtpPeer {
     }
   }
 
-  /** Presses a key by RFC 4733 as payload type 101, 100 ms long. */
-  async press(digit, port, host = '127.0.0.1') {
+  /** Presses a key by RFC 4733 as payload type 101: for 100 ms, and `while` something else goes on. */
+  async press(digit, port, { host = '127.0.0.1', while: meanwhile = Promise.resolve() } = {}) {
     const event = '0123456789*#ABCD'.indexOf(digit);
     const timestamp = this.timestamp >>> 0;
-    for (let i = 1; i <= 8; i++) {
+    let isOver = false;
+    const over = meanwhile.finally(() => (isOver = true));
+    over.catch(() => {});
+    for (let i = 1, last = 0; !last || i <= last; i++) {
+      if (!last && i >= 5 && isOver) last = i + 3;
       const packet = Buffer.alloc(16);
       packet[0] = 0x80;
       packet[1] = 101 | (i === 1 ? 0x80 : 0);
@@ -140,11 +164,27 @@ export class RtpPeer {
       packet.writeUInt32BE(timestamp, 4);
       packet.writeUInt32BE(this.ssrc, 8);
       packet[12] = event;
-      packet[13] = 10 | (i > 5 ? 0x80 : 0);
-      packet.writeUInt16BE(Math.min(i, 5) * FRAME, 14);
+      packet[13] = 10 | (last && i > last - 3 ? 0x80 : 0);
+      packet.writeUInt16BE(Math.min(i, last ? last - 3 : i) * FRAME, 14);
       this.socket.send(packet, port, host);
-      await new Promise((ok) => setTimeout(ok, 20));
+      await pause(20);
     }
+    await over;
+  }
+
+  /** Waits until it hears a tone in what comes from now on. */
+  async hearsNow(hz) {
+    const enough = this.samples.length + JUDGED_S * 8000;
+    await until(`it hears ${hz} Hz`, () => this.samples.length >= enough && this.hears(hz, JUDGED_S) > 0.7);
+  }
+
+  /** Waits until it is sent nothing for a while: what was sent before may be read late. */
+  async isSentNothing() {
+    await until('nothing is sent', async () => {
+      const before = this.packets.length;
+      await pause(SILENT_MS);
+      return this.packets.length - before < FEW;
+    });
   }
 
   /** The share of the last `seconds` heard that is the tone; 0 if nothing was. */
@@ -154,19 +194,23 @@ export class RtpPeer {
   }
 
   /**
-   * What is wrong with the RTP that came in, as sentences: it must have one source, no gap in its sequence
-   * numbers, and timestamps that never run back.
+   * What is wrong with the RTP that came in, as sentences: it must have one source, no gap in its sequence numbers but
+   * where as much is missing by the timestamps, and timestamps that never run back.
    */
   faults() {
     const faults = [];
+    let lost = 0;
     const sources = new Set(this.packets.map((p) => p.ssrc));
     if (sources.size > 1) faults.push(`${sources.size} sources`);
     for (let i = 1; i < this.packets.length; i++) {
       const [before, now] = [this.packets[i - 1], this.packets[i]];
       const step = (now.sequence - before.sequence + 65536) % 65536;
-      if (step !== 1) faults.push(`sequence ${before.sequence} is followed by ${now.sequence}`);
-      if ((now.timestamp - before.timestamp) >>> 0 > 2 ** 31) faults.push(`timestamp runs back at ${now.sequence}`);
+      const ticks = (now.timestamp - before.timestamp) >>> 0;
+      if (step > 1 && step <= MOST_LOST && ticks === step * FRAME) lost += step - 1;
+      else if (step !== 1) faults.push(`sequence ${before.sequence} is followed by ${now.sequence}`);
+      if (ticks > 2 ** 31) faults.push(`timestamp runs back at ${now.sequence}`);
     }
+    if (lost > MOST_LOST) faults.push(`${lost} packets are missing`);
     return faults;
   }
 

@@ -8,7 +8,7 @@ import { startGateway } from "../lib/gateway.mjs";
 import { freePort } from "../lib/net.mjs";
 import { RtpPeer } from "../lib/rtp.mjs";
 import { Sipp } from "../lib/sipp.mjs";
-import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
+import { afterAll, check, run, scenesOf, until } from "../lib/tests.mjs";
 
 const SCENARIOS = path.join(path.dirname(fileURLToPath(import.meta.url)), "scenarios");
 const PAGE_HZ = 600;
@@ -79,6 +79,7 @@ scene("a carrier that challenges and announces is called from the page, with ton
   rtp.play(EARLY_HZ, await carrier.remotePort());
   await phone.hears(EARLY_HZ);
   check((await phone.status.textContent()) !== "Connected", "the announcement is heard before the answer");
+  await carrier.go("answer");
   await phone.shows("Connected");
   rtp.play(CARRIER_HZ);
   await phone.hears(CARRIER_HZ);
@@ -90,7 +91,7 @@ scene("a carrier that challenges and announces is called from the page, with ton
   check(!credentials.includes("trunkpass"), "the password stays here");
   const record = await ended();
   check(record.cause === "normal" && record.codec === "PCMU/8000", `the record says ${JSON.stringify(record)}`);
-  check(record.media.every(m => m.packets_in > 50), "the record counts what both sides sent");
+  check(record.media.every(m => m.packets_in > 25), "the record counts what both sides sent");
 });
 
 scene("keys pressed on the page reach the carrier once each, and the carrier's reach the page", async t => {
@@ -161,14 +162,15 @@ scene("a carrier that holds is said to, its music is heard, and the talk goes on
   await phone.callAndTalk(NUMBER);
   rtp.play(CARRIER_HZ, await carrier.remotePort());
   await hears(rtp, PAGE_HZ);
+  await carrier.go("hold");
   await until("the page is told of the hold", () => phone.frames.log.some(l => l.includes('"hold"') && l.includes("true")));
-  const count = rtp.packets.length;
-  await pause(700);
-  check(rtp.packets.length - count < 5, `the holder is sent ${rtp.packets.length - count} packets`);
+  await rtp.isSentNothing();
   await phone.hears(CARRIER_HZ);
+  await carrier.go("resume");
   await until("the page is told of its end", () => phone.frames.log.some(l => l.includes('"hold"') && l.includes("false")));
-  await hears(rtp, PAGE_HZ);
+  await rtp.hearsNow(PAGE_HZ);
   check(rtp.faults().length === 0, `the carrier got: ${rtp.faults().slice(0, 5).join("; ")}`);
+  await carrier.go("end");
   await phone.shows("Ended: normal");
   await carrier.finished();
 });
@@ -181,6 +183,7 @@ scene("a phone's call rings the page and both hear each other until the phone ha
   rtp.play(CARRIER_HZ, await caller.remotePort());
   await phone.hears(CARRIER_HZ);
   await hears(rtp, PAGE_HZ);
+  await caller.go("end");
   await phone.shows("Ended: normal");
   await caller.finished();
   check(rtp.faults().length === 0, `the phone got: ${rtp.faults().slice(0, 5).join("; ")}`);
@@ -203,6 +206,7 @@ scene("a phone that offers nothing is offered, and its answer is in the ACK", as
   rtp.play(CARRIER_HZ, await caller.remotePort());
   await phone.hears(CARRIER_HZ);
   await hears(rtp, PAGE_HZ);
+  await caller.go("end");
   await caller.finished();
 });
 
@@ -217,6 +221,7 @@ scene("a phone that gives up stops the page from ringing", async t => {
   const phone = await softphone(t);
   const caller = sipp(t, "gives_up", { to: "web" });
   await phone.button("Answer").waitFor();
+  await caller.go("cancel");
   await phone.shows("Ended: cancelled");
   await caller.finished();
 });
@@ -256,7 +261,7 @@ scene("a page reloaded in mid-call goes on with its call, and the carrier hears 
   await phone.reload();
   await phone.shows("Connected");
   await phone.hears(CARRIER_HZ);
-  await hears(rtp, PAGE_HZ);
+  await rtp.hearsNow(PAGE_HZ);
   check(rtp.faults().length === 0, `the carrier got: ${rtp.faults().slice(0, 5).join("; ")}`);
   await phone.hangUp();
   await carrier.finished();

@@ -1,10 +1,12 @@
 /** Transfers, and who is at the other end after them, between telephones that SIPp plays. */
-import { asks, called, calls, hears, rests, says } from "../lib/ladder.mjs";
+import { asks, awaits, called, calls, hears, notes, rests, says } from "../lib/ladder.mjs";
 import { EAST_HZ, EARLY_HZ, NUMBER, SOUTH, startPair } from "../lib/pair.mjs";
-import { check, run, until } from "../lib/tests.mjs";
+import { check, run } from "../lib/tests.mjs";
 
 const OK = { sdp: {} };
-const { scene, gateway, ear, east, west, south, talk } = await startPair({ directory: "transfer-", trunk: "refer = true" });
+/** Waits until both have heard each other. */
+const TALK = awaits("talk");
+const { scene, gateway, ear, east, west, south, talk, talkOn } = await startPair({ directory: "transfer-", trunk: "refer = true" });
 
 const rings = (headers = []) => [asks("INVITE", { ...OK, headers }), hears(180, { optional: true }), hears(200), asks("ACK")];
 const answers = [hears("INVITE"), says(180), says(200, OK), hears("ACK")];
@@ -22,24 +24,33 @@ async function transfer(t, { caller, callee, third }) {
   await Promise.all([wests, souths].map(line => line?.listens()));
   const easts = east(t, calls(...caller), { rtp: near, to: NUMBER });
   await talk(near, easts, far, wests);
+  const who = callee.includes(TALK) ? wests : easts;
+  await who.go("talk");
   return { near, far, new_, easts, wests, souths };
 }
 
 /** Who stays and who was called hear each other. */
 async function theOthersTalk({ near, new_, souths }) {
   new_.play(EARLY_HZ, await souths.remotePort());
-  await until("who stays hears the new one", () => near.hears(EARLY_HZ, 0.4) > 0.7);
-  await until("the new one hears who stays", () => new_.hears(EAST_HZ, 0.4) > 0.7);
+  await near.hearsNow(EARLY_HZ);
+  await new_.hearsNow(EAST_HZ);
   check(near.faults().length === 0, `who stays got: ${near.faults().slice(0, 5).join("; ")}`);
+}
+
+/** Who referred has been hung up; who stays hangs up. */
+async function end({ easts, wests, souths }) {
+  await wests.finished();
+  await easts.go("end");
+  await Promise.all([easts, souths].map(line => line.finished()));
 }
 
 scene("a telephone that refers its party is told how it goes and hung up, and the others hear each other", async t => {
   const ended = gateway.nextRecord();
   const parties = await transfer(t, {
-    caller: [...rings(), rests(7_000), ...hangsUp],
+    caller: [...rings(), awaits("end"), ...hangsUp],
     callee: [
       ...answers,
-      rests(1_500),
+      TALK,
       referTo(SOUTH),
       hears(202),
       ...isTold(100, "active"),
@@ -50,17 +61,17 @@ scene("a telephone that refers its party is told how it goes and hung up, and th
     third: [hears("INVITE"), says(180), rests(500), says(200, OK), hears("ACK"), ...isHungUp],
   });
   await theOthersTalk(parties);
-  await Promise.all([parties.easts, parties.wests, parties.souths].map(p => p.finished()));
+  await end(parties);
   const record = await ended();
   check(record.transferred_to === "trunk:south", `the record says ${JSON.stringify(record)}`);
 });
 
 scene("a REFER without a subscription is taken so, and the telephone is hung up without a NOTIFY", async t => {
   const parties = await transfer(t, {
-    caller: [...rings(), rests(7_000), ...hangsUp],
+    caller: [...rings(), awaits("end"), ...hangsUp],
     callee: [
       ...answers,
-      rests(1_500),
+      TALK,
       referTo(SOUTH, "Refer-Sub: false", "Require: norefersub"),
       hears(202, { header: { "Refer-Sub": "false" } }),
       ...isHungUp,
@@ -68,18 +79,19 @@ scene("a REFER without a subscription is taken so, and the telephone is hung up 
     third: [...answers, ...isHungUp],
   });
   await theOthersTalk(parties);
-  await Promise.all([parties.easts, parties.wests, parties.souths].map(p => p.finished()));
+  await end(parties);
 });
 
 scene("a target that is busy is told by its status, and the talk goes on as it was", async t => {
   const parties = await transfer(t, {
-    caller: [...rings(), rests(6_000), ...hangsUp],
-    callee: [...answers, rests(1_500), referTo(SOUTH), hears(202), ...isTold(100, "active"), ...isTold(486, "terminated"), ...isHungUp],
+    caller: [...rings(), awaits("end"), ...hangsUp],
+    callee: [...answers, TALK, referTo(SOUTH), hears(202), ...isTold(100, "active"), ...isTold(486, "terminated"), notes("told"), ...isHungUp],
     third: [hears("INVITE"), says(486), hears("ACK")],
   });
   await parties.souths.finished();
-  const before = parties.near.samples.length;
-  await until("the talk goes on", () => parties.near.samples.length > before + 8_000 && parties.far.hears(EAST_HZ, 0.4) > 0.7);
+  await parties.wests.comesTo("told");
+  await talkOn(parties.near, parties.far);
+  await parties.easts.go("end");
   await Promise.all([parties.easts, parties.wests].map(p => p.finished()));
 });
 
@@ -96,7 +108,7 @@ scene("a trunk that knows REFER is asked to take its party there, tells how it g
   const parties = await transfer(t, {
     caller: [
       ...rings(),
-      rests(1_500),
+      TALK,
       referTo("+15550201"),
       hears(202),
       ...isTold(100, "active"),
@@ -121,7 +133,7 @@ scene("a trunk that knows REFER is asked to take its party there, tells how it g
 
 scene("a trunk that takes a REFER and will tell nothing is believed, and all are hung up", async t => {
   const parties = await transfer(t, {
-    caller: [...rings(), rests(1_500), referTo("+15550201"), hears(202), ...isTold(100, "active"), ...isTold(200, "terminated"), ...isHungUp],
+    caller: [...rings(), TALK, referTo("+15550201"), hears(202), ...isTold(100, "active"), ...isTold(200, "terminated"), ...isHungUp],
     callee: [...answers, hears("REFER"), says(202, { headers: ["Refer-Sub: false"] }), ...isHungUp],
   });
   await Promise.all([parties.easts, parties.wests].map(p => p.finished()));
@@ -137,12 +149,12 @@ for (const [words, allow, method, answer] of [
         ...rings(["Supported: from-change", `Allow: ${allow}`]),
         hears(method, { header: { From: SOUTH.slice(1) } }),
         ...answer,
-        rests(4_000),
+        awaits("end"),
         ...hangsUp,
       ],
       callee: [
         ...answers,
-        rests(1_500),
+        TALK,
         referTo(SOUTH, "Refer-Sub: false"),
         hears(202),
         ...isHungUp,
@@ -150,7 +162,7 @@ for (const [words, allow, method, answer] of [
       third: [...answers, ...isHungUp],
     });
     await theOthersTalk(parties);
-    await Promise.all([parties.easts, parties.wests, parties.souths].map(p => p.finished()));
+    await end(parties);
   });
 }
 
@@ -161,11 +173,13 @@ scene("a carrier that says in an UPDATE that somebody else is there is believed,
       ...rings(["Supported: from-change", "Allow: INVITE, ACK, BYE, CANCEL, UPDATE"]),
       hears("UPDATE", { header: { From: "Carol.*15550777" } }),
       says(200),
-      rests(1_000),
+      awaits("end"),
       ...hangsUp,
     ],
-    callee: [...answers, rests(1_500), asks("UPDATE", { from: other }), hears(200), ...isHungUp],
+    callee: [...answers, TALK, asks("UPDATE", { from: other }), hears(200), notes("believed"), ...isHungUp],
   });
+  await parties.wests.comesTo("believed");
+  await parties.easts.go("end");
   await Promise.all([parties.easts, parties.wests].map(p => p.finished()));
 });
 
