@@ -9,6 +9,9 @@ import { Softphone } from "./softphone.mjs";
 import { storyOf } from "./story.mjs";
 import { writeTone } from "./tones.mjs";
 
+/** How long a browser may take to start, and a page to be loaded. */
+export const START_MS = 120_000;
+const LOAD_MS = 60_000;
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const ARGS = [
   "--no-sandbox",
@@ -31,7 +34,7 @@ export async function launchBrowser({ hz = 600, rhythm, args = [] } = {}) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
   const wav = writeTone(path.join(directory, "microphone.wav"), hz, { rhythm });
   const all = [...ARGS, `--use-file-for-fake-audio-capture=${wav}`, ...args];
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: all });
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: all, timeout: START_MS });
   return new Browser(browser, directory, hz);
 }
 
@@ -56,6 +59,7 @@ export class Browser {
    */
   async page(url, { permissions = this.#permissions, prepare, ...options } = {}) {
     const context = await this.#browser.newContext({ permissions, ...options });
+    context.setDefaultNavigationTimeout(LOAD_MS);
     await prepare?.(context);
     await context.addInitScript(ear);
     await context.addInitScript(rawMicrophone);

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { firefox } from "playwright-core";
-import { Browser } from "./browser.mjs";
+import { Browser, START_MS } from "./browser.mjs";
 import { start } from "./processes.mjs";
 
 const EXECUTABLE = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
@@ -21,7 +21,7 @@ export async function launchFirefox({ hz = 600 } = {}) {
     "media.peerconnection.ice.obfuscate_host_addresses": false,
   };
   const env = { ...process.env, PULSE_SERVER: `unix:${sound.socket}` };
-  const options = { channel: CHANNEL, executablePath: EXECUTABLE, headless: true, firefoxUserPrefs, env };
+  const options = { channel: CHANNEL, executablePath: EXECUTABLE, headless: true, firefoxUserPrefs, env, timeout: START_MS };
   const browser = await firefox.launch(options).catch(async error => {
     await sound.stop();
     throw error;

@@ -8,6 +8,8 @@ import { PATIENCE_MS, check, until } from "./tests.mjs";
 /** Debian's Python: it has the modules of Debian's packages. */
 const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
 const CLIENT = path.join(path.dirname(fileURLToPath(import.meta.url)), "../jbot/client");
+/** Its libraries alone take seconds to be read. */
+const START_MS = 90_000;
 const TONE_HZ = 12;
 const TONE_DB = 20;
 const SILENCE_DB = -60;
@@ -23,7 +25,7 @@ export async function startJbot(account, { hz = 880, codec, resource = "jbot", a
   if (codec) all.push("--codec", codec);
   const program = await start(PYTHON, [CLIENT, ...all, "--resource", resource, ...args], { input: true });
   const bot = new Jbot(program, jid);
-  await bot.event("online");
+  await bot.event("online", {}, START_MS);
   return bot;
 }
 
@@ -93,10 +95,10 @@ export class Jbot {
   }
 
   /** Sends a request, and gives its answer. @param {string} xml one element with its namespace */
-  async ask(to, xml, type = "get") {
+  async ask(to, xml, type = "get", ms = PATIENCE_MS) {
     const id = crypto.randomUUID();
     this.tell("iq", { id, to, xml, type });
-    return this.event("iq", { id });
+    return this.event("iq", { id }, ms);
   }
 
   async disco(to, node) {

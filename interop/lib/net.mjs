@@ -5,17 +5,9 @@ import net from "node:net";
 import os from "node:os";
 
 const HOST = "127.0.0.1";
+/** Below the media ports of gateways. */
+const [LOWEST, HIGHEST] = [10_000, 20_000];
 const given = new Set();
-
-function tcpPort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().on("error", reject);
-    server.listen(0, HOST, () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 function tcpIsFree(port) {
   return new Promise(resolve => {
@@ -31,14 +23,19 @@ function udpIsFree(port) {
   });
 }
 
-/** A port that nobody has, for TCP and UDP, with the one after it, which some SIP phones take too. */
-export async function freePort() {
+/**
+ * The first of so many ports that nobody has, for TCP and UDP; some SIP phones take the one after theirs too. They lie where
+ * systems give no port by themselves, so that nobody is given one before the program that it is for has taken it.
+ */
+export async function freePort(count = 2) {
   for (;;) {
-    const port = await tcpPort();
-    if (given.has(port) || given.has(port + 1) || port > 65_000) continue;
-    if (!(await udpIsFree(port)) || !(await udpIsFree(port + 1)) || !(await tcpIsFree(port + 1))) continue;
-    given.add(port).add(port + 1);
-    return port;
+    const first = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST - count));
+    const ports = Array.from({ length: count }, (_, i) => first + i);
+    if (ports.some(port => given.has(port))) continue;
+    const free = await Promise.all(ports.flatMap(port => [udpIsFree(port), tcpIsFree(port)]));
+    if (!free.every(Boolean)) continue;
+    for (const port of ports) given.add(port);
+    return first;
   }
 }
 

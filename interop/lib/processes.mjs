@@ -4,6 +4,9 @@ import { PATIENCE_MS } from "./tests.mjs";
 
 const START_MS = 60_000;
 const STOP_MS = 3_000;
+const KILL_MS = 10_000;
+/** How long its output may stay open after its end: what it has started may hold it for ever. */
+const LAST_WORDS_MS = 500;
 const running = new Set();
 
 process.on("exit", () => {
@@ -42,7 +45,10 @@ class Program {
       });
     }
     child.on("error", error => this.#over(error.message));
+    child.on("exit", (code, signal) => setTimeout(() => this.#over(signal ?? code), LAST_WORDS_MS));
     child.on("close", (code, signal) => this.#over(signal ?? code));
+    // Whether it has ended is asked elsewhere.
+    child.stdin?.on("error", () => {});
   }
 
   get pid() {
@@ -89,10 +95,12 @@ class Program {
     return this.ended;
   }
 
-  /** Asks it to end, and makes it end. */
+  /** Asks it to end, and makes it end: its ports and files are free then. */
   async stop(signal = "SIGTERM") {
     if (this.ended === null) this.signal(signal);
-    if ((await this.end()) === null) this.signal("SIGKILL");
+    if ((await this.end()) !== null) return;
+    this.signal("SIGKILL");
+    await this.end(KILL_MS);
   }
 
   #look() {

@@ -10,6 +10,7 @@ import { COMPONENT, DOMAIN, XmppServer, passwordOf } from "./xmpp.mjs";
 const MODULES = path.join(path.dirname(fileURLToPath(import.meta.url)), "../prosody/modules");
 /** Where a client looks that finds no SRV record. */
 const C2S_PORT = 5222;
+const START_MS = 60_000;
 const FEATURES = [
   ...["roster", "saslauth", "tls", "disco", "carbons", "pep", "blocklist", "vcard4", "vcard_legacy", "ping", "time"],
   ...["version", "smacks", "csi_simple", "bosh", "websocket", "posix", "mam", "offline", "stanza_log"],
@@ -93,7 +94,7 @@ Component "${COMPONENT}"
     const config = path.join(this.directory, "prosody.cfg.lua");
     this.program = await start("prosody", ["--config", config, "-F"]);
     for (const what of [/Activated service 'component'/, /Activated service 'c2s'/, /Activated service 'http'/]) {
-      await this.program.says(what);
+      await this.program.says(what, START_MS);
     }
   }
 
