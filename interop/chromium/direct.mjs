@@ -1,22 +1,7 @@
 /** Two pages whose media go directly from one to the other, with pictures; and the messages that pages write. */
 import { filmScenes } from "../lib/film.mjs";
 import { moves, watchConnections } from "../lib/pictures.mjs";
-import { check, pause, until } from "../lib/tests.mjs";
-
-/** Who calls `direct-bob` calls bob, who calls `direct-alice` alice, and the media are not to touch the gateway. */
-export const DIRECT_RULES = `
-[[rule]]
-name = "bob, directly"
-when = { entry = "user", to = "direct-bob" }
-dial = "user:bob"
-media = "direct"
-
-[[rule]]
-name = "alice, directly"
-when = { entry = "user", to = "direct-alice" }
-dial = "user:alice"
-media = "direct"
-`;
+import { check, until } from "../lib/tests.mjs";
 
 const NEAR_HZ = 600;
 const FAR_HZ = 1700;
@@ -55,16 +40,16 @@ export function directScenes({ scene, gateway, twoPeople }) {
   }
 
   scene("two pages talk directly, and the relay has nothing of it", async t => {
+    const ended = gateway.nextRecord();
     const [a, b] = await talkDirectly(t);
     await hearEachOther(a, b);
     for (const phone of [a, b]) {
-      const way = await phone.page.locator("#path").textContent();
-      check(way.includes(DIRECTLY), `the page says which way: ${way}`);
+      await phone.goes(DIRECTLY);
       await until("packets", async () => (await phone.page.evaluate(countFrames)).audio > 50);
     }
     await a.hangUp();
     await b.shows("Ended: normal");
-    const record = await until("a record", () => gateway.callRecords().at(-1));
+    const record = await ended();
     const direct = record.path === "direct" && !record.media.length;
     check(direct, `the relay has nothing of it: ${JSON.stringify(record)}`);
   });
@@ -77,9 +62,7 @@ export function directScenes({ scene, gateway, twoPeople }) {
     await a.shows("Connected");
     await hearEachOther(a, b);
     await Promise.all([moves(a), moves(b)]);
-    for (const phone of [a, b]) {
-      check((await phone.page.locator("#path").textContent()).includes("through the gateway"), "the page says which way");
-    }
+    for (const phone of [a, b]) await phone.goes("through the gateway");
     await a.hangUp();
   });
 
@@ -130,7 +113,7 @@ export function directScenes({ scene, gateway, twoPeople }) {
     await b.page.evaluate(refuseOffers);
     await a.camera();
     await until("a sentence", async () => (await a.sentence.textContent()) === "The other side does not take video.");
-    check(await a.page.locator("#stage").isHidden(), "nothing is shown");
+    await until("nothing is shown", () => a.page.locator("#stage").isHidden());
     await hearEachOther(a, b);
     await a.hangUp();
   });
@@ -165,14 +148,7 @@ export function directScenes({ scene, gateway, twoPeople }) {
     // The key alone is to be heard; in the silence before it the ear is listening anew from time to time.
     await a.mute();
     await b.hearsNothing();
-    await b.noteKeys();
-    const heard = async () => {
-      await a.keys("5");
-      await pause(500);
-      return b.page.evaluate(() => window.ear.keys());
-    };
-    const keys = await until("a key", heard);
-    check(/^5+$/.test(keys), `the keys that are heard: ${keys}`);
+    await b.hearsKey("5", () => a.keys("5"));
     await a.hangUp();
   });
 

@@ -20,18 +20,15 @@ export function transferScenes({ scene, gateway, twoPeople, third, numbers }) {
 
   const hearEachOther = (a, b) => Promise.all([a.hears(FAR_HZ), b.hears(NEAR_HZ)]);
 
-  const goes = (phone, way) =>
-    until(`media that go ${way}`, async () => (await phone.page.locator("#path").textContent()).includes(way));
-
   scene("a page of a direct call transfers the other to a number, which hears it and is heard", async t => {
+    const ended = gateway.nextRecord();
     const [a, b] = await talkDirectly(t);
-    const seen = gateway.callRecords().length;
     await a.transfer(numbers.echo);
     await a.shows("Ended: normal");
     await b.hears(FAR_HZ);
-    await goes(b, RELAYED);
+    await b.goes(RELAYED);
     await b.hangUp();
-    const record = await until("a record", () => gateway.callRecords()[seen]);
+    const record = await ended();
     const { transferred_to, path, relayed_because } = record;
     check(transferred_to === "trunk:demo" && path === "relayed" && relayed_because, `the record says ${JSON.stringify(record)}`);
   });
@@ -41,7 +38,7 @@ export function transferScenes({ scene, gateway, twoPeople, third, numbers }) {
     await b.transfer(numbers.busy);
     await until("a sentence", async () => (await b.sentence.textContent()).startsWith("The transfer failed."));
     await hearEachOther(a, b);
-    await Promise.all([goes(a, DIRECTLY), goes(b, DIRECTLY)]);
+    await Promise.all([a.goes(DIRECTLY), b.goes(DIRECTLY)]);
     await a.hangUp();
     await b.shows("Ended: normal");
   });

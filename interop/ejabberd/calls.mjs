@@ -1,13 +1,12 @@
 /** Accounts of an ejabberd call phones through the gateway, are called by them, and write. */
-import { desksOf, heardTone } from "../lib/desk.mjs";
+import { desksOf, hearsTone } from "../lib/desk.mjs";
 import { startEjabberd } from "../lib/ejabberd.mjs";
-import { PATIENCE_MS, check, pause, run, until } from "../lib/tests.mjs";
+import { PATIENCE_MS, check, run, until } from "../lib/tests.mjs";
 import { DESK, ROMEO_RELAYED, startWorld } from "../lib/world.mjs";
 import { passwordOf } from "../lib/xmpp.mjs";
 
 const BOT_HZ = 880;
 const DESK_HZ = 1000;
-const TALK_MS = 2_500;
 const HEARD_S = 1.5;
 /** The account that the gateway logs in to; who calls it rings the desk phone. */
 const RECEPTION = "reception";
@@ -34,11 +33,9 @@ scene("an account calls a number that rings a desk phone, and both hear each oth
   await call.event("jingle", { action: "session-info", words: ["ringing"] });
   await phone.command("accept");
   await call.up();
-  await call.hears(DESK_HZ);
-  await pause(TALK_MS);
+  await Promise.all([call.hears(DESK_HZ), hearsTone(phone, BOT_HZ, HEARD_S)]);
   call.hangUp();
   await phone.event("CALL_CLOSED");
-  await heardTone(phone, BOT_HZ, HEARD_S);
 });
 
 scene("a phone calls an account, and both hear each other", async t => {
@@ -50,22 +47,18 @@ scene("a phone calls an account, and both hear each other", async t => {
   call.accept();
   await phone.event("CALL_ESTABLISHED");
   await call.up();
-  await call.hears(DESK_HZ);
-  await pause(TALK_MS);
+  await Promise.all([call.hears(DESK_HZ), hearsTone(phone, BOT_HZ, HEARD_S)]);
   await phone.command("hangup");
   await call.ended({ by: "peer", how: "terminate", reason: "success" });
-  await heardTone(phone, BOT_HZ, HEARD_S);
 });
 
 scene("an account calls the account of the gateway, which rings a desk phone, and both hear each other", async t => {
   const [bot, phone] = [await world.jbot(t, "romeo", { hz: BOT_HZ }), await desk(t, { options: ";answermode=auto" })];
   const call = bot.call(`${RECEPTION}@${world.prosody.domain}`);
   await call.up();
-  await call.hears(DESK_HZ);
-  await pause(TALK_MS);
+  await Promise.all([call.hears(DESK_HZ), hearsTone(phone, BOT_HZ, HEARD_S)]);
   await phone.command("hangup");
   await call.ended({ by: "peer", how: "terminate", reason: "success" });
-  await heardTone(phone, BOT_HZ, HEARD_S);
 });
 
 scene("an account and a telephone write to each other", async t => {

@@ -1,5 +1,5 @@
 /** The softphone page in Firefox, against the gateway, its demo trunk and Chromium. */
-import { DIRECT_RULES } from "../chromium/direct.mjs";
+import { DIRECT_RULES } from "../lib/direct.mjs";
 import { moves } from "../lib/pictures.mjs";
 import { launchBrowser } from "../lib/browser.mjs";
 import { desksOf } from "../lib/desk.mjs";
@@ -80,14 +80,9 @@ scene("a number hears Firefox: its echo comes back", async t => {
 
 scene("ring-back is heard in Firefox before the answer, and keys reach the far side", async t => {
   const phone = await softphone(t);
-  await phone.call(GREETING);
-  await phone.shows("Ringing");
-  await phone.hearsTogether(RING_BACK_HZ);
-  check((await phone.status.textContent()) === "Ringing", "the ring-back is heard while it still rings");
+  await phone.hearsRingBack(GREETING, RING_BACK_HZ);
   await phone.shows("Connected");
-  await phone.noteKeys();
-  await phone.keys("5");
-  await phone.hearsKeys("5");
+  await phone.hearsKey("5", () => phone.keys("5"));
   await phone.hangUp();
 });
 

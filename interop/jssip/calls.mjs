@@ -1,5 +1,6 @@
 /** JsSIP in Chromium registers at the gateway, calls and is called. */
+import { DIRECT_RULES } from "../lib/direct.mjs";
 import { testWebphones } from "../lib/webphones.mjs";
-import { DIRECT_RULE, transferScenes } from "./transfers.mjs";
+import { transferScenes } from "./transfers.mjs";
 
-await testWebphones("jssip", "sipjs", transferScenes, { toml: DIRECT_RULE });
+await testWebphones("jssip", "sipjs", transferScenes, { toml: DIRECT_RULES });

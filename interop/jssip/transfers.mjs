@@ -1,18 +1,7 @@
 /** Two pages talk directly, and one of them connects the other with a telephone: one on a desk, one in a browser. */
-import { heardTone } from "../lib/desk.mjs";
+import { hearsTone } from "../lib/desk.mjs";
 import { USERS } from "../lib/gateway.mjs";
-import { pause } from "../lib/tests.mjs";
 
-/** Who calls `direct-bob` calls bob, and the media do not touch the gateway. */
-export const DIRECT_RULE = `
-[[rule]]
-name = "bob, directly"
-when = { entry = "user", to = "direct-bob" }
-dial = "user:bob"
-media = "direct"
-`;
-
-const TALK_MS = 2_500;
 const HEARD_S = 1;
 
 /** Registers the scenes. @param {object} rig see `testWebphones` */
@@ -34,11 +23,9 @@ export function transferScenes({ scene, gateway, client, desk, softphone, near, 
     const [[page, bob], phone] = [await talkDirectly(t), await desk(t, { options: ";answermode=auto" })];
     await page.transfer("phone");
     await page.shows("Ended: normal");
-    await bob.hears(tones.desk);
-    await pause(TALK_MS);
+    await Promise.all([bob.hears(tones.desk), hearsTone(phone, tones.near, HEARD_S)]);
     await bob.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, tones.near, HEARD_S);
   });
 
   scene("the page that was called transfers the other to it, directly as they talk, and those two hear each other", async t => {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { PATIENCE_MS } from './tests.mjs';
 
 const PATIENCE_S = PATIENCE_MS / 1000;
+const STOP_MS = 10_000;
 const MODULES = ['/usr/lib/baresip/modules', '/usr/lib/x86_64-linux-gnu/baresip/modules', '/usr/lib/aarch64-linux-gnu/baresip/modules'];
 
 export class Baresip {
@@ -68,12 +69,8 @@ export class Baresip {
       });
     }
     if (!this.socket) throw new Error(`baresip gives no control port: ${this.log().slice(-500)}`);
-    if (this.console) {
-      const printer = net.connect(this.console, this.address);
-      printer.on('data', (data) => (this.printed += data));
-      printer.on('error', () => {});
-      this.socket.on('close', () => printer.destroy());
-    }
+    this.socket.on('error', () => {});
+    if (this.console) this.listenToConsole();
     let held = Buffer.alloc(0);
     this.socket.on('data', (data) => {
       held = Buffer.concat([held, data]);
@@ -86,6 +83,18 @@ export class Baresip {
       }
     });
     return this;
+  }
+
+  /** Its port is opened after the one for control. */
+  listenToConsole() {
+    const printer = net.connect(this.console, this.address);
+    printer.on('data', (data) => (this.printed += data));
+    printer.on('error', () => !this.hasEnded && setTimeout(() => this.listenToConsole(), 100));
+    this.socket.on('close', () => printer.destroy());
+  }
+
+  get hasEnded() {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
   take(message) {
@@ -155,14 +164,11 @@ export class Baresip {
   }
 
   async stop() {
-    if (!this.process || this.process.exitCode !== null) return;
+    if (!this.process || this.hasEnded) return;
     const gone = new Promise((ok) => this.process.on('exit', ok));
-    try {
-      await this.command('quit');
-    } catch {
-      // It may be gone before it replies.
-    }
-    const late = setTimeout(() => this.process.kill('SIGKILL'), 4000);
+    const late = setTimeout(() => this.process.kill('SIGKILL'), STOP_MS);
+    // It may be gone before it replies.
+    this.command('quit').catch(() => {});
     await gone;
     clearTimeout(late);
     this.socket?.destroy();

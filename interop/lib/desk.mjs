@@ -5,7 +5,7 @@ import path from "node:path";
 import { Baresip } from "./baresip.mjs";
 import { USERS } from "./gateway.mjs";
 import { freePort } from "./net.mjs";
-import { afterAll, check } from "./tests.mjs";
+import { afterAll, check, until } from "./tests.mjs";
 import { toneSeconds, writeTone } from "./tones.mjs";
 
 const RTP_PORTS = 40;
@@ -21,7 +21,7 @@ export function desksOf(gateway, hz, rhythm) {
 
   /** @param t the test, at whose end the phone goes @param options `options`: more of the account, from `;` on */
   return async (t, { user = "phone", codec = "PCMU/8000/1", options = "", modules = ["g711"], transport = "udp", contacts, config } = {}) => {
-    const rtp = await freePort();
+    const rtp = await freePort(RTP_PORTS + 2);
     const account =
       `<sip:${user}@127.0.0.1>;outbound="sip:${transport === "tls" ? gateway.sips : gateway.sip};transport=${transport}";auth_user=${user};` +
       `auth_pass=${USERS[user]};regint=120;audio_codecs=${codec}${options}`;
@@ -35,9 +35,19 @@ export function desksOf(gateway, hz, rhythm) {
   };
 }
 
+/** For how long the phone has heard a tone, in one of its calls. */
+const toneHeard = (phone, hz) => Math.max(0, ...phone.recordings().map(file => toneSeconds(file, hz)));
+
+/** Waits until the phone has heard the tone for so long in one of its calls, the one that is up among them. */
+export async function hearsTone(phone, hz, seconds) {
+  await until("a tone", () => toneHeard(phone, hz) >= seconds, { everyMs: 100 }).catch(() => {
+    throw new Error(`the phone has heard ${hz} Hz for ${toneHeard(phone, hz)} s, not ${seconds} s`);
+  });
+}
+
 /** Stops the phone, for its recordings are whole only then, and checks that it heard the tone for so long. */
 export async function heardTone(phone, hz, seconds) {
   await phone.stop();
-  const heard = Math.max(0, ...phone.recordings().map(file => toneSeconds(file, hz)));
+  const heard = toneHeard(phone, hz);
   check(heard >= seconds, `the phone heard ${hz} Hz for ${heard} s, not ${seconds} s`);
 }

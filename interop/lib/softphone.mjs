@@ -1,9 +1,19 @@
 /** The softphone page as a person uses it: by what its controls are called. */
 import { Listener } from "./listener.mjs";
 import { loadWhole } from "./load.mjs";
-import { PATIENCE_MS, check, until } from "./tests.mjs";
+import { PATIENCE_MS, check, pause, until } from "./tests.mjs";
+
+/** How long a key may take that is pressed before it is heard, and is pressed again. */
+const KEY_MS = 2_500;
+/** How far a line of a ring-back stands over the rest, and how often it is looked for. */
+const LINE_DB = 15;
+const LOOK_MS = 80;
+const MOST_LOOKS = 30;
 
 export class Softphone extends Listener {
+  /** The keys whose tones it was to hear. */
+  #pressed = "";
+
   constructor(page) {
     super(page);
     this.number = page.getByRole("textbox", { name: "Number or address", exact: true });
@@ -19,8 +29,9 @@ export class Softphone extends Listener {
   /** Signs in, also where the page came up as a guest. */
   async signIn(user, password) {
     const name = this.page.getByLabel("Name", { exact: true });
-    const asksOrIsReady = () => !document.getElementById("sign-in").hidden || document.getElementById("status").textContent === "Ready";
-    await until("a page that is ready or asks who is there", () => this.page.evaluate(asksOrIsReady));
+    const asksOrIsReady = () => document.getElementById("sign-in")?.hidden === false || document.getElementById("status")?.textContent === "Ready";
+    // A page that loads itself again just then has no answer.
+    await until("a page that is ready or asks who is there", () => this.page.evaluate(asksOrIsReady).catch(() => false));
     if (!(await name.isVisible())) await this.button("Sign in").click();
     await this.page.getByLabel("Name", { exact: true }).fill(user);
     await this.page.getByLabel("Password", { exact: true }).fill(password);
@@ -62,6 +73,15 @@ export class Softphone extends Listener {
     await this.button("Camera").click();
   }
 
+  /** Waits until it says which way the media go, in these words. */
+  async goes(words) {
+    let seen = "";
+    const is = async () => (seen = await this.page.locator("#path").textContent()).includes(words);
+    await until("the way of the media", is).catch(() => {
+      throw new Error(`the page says "${seen}" of the way of the media, not "${words}"`);
+    });
+  }
+
   /** Writes a message, and does not wait for its fate. */
   async write(to, body) {
     await this.page.getByLabel("Write to", { exact: true }).fill(to);
@@ -98,8 +118,9 @@ export class Softphone extends Listener {
     });
   }
 
-  /** Connects the other side with somebody, or without a name with whoever waits. */
+  /** Connects the other side with somebody, or without a name with whoever waits, which the page must know by then. */
   async transfer(to = "") {
+    if (!to) await this.page.locator("#switch").waitFor();
     await this.page.getByLabel("Transfer to", { exact: true }).fill(to);
     await this.button("Transfer").click();
   }
@@ -121,11 +142,48 @@ export class Softphone extends Listener {
     await this.page.evaluate(() => window.ear.noteKeys());
   }
 
-  async hearsKeys(keys, { ms = PATIENCE_MS } = {}) {
+  /**
+   * Has a key pressed until its tones are heard here, and none but those of keys that were pressed: a page that stands still
+   * while they sound, for a fifth of a second, does not hear them, or twice.
+   * @param {string} key @param {() => Promise<void>} press
+   */
+  async hearsKey(key, press) {
+    this.#pressed += key;
+    await this.noteKeys();
     let heard = "";
-    const is = async () => (heard = await this.page.evaluate(() => window.ear.keys())) === keys;
-    await until("keys", is, { ms }).catch(() => {
-      throw new Error(`the page hears the keys "${heard}", not "${keys}"`);
+    const isHeard = async () => (heard = await this.page.evaluate(() => window.ear.keys())).includes(key);
+    const pressed = async () => {
+      await press();
+      return until("it is heard", isHeard, { ms: KEY_MS }).catch(() => false);
+    };
+    await until(`the key ${key}`, pressed).catch(() => {
+      throw new Error(`the page hears the keys "${heard}", not "${key}"`);
+    });
+    check([...heard].every(one => this.#pressed.includes(one)), `the keys that are heard: ${heard}`);
+  }
+
+  /**
+   * Calls a number whose ring-back is its own, until that is heard while it still rings: it is answered after three seconds,
+   * in which a page may stand still.
+   */
+  async hearsRingBack(to, frequencies) {
+    const look = f => ({ status: document.getElementById("status").textContent, lines: window.ear.lines(f) });
+    const seen = [];
+    const heard = async () => {
+      await this.call(to);
+      await until("it rings", async () => ["Ringing", "Connected"].includes(await this.status.textContent()));
+      for (;;) {
+        const { status, lines } = await this.page.evaluate(look, frequencies);
+        seen.push(`${status}: ${lines.map(Math.round)} dB`);
+        if (status !== "Ringing") break;
+        if (lines.every(line => line >= LINE_DB)) return true;
+        await pause(LOOK_MS);
+      }
+      await this.hangUp();
+      return false;
+    };
+    await until("a ring-back", heard).catch(error => {
+      throw new Error(`${error.message}; the page heard of ${frequencies} Hz:\n${seen.slice(-MOST_LOOKS).join("\n")}`);
     });
   }
 

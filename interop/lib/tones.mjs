@@ -46,7 +46,8 @@ export function readWav(file) {
     const tag = bytes.toString("latin1", at, at + 4);
     const length = bytes.readUInt32LE(at + 4);
     const body = at + 8;
-    if (tag === "fmt ") {
+    // One that is being written may end anywhere.
+    if (tag === "fmt " && body + 16 <= bytes.length) {
       channels = bytes.readUInt16LE(body + 2);
       rate = bytes.readUInt32LE(body + 4);
       if (bytes.readUInt16LE(body + 14) !== 16) throw new Error(`${file}: only 16-bit samples are read`);

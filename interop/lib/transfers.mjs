@@ -2,10 +2,9 @@
  * Transfers among a SIP client in a browser, a desk phone, the page and a client of the other library: whoever asks, the two
  * that are left hear each other.
  */
-import { heardTone } from "./desk.mjs";
-import { check, pause, until } from "./tests.mjs";
+import { hearsTone } from "./desk.mjs";
+import { check, until } from "./tests.mjs";
 
-const TALK_MS = 2_500;
 const HEARD_S = 1;
 
 /** @param {object} parts see `testWebphones`: makers of parties, and the tone that each of them says */
@@ -25,11 +24,9 @@ export function testTransfers({ scene, desk, client, peer, softphone, nextRecord
     await web.do("refer", "bob");
     await theirs.answer();
     await web.event("ended");
-    await theirs.hears(tones.desk);
-    await pause(TALK_MS);
+    await Promise.all([theirs.hears(tones.desk), hearsTone(phone, tones.far, HEARD_S)]);
     await theirs.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, tones.far, HEARD_S);
     const record = await ended();
     check(record.transferred_to === "user:bob" && record.cause === "normal", `the record says ${JSON.stringify(record)}`);
   });
@@ -59,11 +56,9 @@ export function testTransfers({ scene, desk, client, peer, softphone, nextRecord
     await web.do("join");
     await web.event("ended", { nth: 2 });
     await transferred(web, 200);
-    await theirs.hears(tones.desk);
-    await pause(TALK_MS);
+    await Promise.all([theirs.hears(tones.desk), hearsTone(phone, tones.far, HEARD_S)]);
     await theirs.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, tones.far, HEARD_S);
   });
 
   scene("a desk phone refers the page to it, and those two hear each other", async t => {
@@ -76,7 +71,7 @@ export function testTransfers({ scene, desk, client, peer, softphone, nextRecord
     await Promise.all([page.hears(tones.near), web.hears(tones.far)]);
     await phone.event("CALL_CLOSED");
     await page.shows("Connected");
-    check(page.frames.log.some(l => l.includes('"connected"') && l.includes("alice")), "the page is told whom it talks to");
+    await until("the page is told whom it talks to", () => page.frames.log.some(l => l.includes('"connected"') && l.includes("alice")));
     await web.hangUp();
     await page.shows("Ended: normal");
     const record = await ended();
@@ -90,11 +85,9 @@ export function testTransfers({ scene, desk, client, peer, softphone, nextRecord
     await page.transfer("alice");
     await web.answer();
     await page.shows("Ended: normal");
-    await web.hears(tones.desk);
-    await pause(TALK_MS);
+    await Promise.all([web.hears(tones.desk), hearsTone(phone, tones.near, HEARD_S)]);
     await web.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, tones.near, HEARD_S);
   });
 
   scene("the page joins the desk phone and the client that it talks to, with one button", async t => {
@@ -108,10 +101,8 @@ export function testTransfers({ scene, desk, client, peer, softphone, nextRecord
     await page.hears(tones.desk);
     await page.transfer();
     await page.shows("Ended: normal");
-    await web.hears(tones.desk);
-    await pause(TALK_MS);
+    await Promise.all([web.hears(tones.desk), hearsTone(phone, tones.near, HEARD_S)]);
     await web.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, tones.near, HEARD_S);
   });
 }

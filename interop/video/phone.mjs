@@ -1,13 +1,13 @@
 /** Chromium and baresip see each other through the relay; and telephones without pictures, with which only sound passes. */
 import { launchBrowser } from "../lib/browser.mjs";
-import { desksOf, heardTone } from "../lib/desk.mjs";
+import { desksOf, hearsTone } from "../lib/desk.mjs";
 import { startGateway } from "../lib/gateway.mjs";
 import { areBars, decodes, figuresOf, filmed, isCamera, phoneSees, sees, VIDEO_PHONE, watchConnections } from "../lib/pictures.mjs";
 import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 
 const PAGE_HZ = 600;
 const PHONE_HZ = 1000;
-const TALK_MS = 3_000;
+const HEARD_S = 1.5;
 const AUTO = ";answermode=auto";
 const NO_VIDEO = "The other side does not take video.";
 
@@ -52,11 +52,10 @@ for (const { words, format, modules, more = "" } of WAYS) {
     await seeEachOther(page, phone);
     const { codec } = await figuresOf(page);
     check(codec === format, `the page speaks ${codec}`);
-    await pause(TALK_MS);
+    await hearsTone(phone, PAGE_HZ, HEARD_S);
     await page.hangUp();
     await phone.event("CALL_CLOSED");
     filmed(await record(), format);
-    await heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
   });
 
   scene(`a video phone calls the page${words}: both see and hear each other, in ${format}`, async t => {
@@ -127,12 +126,10 @@ scene("a phone without pictures refuses them, and both hear each other", async t
   await page.hears(PHONE_HZ);
   await page.camera();
   await until("a sentence again", async () => (await page.sentence.textContent()) === NO_VIDEO);
-  await page.hears(PHONE_HZ);
-  await pause(TALK_MS);
+  await Promise.all([page.hears(PHONE_HZ), hearsTone(phone, PAGE_HZ, HEARD_S)]);
   await page.hangUp();
   const { video } = await record();
   check(video === undefined, `the record speaks of pictures: ${video}`);
-  await heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
 });
 
 scene("the demo network, a trunk, is offered no pictures, and the call goes on by sound", async t => {
