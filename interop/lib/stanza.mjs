@@ -59,6 +59,14 @@ export class StanzaClient extends Listener {
     return until(`${this.jid}: ${name} ${JSON.stringify(fields)}`, async () => (await this.events()).find(fits), { ms });
   }
 
+  /** Shows itself to somebody of the gateway, and waits until the gateway knows what it can. */
+  async showsItselfTo(jid) {
+    await this.do("presence", { to: jid });
+    await this.event("asked");
+    // A question that leaves after the answer is answered after that was taken.
+    await this.do("ask", jid);
+  }
+
   /** Calls a full JID. */
   async call(to, media = {}) {
     return new StanzaCall(this, await this.do("call", to, media));

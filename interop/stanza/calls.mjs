@@ -104,7 +104,7 @@ scene("a page answers a call with video by sound alone, and both hear each other
 
 scene("a client that shows what it can is called by its bare JID, without a proposal", async t => {
   const [page, im] = await both(t, { caps: true });
-  await im.do("presence", { to: world.at("alice") });
+  await im.showsItselfTo(world.at("alice"));
   await page.call("romeo@localhost");
   const call = await im.rings();
   await call.accept();
@@ -117,7 +117,7 @@ scene("a client that shows what it can is called by its bare JID, without a prop
 scene("through the relay both hear each other", async t => {
   const [page, im] = await both(t);
   const [packets, ended] = [await world.countMedia(t), world.nextRecord()];
-  await im.do("presence", { to: world.at("alice") });
+  await im.showsItselfTo(world.at("alice"));
   await page.call(ROMEO_RELAYED);
   const call = await im.rings();
   await call.accept();
@@ -131,7 +131,7 @@ scene("through the relay both hear each other", async t => {
 scene("through the relay both see and hear each other, over one transport", async t => {
   const [page, im] = await both(t);
   const ended = world.nextRecord();
-  await im.do("presence", { to: world.at("alice") });
+  await im.showsItselfTo(world.at("alice"));
   await page.callWithVideo(ROMEO_RELAYED);
   const call = await im.rings();
   await call.accept({ video: true });

@@ -49,6 +49,7 @@ window.im = {
     client.on("jingle:terminated", (session, reason) => note("terminated", session, { reason: reason?.condition, text: reason?.text }));
     client.on("chat", ({ from, body }) => note("message", null, { from, body }));
     client.on("presence", ({ from, type }) => note("presence", null, { from, type }));
+    client.on("iq:get:disco", ({ from }) => note("asked", null, { from }));
     client.on("--transport-disconnected", () => note("offline"));
     return new Promise((resolve, reject) => {
       client.on("session:started", () => {
@@ -82,6 +83,7 @@ window.im = {
   mute: (sid, creator) => sessions.get(sid).mute(creator, "audio"),
   write: (to, body) => client.sendMessage({ to, body, type: "chat" }),
   presence: more => client.sendPresence(more),
+  ask: jid => client.getDiscoInfo(jid).then(() => true),
 
   async figures(sid) {
     const figures = { frames: 0, audio: 0, video: 0, remote: "", transports: 0 };
