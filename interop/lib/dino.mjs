@@ -21,7 +21,9 @@ const SAY_RATE = 48_000;
 const BEEP_S = 0.4;
 const PAUSE_S = 0.25;
 const AMPLITUDE = 12_000;
-const MICROPHONE_MS = 4_000;
+const START_MS = 90_000;
+/** What a click brings about, if it was not too early. */
+const CLICK_MS = 4_000;
 const RATE = 8_000;
 const LISTEN_S = 0.5;
 const SHARE = 0.7;
@@ -35,6 +37,9 @@ const STATES = ["ringing", "establishing", "in-progress", "other-device", "ended
 const CALL_BUTTON = [978, 28];
 const AUDIO_CALL = [960, 86];
 const VIDEO_CALL = [960, 120];
+/** Where the menu of the call button opens, and how many more dark pixels there are then. */
+const MENU = "100x60+910+76";
+const MENU_PIXELS = 30;
 const HANG_UP = [421, 475];
 const MUTE = [281, 475];
 
@@ -114,13 +119,13 @@ class Dino {
     await this.#startSound();
     await startPipeWire(this.#env, (command, args) => this.#program(command, args));
     await this.#startApp();
-    await until("Dino's database", () => this.#sql("select count(*) from call").then(Boolean, () => false));
+    await until("Dino's database", () => this.#sql("select count(*) from call").then(Boolean, () => false), { ms: START_MS });
     await this.#app.stop();
     await this.#sql(this.#account(peers));
     const mark = this.#prosody.mark();
     await this.#startApp();
-    await until("Dino is online", () => this.#prosody.stanzasSince(mark).includes(`C>S ${this.fullJid} <presence`));
-    await until("Dino is on its bus", () => this.#ask("List").then(() => true, () => false));
+    await until("Dino is online", () => this.#prosody.stanzasSince(mark).includes(`C>S ${this.fullJid} <presence`), { ms: START_MS });
+    await until("Dino is on its bus", () => this.#ask("List").then(() => true, () => false), { ms: START_MS });
   }
 
   async #startSound() {
@@ -161,7 +166,7 @@ class Dino {
 
   /** Asks the database. @returns {Promise<string>} a line a row, with `|` between the columns */
   async #sql(query) {
-    const { stdout } = await run("sqlite3", ["-cmd", ".timeout 3000", this.#database, query]);
+    const { stdout } = await run("sqlite3", ["-cmd", ".timeout 20000", this.#database, query]);
     return stdout.trim();
   }
 
@@ -190,17 +195,18 @@ class Dino {
     await this.#act("open-conversation", `int32 ${await this.#conversation(peer)}`);
   }
 
-  /** How many dark pixels are where the symbol of the call button is. */
-  async #callButtonPixels() {
-    const [x, y] = CALL_BUTTON;
-    const args = ["-window", "root", "-crop", `20x20+${x - 10}+${y - 10}`, "-colorspace", "gray", "-depth", "8", "gray:-"];
+  /** How many dark pixels there are in a part of the screen. */
+  async #darkPixels(part) {
+    const args = ["-window", "root", "-crop", part, "-colorspace", "gray", "-depth", "8", "gray:-"];
     const { stdout } = await run("import", args, { env: this.#env, encoding: "buffer" });
     return stdout.filter(level => level < DARK).length;
   }
 
   /** Waits until Dino offers to call the peer whose chat is open. */
   async showsCallButton(ms = PATIENCE_MS) {
-    await until("Dino shows the call button", async () => (await this.#callButtonPixels()) > 20, { ms, everyMs: 200 });
+    const [x, y] = CALL_BUTTON;
+    const symbol = `20x20+${x - 10}+${y - 10}`;
+    await until("Dino shows the call button", async () => (await this.#darkPixels(symbol)) > 20, { ms, everyMs: 200 });
   }
 
   /** Calls somebody, as a person does. @param {{video?: boolean}} [options] `video`: with pictures, though it has no camera */
@@ -208,12 +214,17 @@ class Dino {
     const before = await this.#lastCall();
     await this.open(peer);
     await this.showsCallButton();
+    const hasBegun = async () => (await this.#lastCall()) > before;
+    const soon = (what, probe) => until(what, probe, { ms: CLICK_MS, everyMs: 100 }).catch(() => false);
     const opened = async () => {
-      await this.#mouse("mousemove", ...CALL_BUTTON, "sleep", 0.2, "click", 1, "sleep", 0.6);
-      await this.#mouse("mousemove", ...(video ? VIDEO_CALL : AUDIO_CALL), "sleep", 0.2, "click", 1, "sleep", 0.6);
-      return (await this.#lastCall()) > before;
+      const closed = await this.#darkPixels(MENU);
+      await this.#mouse("mousemove", ...CALL_BUTTON, "sleep", 0.2, "click", 1);
+      const isOpen = async () => (await this.#darkPixels(MENU)) > closed + MENU_PIXELS;
+      if (!(await soon("the menu", isOpen))) return hasBegun();
+      await this.#mouse("mousemove", ...(video ? VIDEO_CALL : AUDIO_CALL), "sleep", 0.2, "click", 1);
+      return soon("a call", hasBegun);
     };
-    await until("Dino calls", opened, { everyMs: 500 });
+    await until("Dino calls", opened);
     return new DinoCall(this, await this.#lastCall());
   }
 
@@ -262,9 +273,9 @@ class Dino {
     return this.#pulse.output.length;
   }
 
-  /** Whether it opens the microphone, which it does as soon as it has a session. */
-  opensMicrophone(mark) {
-    return this.#pulse.says(/Created output \d+ "Record Stream" on microphone/, MICROPHONE_MS, mark).then(() => true, () => false);
+  /** Whether it opens the microphone in so many milliseconds, which it does as soon as it has a session. */
+  opensMicrophone(mark, ms) {
+    return this.#pulse.says(/Created output \d+ "Record Stream" on microphone/, ms, mark).then(() => true, () => false);
   }
 
   /** Waits until what it plays is this tone. */
@@ -354,8 +365,13 @@ class DinoCall {
     await until("Dino has hung up", isOver, { everyMs: 500 });
   }
 
-  mute() {
-    return this.#dino.click(MUTE);
+  /** Clicks the microphone until somebody is told that it is muted. @param {() => Promise<boolean>} isTold */
+  async mute(isTold) {
+    const told = async () => {
+      await this.#dino.click(MUTE);
+      return until("a word of it", isTold, { ms: CLICK_MS }).catch(() => false);
+    };
+    await until("Dino is muted", told);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What pages and telephones show, and what is seen of it: by colours, for each camera of a test has its own. */
 import fs from "node:fs";
 import path from "node:path";
-import { check, until } from "./tests.mjs";
+import { PATIENCE_MS, check, until } from "./tests.mjs";
 
 /** A desk phone of `desksOf` with pictures: red, green and blue bars for a camera, and snapshots of what it sees. */
 export const VIDEO_PHONE = {
@@ -82,9 +82,9 @@ export function isCamera(thirds) {
 }
 
 /** Waits until the page shows what `is` knows. */
-export async function sees(phone, is, what) {
+export async function sees(phone, is, what, { ms = PATIENCE_MS } = {}) {
   let last = null;
-  await until(what, async () => is((last = await coloursOn(phone))), { everyMs: 200 }).catch(() => {
+  await until(what, async () => is((last = await coloursOn(phone))), { ms, everyMs: 200 }).catch(() => {
     throw new Error(`the page does not see ${what}, but ${JSON.stringify(last)}`);
   });
 }
@@ -105,7 +105,7 @@ export async function moves(phone) {
 }
 
 /** Waits until a snapshot of what the video phone sees shows what `is` knows. */
-export async function phoneSees(desk, page, is, what) {
+export async function phoneSees(desk, page, is, what, { ms = PATIENCE_MS } = {}) {
   let last = null;
   const blank = await page.page.context().newPage();
   const shot = async () => {
@@ -117,7 +117,7 @@ export async function phoneSees(desk, page, is, what) {
     last = await coloursOf(blank, path.join(desk.directory, written)).catch(() => null);
     return last && is(last);
   };
-  await until(what, shot, { everyMs: 300 }).catch(() => {
+  await until(what, shot, { ms, everyMs: 300 }).catch(() => {
     throw new Error(`the phone does not see ${what}, but ${JSON.stringify(last)}`);
   });
   await blank.close();

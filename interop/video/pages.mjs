@@ -16,6 +16,7 @@ const NARROW_KBPS = 250;
 /** libwebrtc says no estimate of what it sees before it has seen it for five seconds; wrong ones fall for four more. */
 const ESTIMATES_BEGIN_MS = 8_000;
 const RATE_MS = 1_000;
+const RATES_MS = 60_000;
 const RELAYED = `
 [[rule]]
 when = { entry = "user", to = "relayed-bob" }
@@ -42,7 +43,11 @@ async function softphone(t, browser, user) {
   return phone;
 }
 
+/** Waits for the record of the talk that began last. */
+let ended;
+
 async function talk(t, { video = false, prepare } = {}) {
+  ended = gateway.nextRecord();
   const [a, b] = await Promise.all([softphone(t, near, "alice"), softphone(t, far, "bob")]);
   await prepare?.(a.page);
   await (video ? a.callWithVideo("relayed-bob") : a.call("relayed-bob"));
@@ -58,12 +63,9 @@ filmScenes({
   talk,
   hear: (a, b) => Promise.all([a.hears(FAR_HZ), b.hears(NEAR_HZ)]),
   sees: phone => sees(phone, isCamera, "the other's camera").then(() => decodes(phone)),
-  meanwhile: async a => {
-    const way = await a.page.locator("#path").textContent();
-    check(way.includes("through the gateway"), `the page says which way: ${way}`);
-  },
+  meanwhile: a => a.goes("through the gateway"),
   after: async () => {
-    const record = await until("a record", () => gateway.callRecords().at(-1));
+    const record = await ended();
     filmed(record, "VP8");
     for (const { side, video } of record.media) {
       check(video?.packets_in > 20 && video?.packets_out > 20, `the ${side}'s pictures: ${JSON.stringify(video)}`);
@@ -73,6 +75,7 @@ filmScenes({
 
 scene("a page sees itself in a mirror behind a network that loses one packet in ten each way", async t => {
   const page = await softphone(t, near, "alice");
+  const record = gateway.nextRecord();
   const rings = script.rings();
   await page.callWithVideo("film");
   const line = await rings;
@@ -82,13 +85,14 @@ scene("a page sees itself in a mirror behind a network that loses one packet in 
   await sees(page, isCamera, "its own camera");
   await until("packets are sent again both ways", () => line.mirror.healed > 15 && line.mirror.again > 15);
   await decodes(page);
-  const record = gateway.callRecords().length;
   await page.hangUp();
-  const { media } = await until("a record", () => gateway.callRecords()[record]);
+  const { media } = await record();
   const trunk = media.find(leg => leg.side === "callee").video;
   check(trunk.sent_again >= line.mirror.healed, `sent to the mirror again: ${JSON.stringify(trunk)}`);
   check(trunk.asked_again >= line.mirror.again, `asked of the mirror again: ${JSON.stringify(trunk)}`);
-  check(trunk.refreshes_asked < 8, `whole pictures asked for: ${JSON.stringify(trunk)}`);
+  // Without what is sent again each loss would want one; where the machine stands still, packets are lost that nobody dropped.
+  const most = Math.max(8, (line.mirror.healed + line.mirror.again) / 3);
+  check(trunk.refreshes_asked < most, `whole pictures asked for: ${JSON.stringify(trunk)}`);
 });
 
 scene("a camera that is opened while the telephone offers something itself (491) is shown without another press", async t => {
@@ -119,7 +123,7 @@ scene("who asks for a whole picture by INFO gets one from the page", async t => 
   const status = await line.asksForWholePicture();
   check(status === 200, `the INFO got ${status}`);
   await until("a key frame goes out", async () => (await figuresOf(page)).keyFramesSent > before.keyFramesSent);
-  check((await figuresOf(page)).wished > before.wished, "the page was asked by RTCP");
+  await until("the page was asked by RTCP", async () => (await figuresOf(page)).wished > before.wished);
   await page.hangUp();
 });
 
@@ -144,11 +148,13 @@ scene("two pages find out by transport-cc and by estimates what their networks t
   }
   const seen = Object.assign([], { first: a });
   t.onFailure(() => seen.join("\n"));
-  const both = is => async () => (await Promise.all([a, b].map(phone => rateOf(phone, seen)))).every(is);
+  /** Each of them at some time: where the machine stands still, an estimate falls, and rises again by and by. */
+  const both = (what, is) =>
+    Promise.all([a, b].map(phone => until(what, async () => is(await rateOf(phone, seen)), { ms: RATES_MS, everyMs: 0 })));
   await pause(ESTIMATES_BEGIN_MS);
-  await until("both send as much as the network takes", both(({ takes, sends }) => takes > WIDE && sends > SENDS), { ms: 15_000, everyMs: 0 });
+  await both("it sends as much as the network takes", ({ takes, sends }) => takes > WIDE && sends > SENDS);
   network.narrows(NARROW_KBPS);
-  await until("both know that it is narrow", both(({ takes }) => takes < 1300 * NARROW_KBPS), { ms: 30_000, everyMs: 0 });
+  await both("it knows that it is narrow", ({ takes }) => takes < 1300 * NARROW_KBPS);
   await Promise.all([a, b].map(phone => decodes(phone)));
   await a.hangUp();
 });
