@@ -3,6 +3,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { PATIENCE_MS, check, until } from "./tests.mjs";
 
+/** How long a phone may take to write what it sees; before it sees anything it writes nothing. */
+const SNAPSHOT_MS = 3_000;
+
 /** A desk phone of `desksOf` with pictures: red, green and blue bars for a camera, and snapshots of what it sees. */
 export const VIDEO_PHONE = {
   modules: ["g711", "vp8", "fakevideo", "snapshot"],
@@ -104,6 +107,11 @@ export async function moves(phone) {
   await until("pictures that move", async () => seen.add(await picture()).size > 3);
 }
 
+/** A file that is still being written lacks the chunk with which a PNG ends. */
+function isWholePng(file) {
+  return fs.readFileSync(file).subarray(-8, -4).toString("latin1") === "IEND";
+}
+
 /** Waits until a snapshot of what the video phone sees shows what `is` knows. */
 export async function phoneSees(desk, page, is, what, { ms = PATIENCE_MS } = {}) {
   let last = null;
@@ -111,11 +119,11 @@ export async function phoneSees(desk, page, is, what, { ms = PATIENCE_MS } = {})
   const shot = async () => {
     const file = path.join(desk.directory, `seen-${Date.now()}`);
     await desk.snapshot(file);
-    const written = await until("a snapshot", () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file))), { ms: 2_000 }).catch(() => null);
-    if (!written) return false;
-    // A file that is still being written is no picture yet.
-    last = await coloursOf(blank, path.join(desk.directory, written)).catch(() => null);
-    return last && is(last);
+    const named = () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file)));
+    const written = () => named() && isWholePng(path.join(desk.directory, named()));
+    if (!(await until("a snapshot", written, { ms: SNAPSHOT_MS }).catch(() => false))) return false;
+    last = await coloursOf(blank, path.join(desk.directory, named()));
+    return is(last);
   };
   await until(what, shot, { ms, everyMs: 300 }).catch(() => {
     throw new Error(`the phone does not see ${what}, but ${JSON.stringify(last)}`);
