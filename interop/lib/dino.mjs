@@ -23,7 +23,9 @@ const PAUSE_S = 0.25;
 const AMPLITUDE = 12_000;
 const START_MS = 90_000;
 /** What a click brings about, if it was not too early. */
-const CLICK_MS = 4_000;
+const CLICK_MS = 8_000;
+/** How long it is clicked until that comes about. */
+const CLICKS_MS = 60_000;
 const RATE = 8_000;
 const LISTEN_S = 0.5;
 const SHARE = 0.7;
@@ -224,7 +226,7 @@ class Dino {
       await this.#mouse("mousemove", ...(video ? VIDEO_CALL : AUDIO_CALL), "sleep", 0.2, "click", 1);
       return soon("a call", hasBegun);
     };
-    await until("Dino calls", opened);
+    await until("Dino calls", opened, { ms: CLICKS_MS });
     return new DinoCall(this, await this.#lastCall());
   }
 
@@ -371,7 +373,7 @@ class DinoCall {
       await this.#dino.click(MUTE);
       return until("a word of it", isTold, { ms: CLICK_MS }).catch(() => false);
     };
-    await until("Dino is muted", told);
+    await until("Dino is muted", told, { ms: CLICKS_MS });
   }
 }
 
