@@ -43,10 +43,10 @@ export const called = (...steps) => new Writer(false).write(steps);
 export const calls = (...steps) => new Writer(true).write(steps);
 
 /** Gives a maker of SIPps that play scenarios. @param {{directory: string, gateway: object}} where */
-export const players = ({ directory, gateway }) => (t, scenario, { port, rtp, to, keys }) => {
+export const players = ({ directory, gateway }) => (t, scenario, { port, rtp, to, keys, args = [] }) => {
   const file = path.join(fs.mkdtempSync(path.join(directory, "ladder-")), "scenario.xml");
   fs.writeFileSync(file, scenario);
-  const one = new Sipp(file, { directory, port, remote: to ? gateway.sip : undefined, rtp, keys, args: to ? ["-s", to] : [] });
+  const one = new Sipp(file, { directory, port, remote: to ? gateway.sip : undefined, rtp, keys, args: [...(to ? ["-s", to] : []), ...args] });
   t.onFailure(() => `SIPp: ${one.errors()}`);
   t.onFailure(() => one.messages().split("\n").filter(l => /^(-{5,}.*|UDP|SIP\/2|[A-Z]+ sip|CSeq|RSeq|RAck|m=|a=(send|recv|inact)|Require|To:)/.test(l)).slice(-60).join("\n"));
   t.after(() => one.stop());

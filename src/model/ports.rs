@@ -56,6 +56,17 @@ pub trait Switchboard: Send + Sync {
     /// [`Overflow`] if the calls are too busy: the adapter answers its peer with congestion.
     fn hear(&self, leg: LegId, signal: Signal) -> Result<(), Overflow>;
 
+    /// How much waits for the calls to turn to it. An adapter that can do so lets new calls wait while it is much.
+    fn backlog(&self) -> usize {
+        0
+    }
+
+    /// Whether a call to this number may be one for help, which no limit of the gateway refuses.
+    fn is_emergency(&self, dialled: &str) -> bool {
+        let _ = dialled;
+        false
+    }
+
     /// A peer wrote a message. What becomes of it comes back by [`Adapter::delivered`], exactly once.
     ///
     /// # Errors

@@ -170,6 +170,11 @@ impl Dialplan {
         &self.rules
     }
 
+    /// The numbers that a rule may take for a call for help.
+    pub fn emergency_numbers(&self) -> Vec<Pattern> {
+        self.rules.iter().filter(|rule| rule.emergency).filter_map(|rule| rule.when.to.clone()).collect()
+    }
+
     /// The name of the rule at a place in the plan.
     pub fn name_of(&self, rule: usize) -> Option<&str> {
         self.rules.get(rule).map(|r| r.name.as_str())

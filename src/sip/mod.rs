@@ -19,6 +19,7 @@ pub mod locate;
 pub mod message;
 pub mod multipart;
 pub mod naming;
+pub mod overload;
 pub mod refresh;
 mod registrar;
 pub mod replaces;

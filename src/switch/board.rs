@@ -1,9 +1,13 @@
 //! The mailbox of the calls: what adapters and relay put their words into.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use crate::base::LegId;
 use crate::model::{Binding, Overflow, RelayEvent, Signal, Switchboard, Text, TextId, Undelivered};
+use crate::route::pattern::Pattern;
 
 /// Letters that wait for the calls' task.
 const MAILBOX: usize = 16_384;
@@ -31,13 +35,19 @@ pub enum Letter {
 #[derive(Clone)]
 pub struct Board {
     letters: mpsc::Sender<Letter>,
+    emergency: Arc<ArcSwap<Vec<Pattern>>>,
 }
 
 impl Board {
     /// A board and the letters that arrive on it.
     pub fn new() -> (Board, mpsc::Receiver<Letter>) {
         let (letters, arrived) = mpsc::channel(MAILBOX);
-        (Board { letters }, arrived)
+        (Board { letters, emergency: Arc::default() }, arrived)
+    }
+
+    /// The numbers for help are others from here on.
+    pub fn set_emergency(&self, numbers: Vec<Pattern>) {
+        self.emergency.store(Arc::new(numbers));
     }
 
     /// Takes an event of the relay in. A full mailbox loses it: figures may be lost, and a leg whose event
@@ -55,6 +65,14 @@ impl Switchboard for Board {
             return Err(Overflow);
         }
         self.letters.try_send(Letter::Heard(leg, signal)).map_err(|_| Overflow)
+    }
+
+    fn backlog(&self) -> usize {
+        MAILBOX - self.letters.capacity()
+    }
+
+    fn is_emergency(&self, dialled: &str) -> bool {
+        self.emergency.load().iter().any(|number| number.fits(dialled, None).is_some())
     }
 
     fn text(&self, text: Text) -> Result<(), Overflow> {

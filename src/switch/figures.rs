@@ -11,6 +11,7 @@ use crate::base::{AdapterId, LegId};
 use crate::jingle::driver::XmppHandle;
 use crate::media::driver::RelayHandle;
 use crate::model::{Cause, Histogram, MediaFigures, Overflow, RelayEvent, Scale, Signal, Stage};
+use crate::sip::driver::SipHandle;
 use crate::web::WebHandle;
 
 /// The worlds that a call joins, by name: that of the caller, that of the callee (`none` until there is one, and where
@@ -147,6 +148,10 @@ pub struct Figures {
     pub calls: CallFigures,
     /// Of the media plane.
     pub media: MediaFigures,
+    /// New calls by SIP that wait to be taken up.
+    pub waiting: u64,
+    /// New calls by SIP that were turned away because there were too many.
+    pub turned_away: u64,
     /// Pages that are signed in.
     pub pages: u64,
     /// Accounts of IM clients that are known to be online.
@@ -160,6 +165,7 @@ pub struct Figures {
 pub struct Watch {
     pub(super) calls: CallsHandle,
     pub(super) relay: RelayHandle,
+    pub(super) sip: SipHandle,
     pub(super) web: WebHandle,
     pub(super) xmpp: Option<XmppHandle>,
 }
@@ -173,6 +179,8 @@ impl Watch {
         Ok(Figures {
             calls: self.calls.figures().await.ok_or(Overflow)?,
             media: self.relay.figures().await?,
+            waiting: self.sip.waiting_calls() as u64,
+            turned_away: self.sip.calls_turned_away(),
             pages: self.web.sessions() as u64,
             contacts: self.xmpp.as_ref().map_or(0, XmppHandle::online) as u64,
             connections: self.xmpp.as_ref().map(XmppHandle::connections).unwrap_or_default(),

@@ -70,6 +70,7 @@ pub struct Gateway {
     sip_task: JoinHandle<()>,
     /// XMPP, if there is a connection.
     pub xmpp: Option<XmppHandle>,
+    board: Board,
     /// The users, shared with the adapters.
     pub directory: Arc<ArcSwap<Directory>>,
     relay: RelayHandle,
@@ -89,7 +90,8 @@ impl Gateway {
         let bound = parts.relay.bind_v4.map(IpAddr::V4).or(parts.relay.bind_v6.map(IpAddr::V6));
         let relay = media::driver::start(parts.relay, Arc::new(move |event| events.relay(event)))?;
         relay.set_sounds(parts.sounds);
-        let switchboard = Arc::new(board);
+        board.set_emergency(parts.routing.dialplan.emergency_numbers());
+        let switchboard = Arc::new(board.clone());
         let limits = sip::driver::Limits::default();
         let users = Arc::clone(&directory);
         let running = sip::driver::start(SIP, parts.sip, limits, users, switchboard.clone(), dice.split())
@@ -117,12 +119,18 @@ impl Gateway {
             Calls::new(adapters, Arc::new(relay.clone()), Box::new(writer), resolver, parts.most_calls, first_call);
         let calls = bound.into_iter().fold(calls, Calls::joined_at);
         let calls = driver::start(calls, letters);
-        Ok(Gateway { calls, web, sip_listens, sip, sip_task, xmpp, directory, relay, records: written })
+        Ok(Gateway { calls, web, sip_listens, sip, sip_task, xmpp, board, directory, relay, records: written })
     }
 
     /// For whoever watches the gateway.
     pub fn watch(&self) -> Watch {
-        Watch { calls: self.calls.clone(), relay: self.relay.clone(), web: self.web.clone(), xmpp: self.xmpp.clone() }
+        Watch {
+            calls: self.calls.clone(),
+            relay: self.relay.clone(),
+            sip: self.sip.clone(),
+            web: self.web.clone(),
+            xmpp: self.xmpp.clone(),
+        }
     }
 
     /// Reads the certificates of SIP again, which it does by itself too, soon after a file has changed.
@@ -138,6 +146,7 @@ impl Gateway {
         self.relay.set_sounds(sounds);
         let directory = Arc::new(directory);
         self.directory.store(Arc::clone(&directory));
+        self.board.set_emergency(routing.dialplan.emergency_numbers());
         self.calls.replan(Arc::new(routing), directory).await;
         info!("the dialplan, the users and the sounds have been read again");
     }

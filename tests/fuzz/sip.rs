@@ -4,6 +4,7 @@ use bytes::Bytes;
 use patchcord::sip::digest;
 use patchcord::sip::info::{self, Info};
 use patchcord::sip::message::{Frame, Framer, Header, Headers, Message, Name, NameAddr, Uri, Via};
+use patchcord::sip::overload::sketch::{Sketch, turn_away};
 
 use super::shared;
 
@@ -27,6 +28,14 @@ pub fn sip(data: &[u8]) {
                 assert!(matches!(framer.poll(), Ok(None)), "an answer is only one frame");
             }
         }
+    }
+    if Sketch::read(data).is_some_and(|sketch| sketch.is_new_call()) {
+        let source = std::net::SocketAddr::from(([192, 0, 2, 7], 5062));
+        let answer = turn_away(data, source, "tag", "Patchcord").expect("what has a sketch can be turned away");
+        let mut framer = Framer::default();
+        framer.push(&answer);
+        assert!(framer.poll().is_ok(), "an answer is one frame");
+        assert!(matches!(framer.poll(), Ok(None)), "an answer is only one frame");
     }
     let (mut whole, mut pieces) = (Framer::default(), Framer::default());
     whole.push(data);

@@ -38,6 +38,10 @@ impl Collector for Page {
         let seconds = Some(Unit::Seconds);
         sheet.gauges("patchcord_uptime", "Since the start", seconds, [([], self.up.as_secs_f64())])?;
         sheet.calls(&self.figures.calls)?;
+        let waiting = "New calls by SIP that wait to be taken up";
+        sheet.gauge("patchcord_sip_calls_waiting", waiting, self.figures.waiting)?;
+        let turned_away = "New calls by SIP that were answered with 503 because there were too many";
+        sheet.counters("patchcord_sip_calls_turned_away", turned_away, None, [([], self.figures.turned_away)])?;
         sheet.legs(&self.figures.media)?;
         sheet.media(&self.figures.media)?;
         sheet.gauge("patchcord_page_sessions", "Pages that are signed in", self.figures.pages)?;

@@ -10,9 +10,10 @@ use crate::model::{Cause, Directory, Hangup, Signal, Text, TextId, Undelivered};
 use crate::sip::endpoint::{Endpoint, Output, ResolveId};
 use crate::sip::flow::Flow;
 use crate::sip::locate::Located;
-use crate::sip::message::{Malformed, Message};
+use crate::sip::message::{Malformed, Message, Request};
 use crate::sip::stir::Stir;
 use crate::sip::stir::fetched::File;
+use crate::sip::transaction::key::ServerKey;
 
 /// The endpoint, seen from the task. A trait, so that tests of the sockets can put a simpler one in its
 /// place.
@@ -21,6 +22,16 @@ pub trait Core: Send + 'static {
     fn set_directory(&mut self, directory: Arc<Directory>);
     /// A message, or what was meant to be one and is to be answered.
     fn handle_message(&mut self, now: Instant, flow: Flow, message: Result<Message, Malformed>);
+    /// Whether that transaction of a peer's is known.
+    fn has_transaction(&self, _key: &ServerKey) -> bool {
+        false
+    }
+    /// Whether a request has come before.
+    fn has_request(&self, _request: &Request) -> bool {
+        false
+    }
+    /// Answers a request that there is no time for.
+    fn turn_away(&mut self, flow: Flow, request: Request);
     /// The connection of that name is gone, or cannot be had, and perhaps why.
     fn handle_closed(&mut self, now: Instant, flow: Flow, why: Option<&'static str>);
     /// Whose connection it is that a proxy has opened.
@@ -63,6 +74,18 @@ impl Core for Endpoint {
     fn handle_message(&mut self, now: Instant, flow: Flow, message: Result<Message, Malformed>) {
         set_clock(self, now);
         Endpoint::handle_message(self, now, flow, message);
+    }
+
+    fn has_transaction(&self, key: &ServerKey) -> bool {
+        Endpoint::has_transaction(self, key)
+    }
+
+    fn has_request(&self, request: &Request) -> bool {
+        Endpoint::has_request(self, request)
+    }
+
+    fn turn_away(&mut self, flow: Flow, request: Request) {
+        Endpoint::turn_away(self, flow, request);
     }
 
     fn handle_closed(&mut self, now: Instant, flow: Flow, why: Option<&'static str>) {

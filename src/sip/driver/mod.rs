@@ -13,6 +13,7 @@ mod core;
 mod families;
 mod fetch;
 pub mod line;
+mod newcomers;
 mod resolve;
 mod run;
 mod stir;
@@ -36,6 +37,7 @@ use tracing::warn;
 use self::connection::Doors;
 use self::core::Core;
 use self::fetch::Fetcher;
+use self::newcomers::Newcomers;
 use self::stir::Prover;
 use self::tls::{Certificates, Peers};
 use super::config::{Config, Listen, Trunk};
@@ -148,6 +150,7 @@ pub struct SipHandle {
     certificates: Option<Arc<Certificates>>,
     /// What names the files that prove callers' numbers.
     prover: Arc<Prover>,
+    newcomers: Arc<newcomers::Figures>,
 }
 
 /// What the configuration says of the media of a peer.
@@ -213,6 +216,16 @@ impl Policies {
 }
 
 impl SipHandle {
+    /// New calls that wait to be taken up.
+    pub fn waiting_calls(&self) -> usize {
+        self.newcomers.waiting()
+    }
+
+    /// New calls that were ever turned away because there were too many.
+    pub fn calls_turned_away(&self) -> u64 {
+        self.newcomers.turned_away()
+    }
+
     /// Ends the task, after all signals said before it. Calls should have been hung up.
     pub async fn stop(&self) {
         // A task that is gone already has stopped.
@@ -322,9 +335,10 @@ pub fn start(
     limits: Limits,
     directory: Arc<ArcSwap<Directory>>,
     switchboard: Arc<dyn Switchboard>,
-    dice: Dice,
+    mut dice: Dice,
 ) -> Result<Running, CannotListen> {
-    start_core(config, limits, directory, switchboard, |config, directory| {
+    let own = dice.split();
+    start_core(config, limits, directory, switchboard, own, |config, directory| {
         Endpoint::new(Instant::now(), adapter, config, directory, dice)
     })
 }
@@ -339,6 +353,7 @@ fn start_core<C: Core>(
     limits: Limits,
     directory: Arc<ArcSwap<Directory>>,
     switchboard: Arc<dyn Switchboard>,
+    mut dice: Dice,
     core: impl FnOnce(Config, Arc<Directory>) -> C,
 ) -> Result<Running, CannotListen> {
     let (events, inbox) = mpsc::channel(EVENTS);
@@ -364,6 +379,8 @@ fn start_core<C: Core>(
     let families = families::Families::new(&config);
     let ipv6_trunks = families.by_ipv6();
     let policies = Arc::new(Policies::of(&config));
+    let newcomers = Newcomers::new(config.new_calls_per_second, &config.agent, Arc::clone(&switchboard), &mut dice);
+    let figures = newcomers.figures();
     let known = directory.load_full();
     let name_servers = config.name_servers.clone();
     let mut core = core(config, Arc::clone(&known));
@@ -373,6 +390,7 @@ fn start_core<C: Core>(
     let driver = run::Driver {
         core,
         udp,
+        newcomers,
         streams,
         resolver,
         families,
@@ -385,7 +403,7 @@ fn start_core<C: Core>(
         said,
     };
     Ok(Running {
-        handle: SipHandle { orders, ipv6_trunks, policies, certificates, prover },
+        handle: SipHandle { orders, ipv6_trunks, policies, certificates, prover, newcomers: figures },
         listen,
         task: tokio::spawn(driver.run()),
     })

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::core::Core;
 use super::families::Families;
 use super::fetch::Fetcher;
+use super::newcomers::Newcomers;
 use super::resolve::Resolver;
 use super::streams::Streams;
 use super::udp::Udp;
@@ -30,6 +31,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Driver<C> {
     pub core: C,
     pub udp: Udp,
+    pub newcomers: Newcomers,
     pub streams: Streams,
     pub resolver: Resolver,
     pub families: Families,
@@ -50,6 +52,8 @@ enum Wake {
     Events(Vec<Event>),
     Orders(Vec<Order>),
     Due,
+    /// There is nothing else to do, and new calls wait.
+    Newcomers,
 }
 
 impl<C: Core> Driver<C> {
@@ -57,6 +61,7 @@ impl<C: Core> Driver<C> {
     pub async fn run(mut self) {
         loop {
             self.drain();
+            self.press();
             let wake = self.wake().await;
             self.refresh_directory();
             if !self.handle(wake) {
@@ -78,6 +83,7 @@ impl<C: Core> Driver<C> {
             Wake::Events(events) => events.into_iter().for_each(|event| self.take(event)),
             Wake::Orders(orders) => return self.obey(orders),
             Wake::Due => self.core.handle_timeout(Instant::now()),
+            Wake::Newcomers => self.serve_newcomers(true),
         }
         true
     }
@@ -97,6 +103,7 @@ impl<C: Core> Driver<C> {
     }
 
     async fn wake(&mut self) -> Wake {
+        let pause = self.newcomers.pause(Instant::now());
         let due = self.core.poll_timeout().into_iter().chain(self.streams.paused_until()).min();
         let sleep = async {
             match due {
@@ -112,11 +119,26 @@ impl<C: Core> Driver<C> {
             streams.poll_accept(context, Instant::now()).map(|()| Wake::Accepted)
         });
         let (mut events, mut orders) = (Vec::new(), Vec::new());
+        let others = async {
+            tokio::select! {
+                wake = sockets => wake,
+                _ = self.inbox.recv_many(&mut events, BATCH) => Wake::Events(events),
+                _ = self.said.recv_many(&mut orders, BATCH) => Wake::Orders(orders),
+                () = sleep => Wake::Due,
+            }
+        };
+        let newcomers = async {
+            match pause {
+                None => std::future::pending().await,
+                // The calls have their turn as well, where there is one thread for both.
+                Some(Duration::ZERO) => tokio::task::yield_now().await,
+                Some(pause) => tokio::time::sleep(pause).await,
+            }
+        };
         tokio::select! {
-            wake = sockets => wake,
-            _ = self.inbox.recv_many(&mut events, BATCH) => Wake::Events(events),
-            _ = self.said.recv_many(&mut orders, BATCH) => Wake::Orders(orders),
-            () = sleep => Wake::Due,
+            biased;
+            wake = others => wake,
+            () = newcomers => Wake::Newcomers,
         }
     }
 
@@ -129,14 +151,29 @@ impl<C: Core> Driver<C> {
     }
 
     fn read(&mut self, socket: usize) {
-        let (now, core) = (Instant::now(), &mut self.core);
-        self.udp.read(socket, |flow, message| core.handle_message(now, flow, message));
+        let (now, core, newcomers) = (Instant::now(), &mut self.core, &mut self.newcomers);
+        let is_all = self.udp.read(socket, |flow, datagram| newcomers.hear_datagram(now, flow, datagram, core));
+        if is_all && self.said.is_empty() && self.inbox.is_empty() {
+            self.serve_newcomers(true);
+        }
+    }
+
+    /// What new calls do not wait with until there is nothing else to do.
+    fn press(&mut self) {
+        if !self.newcomers.is_empty() && self.newcomers.is_pressing(Instant::now()) {
+            self.serve_newcomers(false);
+            self.drain();
+        }
+    }
+
+    fn serve_newcomers(&mut self, is_idle: bool) {
+        self.newcomers.serve(Instant::now(), is_idle, &mut self.core, &mut self.udp);
     }
 
     fn take(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Message { flow, message } => self.core.handle_message(now, flow, message),
+            Event::Message { flow, message } => self.newcomers.hear(now, flow, message, &mut self.core),
             Event::Unframed { flow, id, wrong } => {
                 self.core.handle_message(now, flow, Err(wrong));
                 self.drain();

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod newcomers;
 mod secure;
 mod websocket;
 
@@ -60,6 +61,11 @@ impl Core for Mirror {
             }
             Message::Response(response) => self.see(response.code().to_string()),
         }
+    }
+
+    fn turn_away(&mut self, flow: Flow, mut request: Request) {
+        request.stamp_source(flow.remote);
+        self.outputs.push_back(Output::Transmit { flow, bytes: Response::to(&request, 503).to_bytes() });
     }
 
     fn handle_closed(&mut self, _: Instant, flow: Flow, _: Option<&'static str>) {
@@ -134,7 +140,8 @@ impl Bench {
         let (seen, log) = mpsc::channel(64);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let core = |config: Config, _| Mirror { listen: config.listen, outputs: outputs.into(), seen };
-        let running = start_core(config, limits, Arc::clone(&directory), Arc::new(Busy), core).unwrap();
+        let running =
+            start_core(config, limits, Arc::clone(&directory), Arc::new(Busy), Dice::for_test(3), core).unwrap();
         Bench { running, directory, seen: log }
     }
 
@@ -409,7 +416,8 @@ fn a_socket_that_cannot_be_had_is_named() {
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (seen, _log) = mpsc::channel(1);
         let core = |_, _| Mirror { listen: Vec::new(), outputs: VecDeque::new(), seen };
-        let error = start_core(config, Limits::default(), directory, Arc::new(Busy), core).unwrap_err().to_string();
+        let error = start_core(config, Limits::default(), directory, Arc::new(Busy), Dice::for_test(3), core);
+        let error = error.unwrap_err().to_string();
         assert!(error.starts_with(&format!("SIP cannot listen on tcp:{}: ", taken.local_addr().unwrap())), "{error}");
     });
 }
@@ -438,6 +446,7 @@ fn a_phone_that_is_reached_over_ipv6_is_offered_media_there() {
         policies: Arc::new(Policies::of(&Config::default())),
         certificates: None,
         prover: Arc::new(Prover::new(&Config::default())),
+        newcomers: Arc::default(),
     };
     let device = |flow: &str| Contact(format!("{flow} sip:phone@example.org"));
     let offered = |contact: Option<&Contact>, trunk| handle.abilities_towards(contact, trunk).offers.ipv6;
@@ -471,6 +480,7 @@ fn a_message_that_the_switch_is_too_busy_for_is_answered_so() {
         policies: Arc::new(Policies::of(&Config::default())),
         certificates: None,
         prover: Arc::new(Prover::new(&Config::default())),
+        newcomers: Arc::default(),
     };
     let text = || crate::model::Text { ..text.clone() };
     assert_eq!((handle.deliver(text()), handle.deliver(text())), (Ok(()), Err(Overflow)));

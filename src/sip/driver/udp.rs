@@ -6,13 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tracing::debug;
 
 use crate::sip::flow::{Flow, Transport};
-use crate::sip::message::{Malformed, Message};
 use crate::stun;
 
 /// What the kernel may keep of datagrams that nobody has read yet, in octets.
@@ -79,9 +77,9 @@ impl Udp {
         Poll::Pending
     }
 
-    /// Reads a batch of datagrams of a socket.
-    pub fn read(&mut self, at: usize, mut take: impl FnMut(Flow, Result<Message, Malformed>)) {
-        let Some(port) = self.sockets.get(at) else { return };
+    /// Reads a batch of datagrams of a socket; `true` if there are no more for now.
+    pub fn read(&mut self, at: usize, mut take: impl FnMut(Flow, &[u8])) -> bool {
+        let Some(port) = self.sockets.get(at) else { return true };
         for _ in 0..BATCH {
             match port.socket.try_recv_from(&mut self.buffer) {
                 Ok((length, remote)) => {
@@ -100,13 +98,14 @@ impl Udp {
                         continue;
                     }
                     let flow = Flow { transport: Transport::Udp, local: port.local, remote };
-                    take(flow, Message::read_datagram(Bytes::copy_from_slice(datagram)));
+                    take(flow, datagram);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 // ICMP, about an earlier datagram.
                 Err(_) => self.unreachable.extend(port.unreachable()),
             }
         }
+        false
     }
 
     /// Sends a datagram. One that cannot leave is lost, as it may be on the way: the transactions repeat it.

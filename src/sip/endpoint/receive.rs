@@ -35,6 +35,26 @@ impl Endpoint {
         }
     }
 
+    /// Whether a server transaction is alive.
+    pub fn has_transaction(&self, key: &ServerKey) -> bool {
+        self.wire.transactions.server(key).is_some()
+    }
+
+    /// Whether a request has come before: by the same way, or by another (RFC 3261 §8.2.2.2).
+    pub fn has_request(&self, request: &Request) -> bool {
+        let keys = request.headers.via().ok().and_then(|via| keys(request, &via));
+        let transactions = &self.wire.transactions;
+        keys.is_some_and(|(key, request)| {
+            transactions.server(&key).is_some() || transactions.merged(&request).is_some()
+        })
+    }
+
+    /// Answers a request that there is no time for (RFC 3261 §21.5.4), and does not remember it.
+    pub fn turn_away(&mut self, flow: Flow, mut request: Request) {
+        request.stamp_source(flow.remote);
+        self.wire.respond_stateless(flow, Response::to(&request, 503));
+    }
+
     fn handle_response(&mut self, now: Instant, response: Response) {
         let (Ok(via), Ok(cseq)) = (response.headers.via(), response.headers.cseq()) else { return };
         let key = ClientKey::new(via.branch().unwrap_or_default(), cseq.method.as_str());

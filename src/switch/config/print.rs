@@ -193,6 +193,10 @@ fn others(config: &Config) -> String {
     let log = Table::new("[log]").text("level", &config.log.level).text("format", format);
     let limits = Table::new("[limits]").raw("calls", config.limits.calls);
     let limits = limits.text("drain", print_duration(config.limits.drain));
+    let limits = match config.sip.new_calls_per_second {
+        Some(count) => limits.raw("new_calls_per_second", count),
+        None => limits,
+    };
     let used = &config.routing.limits;
     let limits = limits.whole_list("high_risk", &used.high_risk).0 + &guarding::print(used);
     let metrics = config.metrics.map(|listen| Table::new("[metrics]").text("listen", listen.to_string()).0);

@@ -66,6 +66,8 @@ fn read_root(root: &mut Section<'_>, folder: &Path, files: SoundFiles, others: &
     let mut limits_section = root.section("limits");
     let mut used = guarding::read_limits(&mut limits_section);
     let limits = read_limits(&mut limits_section);
+    sip.new_calls_per_second =
+        limits_section.integer("new_calls_per_second", 1..=1_000_000).and_then(|count| u32::try_from(count.value).ok());
     drop(limits_section);
     let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering, &mut used);
     sip.trunks = trunks;
