@@ -146,7 +146,13 @@ impl Endpoint {
             Input::Stanza { connection, stanza } => self.hear(now, connection, stanza),
             Input::Say(leg, signal) => match *signal {
                 Signal::Start(start) => self.dial(now, leg, *start),
-                signal => self.in_call(now, leg, |leg, out| leg.say(now, signal, out)),
+                signal => {
+                    let is_list = matches!(signal, Signal::Roster(_));
+                    self.in_call(now, leg, |leg, out| leg.say(now, signal, out));
+                    if is_list {
+                        self.show_list(now, leg);
+                    }
+                }
             },
             Input::Deliver(text) => self.deliver(now, &text),
             Input::Delivered(id, result) => self.texts.delivered(id, result, &mut self.outputs),
@@ -266,6 +272,21 @@ impl Endpoint {
         self.settle(now, leg, out);
     }
 
+    /// A client is told who is in the conference it is in if it says that it shows that (XEP-0298 §7); if it has said
+    /// nothing yet it is asked.
+    fn show_list(&mut self, now: Instant, leg: LegId) {
+        let Some((connection, ends)) = self.calls.connection(leg).zip(self.calls.ends(leg)) else { return };
+        if !self.calls.has_list(leg) {
+            return;
+        }
+        let Ok(device) = ends.peer.try_as_full() else { return };
+        match self.contacts.features(connection, device) {
+            Some(features) if features.lists => self.in_call(now, leg, |leg, out| leg.show_list(out)),
+            Some(_) => {}
+            None => self.contacts.ask(connection, &ends.ours, &ends.peer, &mut self.outputs),
+        }
+    }
+
     /// Does what a call wants, and forgets it if it is over.
     fn settle(&mut self, now: Instant, leg: LegId, out: Said) {
         let Some(connection) = self.calls.connection(leg) else { return };
@@ -274,7 +295,10 @@ impl Endpoint {
         }
         self.outputs.extend(out.signals.into_iter().map(|signal| Output::Hear(leg, signal)));
         match self.calls.settle(leg) {
-            calls::Settled::Began(ours) => self.contacts.call_began(now, connection, &ours),
+            calls::Settled::Began(ours) => {
+                self.contacts.call_began(now, connection, &ours);
+                self.show_list(now, leg);
+            }
             calls::Settled::Ended(ours) => self.contacts.call_ended(now, connection, &ours),
             calls::Settled::Same => {}
         }

@@ -57,7 +57,7 @@ pub struct Abilities {
     pub keeps_sending: bool,
     /// Can be asked to go somewhere else by itself, with [`Signal::Transfer`](super::Signal::Transfer).
     pub transfer: bool,
-    /// Can be told who is in a conference.
+    /// Can be told who is in a conference, or finds out whether it can.
     pub roster: bool,
     /// Can be told that the other end is somebody else from here on.
     pub connected: bool,
@@ -198,7 +198,7 @@ impl Abilities {
         keys_in_words: false,
         keeps_sending: false,
         transfer: false,
-        roster: false,
+        roster: true,
         connected: false,
     };
 

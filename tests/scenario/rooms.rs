@@ -83,7 +83,7 @@ fn a_call_with_keys_behind_the_number_goes_through_the_relay_which_presses_them(
 }
 
 #[test]
-fn who_is_in_the_room_is_told_to_a_page_and_not_to_a_telephone_that_could_not_show_it() {
+fn who_is_in_the_room_is_told_to_a_page_and_an_im_client_and_not_to_a_telephone_that_could_not_show_it() {
     let member = Member {
         id: "sip:bob@example.org".into(),
         name: Some("Bob".into()),
@@ -94,7 +94,9 @@ fn who_is_in_the_room_is_told_to_a_page_and_not_to_a_telephone_that_could_not_sh
         you: false,
     };
     let roster = Signal::Roster(Box::new(Roster { subject: None, members: vec![member], count: 1 }));
-    for (ladder, times) in [(Ladder::from_browser(), 1), (Ladder::from_phone(), 0)] {
+    let client =
+        Ladder::from_client_with(Some(browser_description(&[Codec::new(111, "opus", 48_000, 2), Codec::pcmu()], 126)));
+    for (ladder, times) in [(Ladder::from_browser(), 1), (client, 1), (Ladder::from_phone(), 0)] {
         let (mut ladder, room) = talking(ladder);
         ladder.hear(room, roster.clone());
         let caller = ladder.caller();

@@ -247,13 +247,18 @@ impl Contacts {
         directory: &Directory,
         out: &mut VecDeque<Output>,
     ) {
-        let id = self.next_id();
         let Some(speaker) = self.home(connection).and_then(|home| home.speaker(ours).ok()) else { return };
         self.show(connection, &speaker, peer, directory, out);
+        self.ask(connection, &speaker, peer, out);
+    }
+
+    /// One of ours asks a full JID what it can, unless that is known, or asked already.
+    pub fn ask(&mut self, connection: ConnectionId, ours: &Jid, peer: &Jid, out: &mut VecDeque<Output>) {
+        let id = self.next_id();
         let Some(side) = self.sides.get_mut(&connection) else { return };
         let Ok(peer) = peer.try_as_full() else { return };
         if let Some(query) = side.peers.met(peer, id.clone()) {
-            let iq = Iq::get(&speaker, &Jid::from(peer.clone()), &id, query);
+            let iq = Iq::get(ours, &Jid::from(peer.clone()), &id, query);
             self.send(connection, iq.write(), out);
         }
     }

@@ -47,6 +47,8 @@ pub struct Features {
     pub batch: bool,
     /// XEP-0184.
     pub receipts: bool,
+    /// XEP-0298: shows who is in a conference.
+    pub lists: bool,
 }
 
 impl Features {
@@ -67,6 +69,7 @@ impl Features {
             header_extensions: has(ns::RTP_HDREXT),
             batch: has(ns::BATCH_FEATURE),
             receipts: has(ns::RECEIPTS),
+            lists: has(ns::COIN),
         }
     }
 }

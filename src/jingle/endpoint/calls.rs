@@ -103,6 +103,11 @@ impl Calls {
         self.calls.get_mut(&id).map(|call| &mut call.leg)
     }
 
+    /// Whether a list of a conference waits to be told in a call.
+    pub fn has_list(&self, id: LegId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.leg.has_list())
+    }
+
     /// Whom a call is between.
     pub fn ends(&self, id: LegId) -> Option<&Ends> {
         self.calls.get(&id).map(|call| call.leg.ends())

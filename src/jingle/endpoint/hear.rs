@@ -40,12 +40,23 @@ impl Endpoint {
             IqKind::Error(error) => Some(error.clone()),
         };
         let Some((leg, number)) = self.calls.asked_by(connection, &iq.id) else {
-            self.contacts.answered(connection, &iq);
+            if self.contacts.answered(connection, &iq) {
+                self.learn(now, connection, iq.from.as_ref());
+            }
             return;
         };
         let is_theirs = self.calls.ends(leg).is_some_and(|ends| iq.from.as_ref() == Some(&ends.peer));
         if is_theirs {
             self.in_call(now, leg, |leg, out| leg.hear_answered(now, number, error.map_or(Ok(()), Err), out));
+        }
+    }
+
+    /// A device has said what it can: what its calls kept for that may be told now.
+    fn learn(&mut self, now: Instant, connection: ConnectionId, device: Option<&Jid>) {
+        for leg in self.calls.of(connection) {
+            if self.calls.ends(leg).is_some_and(|ends| Some(&ends.peer) == device) {
+                self.show_list(now, leg);
+            }
         }
     }
 

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Every stage ends by a hang-up of either side. Beside the stage, each on its own: changes of the session by offer
-//! and answer ([`exchange`], [`change`]), who is which content ([`media`]), who holds whom, whether the stream is up.
+//! and answer ([`exchange`], [`change`]), who is which content ([`media`]), who holds whom, who is in the conference at the
+//! other end (`list`), whether the stream is up.
 //!
 //! What a peer does not answer is not the end of a call: clients leave requests unanswered that they do not know.
 //! A peer whose resource goes offline (`unavailable`) is not gone either: it may resume its stream, and the media
@@ -20,6 +21,7 @@ pub mod change;
 pub mod exchange;
 pub mod hear;
 pub mod initiate;
+mod list;
 pub mod lost;
 pub mod media;
 pub mod propose;
@@ -38,6 +40,7 @@ use crate::base::{ExchangeId, LegId};
 use crate::jingle::stanza::{Action, Creator, Jingle, Word};
 use crate::model::{Candidates, Cause, Description, Hangup, Offer, Progress, Signal, Stage as Ring};
 use exchange::Exchange;
+use list::List;
 use lost::Doubt;
 use media::Media;
 use requests::Asked;
@@ -147,6 +150,8 @@ pub struct Leg {
     holds: bool,
     /// The peer switched its microphone off.
     muted: bool,
+    /// Who is in the conference at the other end.
+    list: List,
     /// The stream is lost, and when the call ends by that.
     lost: Option<Instant>,
     /// The stream is back, and the peer has not said yet that the session is.
@@ -170,6 +175,7 @@ impl Leg {
             held: false,
             holds: false,
             muted: false,
+            list: List::default(),
             lost: None,
             doubt: None,
         }

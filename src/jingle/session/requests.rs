@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tracing::debug;
 use xmpp_parsers::jid::Jid;
+use xmpp_parsers::minidom::Element;
 
 use super::{Leg, Said, Stage, cause};
 use crate::jingle::stanza::{Iq, Jingle, JingleMessage, Message, StanzaError, Word};
@@ -43,8 +44,13 @@ impl Leg {
 
     /// Sends a request to the peer's device.
     pub(super) fn request(&mut self, jingle: Jingle, asked: Asked, out: &mut Said) -> u32 {
+        self.ask_to_do(jingle.write(), asked, out)
+    }
+
+    /// The same with any payload.
+    pub(super) fn ask_to_do(&mut self, payload: Element, asked: Asked, out: &mut Said) -> u32 {
         let (number, name) = self.name();
-        out.stanzas.push(Iq::set(&self.ends.ours, &self.ends.peer, &name, jingle.write()).write());
+        out.stanzas.push(Iq::set(&self.ends.ours, &self.ends.peer, &name, payload).write());
         self.ask(number, asked);
         number
     }

@@ -28,6 +28,7 @@ impl Leg {
             Signal::Hold(on) => self.say_hold(on, out),
             Signal::Mute(on) => self.say_mute(on, out),
             Signal::Path(path) => self.media.path = path,
+            Signal::Roster(list) => self.keep_list(*list),
             Signal::Hangup(hangup) => self.part(&hangup, out),
             // Nothing in Jingle says "trying" or sends elsewhere; no client shows a notice or figures in a call. The
             // call knows by the abilities that there is no word for a digit, nor for a whole picture.
@@ -44,7 +45,6 @@ impl Leg {
             | Signal::Transferring(_)
             | Signal::Connected(_)
             | Signal::Named(_)
-            | Signal::Roster(_)
             | Signal::Start(_)
             | Signal::Lost
             | Signal::Back => {}

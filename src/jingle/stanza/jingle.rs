@@ -7,7 +7,7 @@ use super::grouping::Group;
 use super::reason::Reason;
 use super::roles::{Creator, Senders};
 use super::xml::{Tag, attr, text_attr};
-use super::{ice_udp, ns, rtp};
+use super::{coin, ice_udp, ns, rtp};
 
 /// The most contents of a `<jingle/>`.
 pub const MAX_CONTENTS: usize = 32;
@@ -35,6 +35,9 @@ pub struct Jingle {
     pub reason: Option<Reason>,
     /// What a `session-info` says of the call.
     pub info: Vec<rtp::Info>,
+    /// Whether the sender is the focus of a conference (XEP-0298), if that is said. Never read: of an IM client it would
+    /// change nothing.
+    pub focus: Option<bool>,
     /// There are other payloads, of which we know none: a `session-info` is then unsupported.
     pub unknown: bool,
 }
@@ -51,6 +54,7 @@ impl Jingle {
             groups: Vec::new(),
             reason: None,
             info: Vec::new(),
+            focus: None,
             unknown: false,
         }
     }
@@ -99,6 +103,7 @@ impl Jingle {
             .children(self.contents.iter().map(Content::write))
             .children(self.groups.iter().map(Group::write))
             .children(self.info.iter().map(rtp::Info::write))
+            .children(self.focus.map(coin::focus))
             .children(self.reason.iter().map(Reason::write))
             .build()
     }

@@ -1,6 +1,7 @@
 //! Stanzas and what is in them, as types: one file a XEP. Reading is lenient: what a stranger sends never fails the
 //! stream, what is ill-formed inside is passed over, and what nobody could answer sensibly is [`Malformed`].
 
+pub mod coin;
 pub mod dtls;
 pub mod error;
 pub mod grouping;

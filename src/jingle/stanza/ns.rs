@@ -44,5 +44,9 @@ pub const HINTS: &str = "urn:xmpp:hints";
 pub const RECEIPTS: &str = "urn:xmpp:receipts";
 /// XEP-0203.
 pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0298, the feature and the word that there is a conference.
+pub const COIN: &str = "urn:xmpp:coin:1";
+/// The lists themselves (RFC 4575 §8.3).
+pub const CONFERENCE_INFO: &str = "urn:ietf:params:xml:ns:conference-info";
 /// XEP-0115.
 pub const CAPS: &str = "http://jabber.org/protocol/caps";

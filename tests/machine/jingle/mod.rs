@@ -6,6 +6,7 @@ mod lost;
 mod outgoing;
 mod pitfalls;
 mod replay;
+mod rooms;
 mod scripts;
 
 use std::sync::Arc;
