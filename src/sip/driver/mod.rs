@@ -233,7 +233,7 @@ impl SipHandle {
     }
 
     /// Reads certificates and keys again, those of TLS and those of callers' numbers; connections and calls that are up
-    /// stay as they are. Those of TLS are read without being asked, too, soon after a file has changed.
+    /// stay as they are. Both are read without being asked, too, soon after a file has changed.
     ///
     /// # Errors
     /// A file cannot be read or used; the text names it, and what it belongs to stays as it was.
@@ -363,6 +363,9 @@ fn start_core<C: Core>(
     let (stir, fetcher) = prover.load().map_err(CannotListen::Identity)?;
     if let Some(certificates) = &certificates {
         tokio::spawn(tls::watch(Arc::downgrade(certificates)));
+    }
+    if prover.has_files() {
+        tokio::spawn(stir::watch(tls::LOOK_EVERY, Arc::downgrade(&prover), orders.downgrade()));
     }
     let mut udp = udp::Udp::new();
     let peers = Peers::new(&config);

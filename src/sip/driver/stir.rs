@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::CertificateDer;
-use tracing::info;
+use tokio::sync::mpsc::WeakSender;
+use tracing::{info, warn};
 
+use super::Order;
 use super::fetch::Fetcher;
-use crate::base::certificates;
+use crate::base::certificates::{self, Stamp, stamp_of};
 use crate::sip::config::{self, Config, StirFiles};
 use crate::sip::stir::fetched::Sources;
 use crate::sip::stir::{Signer, Stir, Trust};
@@ -26,12 +29,50 @@ pub struct Prover {
     files: StirFiles,
     /// Some trunk gets the proofs that calls came with.
     passes: bool,
+    /// The files as they were when they were last read; empty as long as they are to be read anyway.
+    seen: Mutex<Vec<(PathBuf, Stamp)>>,
 }
 
 impl Prover {
     /// Of a configuration.
     pub fn new(config: &Config) -> Prover {
-        Prover { files: config.stir.clone(), passes: config.trunks.values().any(|trunk| trunk.stir.pass) }
+        let passes = config.trunks.values().any(|trunk| trunk.stir.pass);
+        Prover { files: config.stir.clone(), passes, seen: Mutex::default() }
+    }
+
+    /// Whether it names any file.
+    pub fn has_files(&self) -> bool {
+        let StirFiles { roots, certificates, fetch, signing, .. } = &self.files;
+        let fetches = fetch.as_ref().is_some_and(|fetch| fetch.roots.is_some());
+        roots.is_some() || certificates.is_some() || signing.is_some() || fetches
+    }
+
+    /// Whether a file is another than when it was last read, or has come or gone.
+    pub fn has_changed(&self) -> bool {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != self.stamps()
+    }
+
+    /// What was read reached nobody: it is to be read again.
+    fn forget(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn stamps(&self) -> Vec<(PathBuf, Stamp)> {
+        let StirFiles { roots, certificates, fetch, signing, .. } = &self.files;
+        let fetched_by = fetch.as_ref().and_then(|fetch| fetch.roots.as_ref());
+        let named = [roots.as_ref(), fetched_by, signing.as_ref().map(|signing| &signing.key)];
+        let mut all: Vec<PathBuf> = named.into_iter().flatten().cloned().collect();
+        if let Some(directory) = certificates {
+            list(directory, true, &mut all);
+        }
+        // A directory gives its files in any order.
+        all.sort();
+        all.into_iter()
+            .map(|path| {
+                let stamp = stamp_of(&path);
+                (path, stamp)
+            })
+            .collect()
     }
 
     /// Reads what it names.
@@ -40,6 +81,8 @@ impl Prover {
     /// A file cannot be read or used; the text names it.
     pub fn load(&self) -> io::Result<(Stir, Fetcher)> {
         let files = &self.files;
+        // As they are before they are read: what changes meanwhile is seen at the next look.
+        let stamps = self.stamps();
         let fetcher = Fetcher::new(files.fetch.as_ref())?;
         let trust = files.roots.as_ref().map(|roots| read_trust(roots, files)).transpose()?;
         let signer = match &files.signing {
@@ -52,7 +95,41 @@ impl Prover {
         };
         let mut stir = Stir::new(trust, signer);
         stir.passes = self.passes;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         Ok((stir, fetcher))
+    }
+}
+
+/// Reads the files again when they change, for as long as anybody uses them.
+pub(super) async fn watch(every: Duration, prover: Weak<Prover>, orders: WeakSender<Order>) {
+    loop {
+        tokio::time::sleep(every).await;
+        let (Some(prover), Some(orders)) = (prover.upgrade(), orders.upgrade()) else { return };
+        let looks = prover.clone();
+        let looked = tokio::task::spawn_blocking(move || looks.has_changed().then(|| looks.load()));
+        match looked.await {
+            Ok(Some(Ok((stir, fetcher)))) => match orders.try_send(Order::Prove(Box::new(stir), fetcher)) {
+                Ok(()) => info!("the files of callers' numbers have changed, and are read again"),
+                Err(_) => prover.forget(),
+            },
+            // A file that is being written is whole at the next look.
+            Ok(Some(Err(error))) => {
+                warn!(%error, "the files of callers' numbers have changed, and what was read stays");
+            }
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// The files of a directory and of those in it, as far as they would be read.
+fn list(directory: &Path, is_top: bool, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true if is_top => list(&path, false, all),
+            false if all.len() <= MAX_FILES => all.push(path),
+            _ => {}
+        }
     }
 }
 
@@ -100,6 +177,8 @@ pub fn unix_s() -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
     use crate::sip::config::Signing;
 
@@ -131,5 +210,56 @@ mod tests {
         assert!(Prover::new(&config).load().unwrap_err().to_string().contains("long.pem"));
         config.stir.roots = Some(known.join("nothing.pem"));
         assert!(Prover::new(&config).load().is_err());
+    }
+
+    #[test]
+    fn roots_that_were_replaced_and_certificates_that_came_are_read_while_calls_go_on() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let test = async {
+            let folder = tempfile::tempdir().unwrap();
+            let (certificate, _) = certificates::self_signed(folder.path(), "root", &[]).unwrap();
+            let (other, _) = certificates::self_signed(folder.path(), "other", &[]).unwrap();
+            let (roots, known) = (folder.path().join("roots.pem"), folder.path().join("known"));
+            fs::copy(&certificate, &roots).unwrap();
+            fs::create_dir_all(known.join("certs.example.org")).unwrap();
+            let files =
+                StirFiles { roots: Some(roots.clone()), certificates: Some(known.clone()), ..StirFiles::default() };
+            let prover = Arc::new(Prover::new(&Config { stir: files, ..Config::default() }));
+            prover.load().unwrap();
+            assert!(prover.has_files() && !prover.has_changed());
+            let (orders, mut said) = tokio::sync::mpsc::channel(1);
+            let watching = tokio::spawn(watch(Duration::from_millis(10), Arc::downgrade(&prover), orders.downgrade()));
+
+            fs::copy(&certificate, known.join("certs.example.org/a.pem")).unwrap();
+            let is_known = |stir: &Stir| {
+                let trust = stir.trust.as_ref().unwrap();
+                trust.find("https://certs.example.org/a.pem", 0).is_ok()
+            };
+            while !matches!(said.recv().await, Some(Order::Prove(stir, _)) if is_known(&stir)) {}
+            // A file that is no certificate changes nothing, until it is one again.
+            fs::write(&roots, "half a file").unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(prover.has_changed());
+            fs::write(&roots, [fs::read(&certificate).unwrap(), fs::read(&other).unwrap()].concat()).unwrap();
+            while prover.has_changed() {
+                assert!(matches!(said.recv().await, Some(Order::Prove(..))));
+            }
+            // Nobody is left to tell: the watch ends.
+            drop(orders);
+            watching.await.unwrap();
+        };
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.unwrap() });
+    }
+
+    #[test]
+    fn what_was_read_for_nobody_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (roots, _) = certificates::self_signed(folder.path(), "root", &[]).unwrap();
+        let files = StirFiles { roots: Some(roots), ..StirFiles::default() };
+        let prover = Prover::new(&Config { stir: files, ..Config::default() });
+        prover.load().unwrap();
+        prover.forget();
+        assert!(prover.has_changed());
+        assert!(!Prover::new(&Config::default()).has_files());
     }
 }

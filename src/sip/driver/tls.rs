@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -21,12 +21,12 @@ use tracing::{debug, info, warn};
 
 use self::identity::Identity;
 pub use self::peers::{Peer, Peers};
-use crate::base::certificates;
+use crate::base::certificates::{self, Stamp, stamp_of};
 use crate::sip::config::{Config, Own, Tls, TrunkTls};
 use crate::sip::flow::Transport;
 
 /// How often the files are looked at for a change.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The name of the certificate that we make ourselves.
 const SELF_MADE: &str = "sip";
 
@@ -55,9 +55,6 @@ struct Loaded {
     /// The files that this came from, as they were.
     files: Vec<(PathBuf, Stamp)>,
 }
-
-/// When a file was last changed, and its length.
-type Stamp = Option<(SystemTime, u64)>;
 
 /// What we show and believe on connections of ours.
 #[derive(Debug, Clone)]
@@ -229,9 +226,4 @@ fn read_roots(path: &Path, files: &mut Vec<(PathBuf, Stamp)>) -> io::Result<Root
         roots.add(certificate).map_err(|e| certificates::wrong(path, &e))?;
     }
     Ok(roots)
-}
-
-fn stamp_of(path: &Path) -> Stamp {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
