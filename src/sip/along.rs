@@ -62,11 +62,14 @@ fn location(request: &Request) -> Option<Location> {
         return None;
     }
     let content_type = request.headers.content_type().ok().flatten();
-    let boundary = content_type
-        .as_ref()
-        .filter(|t| t.media_type.starts_with("multipart/"))
-        .and_then(|t| t.params.text("boundary"));
-    let parts = boundary.map(|boundary| multipart::parts(&request.body, &boundary)).unwrap_or_default();
+    let parts = match content_type {
+        Some(t) if t.media_type.starts_with("multipart/") => {
+            multipart::parts(&request.body, &t.params.text("boundary").unwrap_or_default())
+        }
+        // RFC 8262: a body that is a single part may be named as well.
+        Some(t) if t.media_type != SDP => vec![whole(request)],
+        _ => Vec::new(),
+    };
     let is_named = |part: &Part<'_>| {
         let id = part.header("Content-ID").map(|id| id.trim_matches(['<', '>']));
         id.is_some_and(|id| !id.is_empty() && values.iter().any(|value| names(value, id)))
@@ -74,6 +77,19 @@ fn location(request: &Request) -> Option<Location> {
     let documents = parts.into_iter().filter(is_named).map(document).collect();
     let routing = request.headers.get(&routing()).map(|value| value.to_string());
     Some(Location { routing: routing.filter(|value| value.len() <= LONGEST), documents, values })
+}
+
+/// The body as the one part that it is.
+fn whole(request: &Request) -> Part<'_> {
+    let named = |header: &Header| (header.name.to_string(), header.value.to_string());
+    let all = request.headers.iter().map(named).filter(is_mime);
+    Part { headers: all.take(MOST).collect(), content: &request.body }
+}
+
+/// Whether a header says what a part is (RFC 2045 §9).
+fn is_mime((name, _): &(String, String)) -> bool {
+    name.get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case("Content-"))
+        && !name.eq_ignore_ascii_case("Content-Length")
 }
 
 /// Whether a value means the part of this name (RFC 2392): `<cid:alice@example.org>;inserted-by=…`.
@@ -84,10 +100,6 @@ fn names(value: &str, id: &str) -> bool {
 }
 
 fn document(part: Part<'_>) -> Document {
-    let is_mime = |(name, _): &(String, String)| {
-        name.get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case("Content-"))
-            && !name.eq_ignore_ascii_case("Content-Length")
-    };
     Document { headers: part.headers.into_iter().filter(is_mime).collect(), content: part.content.to_vec() }
 }
 

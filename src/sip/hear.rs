@@ -2,8 +2,8 @@
 
 use super::cause;
 use super::flow::Flow;
-use super::message::{Headers, NameAddr, Response, Uri};
-use super::multipart;
+use super::message::{Headers, Name, NameAddr, Response, Text, Uri};
+use super::multipart::{self, Part};
 use super::wire::Wire;
 use crate::model::{Address, Description, Detail, Hangup, Party};
 use crate::sdp::{self, SdpError};
@@ -11,10 +11,13 @@ use crate::sdp::{self, SdpError};
 /// The media type of a description.
 pub const SDP: &str = "application/sdp";
 
+/// The media type of where a caller is (RFC 4119).
+const LOCATION: &str = "application/pidf+xml";
+
 /// What a body holds.
 #[derive(Debug)]
 pub enum Body {
-    /// Nothing.
+    /// No description, nor anything in its place.
     Empty,
     /// A description.
     Description(Box<Description>),
@@ -36,11 +39,28 @@ pub fn body(headers: &Headers, body: &[u8]) -> Body {
         Ok(None) => description(body),
         Ok(Some(t)) if t.media_type.starts_with("multipart/") => {
             let parts = multipart::parts(body, &t.params.text("boundary").unwrap_or_default());
-            let part = parts.iter().find(|part| part.media_type() == SDP);
-            part.map_or(Body::Foreign, |part| description(part.content))
+            let is_beside = |part: &Part<'_>| is_beside(&part.media_type(), part.header("Content-Disposition"));
+            match parts.iter().find(|part| part.media_type() == SDP) {
+                Some(part) => description(part.content),
+                None if !parts.is_empty() && parts.iter().all(is_beside) => Body::Empty,
+                None => Body::Foreign,
+            }
+        }
+        Ok(Some(t)) if is_beside(&t.media_type, headers.get(&Name::ContentDisposition).map(Text::as_str)) => {
+            Body::Empty
         }
         _ => Body::Foreign,
     }
+}
+
+/// Whether a body stands beside a description and not in its place: where a caller is, what a header refers to, and
+/// whatever its sender does not insist on (RFC 3261 §20.11, RFC 5621 §3.1 and §9).
+fn is_beside(media_type: &str, disposition: Option<&str>) -> bool {
+    let disposition = disposition.unwrap_or_default().to_ascii_lowercase();
+    let mut words = disposition.split(';').map(str::trim);
+    let is_referred_to = words.next() == Some("by-reference");
+    let is_optional = words.any(|word| word.split('=').map(str::trim).eq(["handling", "optional"]));
+    media_type == LOCATION || is_referred_to || is_optional
 }
 
 fn description(body: &[u8]) -> Body {

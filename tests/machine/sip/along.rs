@@ -8,7 +8,7 @@ use patchcord::sip::hear::{self, Body};
 use patchcord::sip::message::{Header, Message, Name, Request};
 use patchcord::sip::multipart;
 
-use super::doors::{home, prove, request};
+use super::doors::{home, last, prove, request};
 use super::net::{Net, address, media};
 
 const WORDS: [&str; 2] = ["56a390f3d2b7310023a2;encoding=hex;purpose=foo;content=bar", "48656c6c6f;encoding=hex"];
@@ -109,4 +109,48 @@ fn a_location_goes_on_with_the_documents_that_it_names_and_the_description_is_st
         net.inject(address("10.0.0.9:5060"), 0, Message::Request(changed));
         assert_eq!(along(&mut net).location.map(|location| location.documents.len()), expected, "{value}");
     }
+}
+
+#[test]
+fn an_invite_that_says_where_its_caller_is_and_describes_nothing_is_an_invite_without_an_offer() {
+    const PIDF: &str = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\"/>";
+    let located = || request("INVITE", "sip:600@example.org", 1).with(Header::new("Geolocation", "<cid:here@b>"));
+    let part = |media_type: &str, more: &str| {
+        format!("--x\r\nContent-Type: {media_type}\r\nContent-ID: <here@b>\r\n{more}\r\n{PIDF}\r\n")
+    };
+    let several = |parts: &[String]| {
+        located().with_body("multipart/mixed;boundary=x", format!("{}--x--\r\n", parts.concat()))
+    };
+    let alone = located().with(Header::new("Content-ID", "<here@b>")).with_body("application/pidf+xml", PIDF);
+    let optional = "Content-Disposition: render; handling=Optional\r\n";
+    let isup = part("application/isup", optional).replace("here@b", "isup@b");
+    for invite in [several(&[part("application/pidf+xml", "")]), several(&[part("application/pidf+xml", ""), isup]), alone] {
+        let mut net = Net::with_script(1, |_| {});
+        net.inject(address("10.0.0.9:5060"), 0, invite);
+        let heard = net.take_heard(0);
+        let [(_, Signal::Start(start)), ..] = heard.as_slice() else { panic!("{heard:?}") };
+        assert!(start.offer.is_none());
+        let location = start.about.along.location.as_ref().expect("where the caller is");
+        assert_eq!(location.documents.iter().map(|d| d.content.as_slice()).collect::<Vec<_>>(), [PIDF.as_bytes()]);
+    }
+    // What its sender insists on and nobody here can read is told so.
+    for wrong in [several(&[part("application/isup", "")]), several(&[])] {
+        let mut net = Net::with_script(1, |_| {});
+        net.inject(address("10.0.0.9:5060"), 0, wrong);
+        assert_eq!(last(&net).1.code(), 415);
+    }
+}
+
+#[test]
+fn a_call_with_a_priority_goes_through_without_it_and_one_that_requires_it_is_refused() {
+    let urgent = || talkative().with(Header::new("Resource-Priority", "ets.0"));
+    let mut net = Net::with_script(1, |_| {});
+    net.inject(address("10.0.0.9:5060"), 0, urgent());
+    assert!(matches!(net.take_heard(0).as_slice(), [(_, Signal::Start(_)), ..]));
+    let mut net = Net::with_script(1, |_| {});
+    net.inject(address("10.0.0.9:5060"), 0, urgent().with(Header::new(Name::Require, "resource-priority")));
+    let refused = last(&net).1;
+    assert_eq!(refused.code(), 420);
+    assert_eq!(refused.headers.get(&Name::Unsupported).unwrap().as_str(), "resource-priority");
+    assert!(net.take_heard(0).is_empty());
 }
