@@ -157,6 +157,7 @@ impl Call {
             | Signal::Roster(_)
             | Signal::Connected(_)
             | Signal::Named(_)
+            | Signal::UserToUser(_)
             | Signal::Lost
             | Signal::Back => self.hear_in_session(now, leg, signal),
             other => warn!(call = %self.id, %leg, ?other, "out of place"),
@@ -251,6 +252,7 @@ impl Call {
         self.say(caller, Signal::Answer(answer));
         self.described();
         self.tell_names();
+        self.pass_words();
         self.say(caller, Signal::Accept);
         info!(call = %self.id, leg = %caller, "answered; the media go directly");
         for (holder, held) in [(caller, leg), (leg, caller)] {

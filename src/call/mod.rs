@@ -29,6 +29,7 @@ mod talking;
 mod transfer;
 mod two_party;
 mod wiring;
+mod words;
 
 pub use opening::Opening;
 pub use plan::{Action, Attempt, Branch, Far, Plan, Step};

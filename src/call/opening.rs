@@ -70,6 +70,7 @@ impl Call {
             diverted: Diverted::new(&start),
             passports: start.about.passports.clone(),
             along: start.about.along.clone(),
+            words: None,
             caller_gone: false,
             echo: false,
             recital: None,

@@ -29,6 +29,7 @@ impl Call {
             Signal::Refresh => self.hear_refresh(leg),
             Signal::Connected(party) => self.hear_connected(leg, party),
             Signal::Named(ids) => self.hear_name(leg, ids),
+            Signal::UserToUser(words) => self.hear_words(leg, words),
             Signal::Transfer(wish) => self.hear_transfer(leg, wish),
             Signal::Transferring(how) => self.hear_transferring(now, leg, how),
             Signal::AskStats => {

@@ -38,7 +38,7 @@ use super::transfer::Move;
 use crate::base::{CallId, LegId};
 use crate::model::{
     Along, Answer, Cause, Detail, Direction, Dtmf, Entry, GraphLeg, Hangup, Identity, MediaPath, Progress, Record,
-    RelayCommand, RelayEvent, Services, Signal, Sound, Start, Tap, TapWord,
+    RelayCommand, RelayEvent, Services, Signal, Sound, Start, Tap, TapWord, UserToUser,
 };
 
 /// How long the relay may take to lay a leg or to say its last figures.
@@ -107,6 +107,8 @@ pub struct Call {
     pub(super) passports: Vec<String>,
     /// What the caller sends along.
     pub(super) along: Along,
+    /// What the system of a callee says with its acceptance, until the caller is told of that.
+    pub(super) words: Option<(LegId, UserToUser)>,
     /// The caller's leg has had its hang-up.
     pub(super) caller_gone: bool,
     pub(super) echo: bool,
@@ -453,6 +455,7 @@ impl Call {
         } else if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, false) {
             self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: false }));
         }
+        self.pass_words();
         self.say(self.caller.id, Signal::Accept);
         self.begin_talk(now);
         self.begin_to_listen(now);

@@ -32,6 +32,24 @@ pub struct Document {
     pub content: Vec<u8>,
 }
 
+/// What the system of one party says to that of the other (RFC 7433), as it was on the wire: [`UserToUser::MOST`] values,
+/// of [`UserToUser::LONGEST`] octets. It is personal, and never prints itself.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct UserToUser(pub Vec<String>);
+
+impl UserToUser {
+    /// The most values that are carried on.
+    pub const MOST: usize = 8;
+    /// The longest of them, in octets: 128 octets of data (ITU-T Q.957.1) as hexadecimal digits, and the parameters.
+    pub const LONGEST: usize = 512;
+}
+
+impl fmt::Debug for UserToUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} words of users", self.0.len())
+    }
+}
+
 impl fmt::Debug for Along {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let location = if self.location.is_some() { "a location" } else { "no location" };
@@ -49,5 +67,6 @@ mod tests {
         let location = Location { values: vec!["cid:home".into()], routing: None, documents: vec![document] };
         let along = Along { user_to_user: vec!["home".into()], location: Some(Arc::new(location)) };
         assert_eq!(format!("{along:?}"), "1 words of users, a location");
+        assert_eq!(format!("{:?}", UserToUser(along.user_to_user)), "1 words of users");
     }
 }

@@ -29,7 +29,7 @@ pub mod text;
 pub mod transfer;
 
 pub use abilities::{Abilities, KeyPolicy, SrtpPolicy};
-pub use along::{Along, Document, Location};
+pub use along::{Along, Document, Location, UserToUser};
 pub use binding::{Binding, Contact, PREFERRED};
 pub use cause::{Cause, Detail, Hangup};
 pub use crypto::{Crypto, CryptoError, Keying, Sdes};

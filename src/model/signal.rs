@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Along, Candidate, Cause, Contact, Description, Diversion, Entry, Hangup, Identity, Keys, LegStats,
-    MediaPath, Mid, Party, Replaces, Roster, SessionIds, SessionUuid, Transfer, Transferring,
+    MediaPath, Mid, Party, Replaces, Roster, SessionIds, SessionUuid, Transfer, Transferring, UserToUser,
 };
 use crate::base::ExchangeId;
 
@@ -70,6 +70,9 @@ pub enum Signal {
     /// Heard: the half of the party in the name of the call (RFC 7989). Said: both halves. Said only in a call that has a
     /// name.
     Named(SessionIds),
+    /// What the system of the party says to that of the other, with what the party says next: its acceptance or its
+    /// hang-up. A tongue without a word for it keeps silent; what opens a leg has [`About::along`].
+    UserToUser(UserToUser),
     /// Who is in the conference that the other end is. Heard from a focus, said to a party.
     Roster(Box<Roster>),
 

@@ -1,6 +1,6 @@
 //! Connecting a party with somebody else in the middle of a call.
 
-use super::{Address, Cause, Party, Stage};
+use super::{Address, Cause, Party, Stage, UserToUser};
 use crate::base::LegId;
 
 /// A wish that the other party of a leg be connected with somebody else (REFER, RFC 3515 and RFC 5589).
@@ -15,6 +15,8 @@ pub struct Transfer {
     pub replaces: Option<Replaces>,
     /// Who wishes it (RFC 3892), as far as the door has proven it.
     pub by: Option<Party>,
+    /// What goes along with the call that comes of it (RFC 7433 §3.1).
+    pub user_to_user: UserToUser,
 }
 
 /// The call that another takes the place of (RFC 3891).

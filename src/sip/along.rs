@@ -1,5 +1,6 @@
 //! What a call carries along that nobody here looks into: `User-to-User` (RFC 7433), and where a caller is (RFC 6442).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,19 +8,20 @@ use tracing::info;
 
 use super::config::Trunk;
 use super::hear::SDP;
-use super::message::{Header, Headers, Name, Request, Text};
+use super::message::{Header, Headers, Name, Request, SipUri, Text};
 use super::multipart::{self, Part};
 use crate::base::LegId;
-use crate::model::{Along, Document, Entry, Location};
+use crate::model::{Along, Document, Entry, Location, UserToUser};
 
 /// The most values of a header that are carried on.
-const MOST: usize = 8;
-/// The longest of them, in octets: 128 octets of data (ITU-T Q.957.1) as hexadecimal digits, and the parameters.
-const LONGEST: usize = 512;
+const MOST: usize = UserToUser::MOST;
+/// The longest of them, in octets.
+const LONGEST: usize = UserToUser::LONGEST;
+/// The words to the other party's system (RFC 7433 §4.1).
+pub const USER_TO_USER: &str = "User-to-User";
 
-/// The words to the callee's system.
 fn user_to_user() -> Name {
-    "User-to-User".into()
+    USER_TO_USER.into()
 }
 
 fn geolocation() -> Name {
@@ -48,6 +50,23 @@ pub fn read(request: &Request, entry: &Entry, trunk: Option<&Trunk>) -> Along {
         }
     };
     Along { user_to_user, location: location(request).map(Arc::new) }
+}
+
+/// The words to the other party's system in a message, whoever's they are.
+pub fn words(headers: &Headers) -> UserToUser {
+    UserToUser(values(headers, &user_to_user()))
+}
+
+/// The same in an address that somebody is referred to (RFC 7433 §3.1).
+pub fn words_in(uri: &SipUri) -> UserToUser {
+    let named = uri.headers().filter(|(name, _)| name.eq_ignore_ascii_case(USER_TO_USER)).map(|(_, value)| value);
+    let fitting = named.filter(|value| value.len() <= LONGEST && !value.is_empty());
+    UserToUser(fitting.take(MOST).map(Cow::into_owned).collect())
+}
+
+/// The headers that say them.
+pub fn word_headers(words: UserToUser) -> impl Iterator<Item = Header> {
+    words.0.into_iter().map(|value| Header::new(user_to_user(), value))
 }
 
 /// Too many values, and those that are too long, are left out.

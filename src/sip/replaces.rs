@@ -1,8 +1,10 @@
 //! `Replaces` (RFC 3891): which dialog a call takes the place of, and `Refer-To` (RFC 3515), which may carry one;
 //! `Target-Dialog` (RFC 4538): which dialog a request outside it belongs to.
 
+use super::along;
 use super::dialog::Dialog;
 use super::message::{BadHeader, Headers, Name, NameAddr, Uri};
+use crate::model::UserToUser;
 
 /// The longest value that is looked at.
 const LONGEST: usize = 512;
@@ -105,6 +107,8 @@ pub struct Destination {
     pub uri: Uri,
     /// The dialog whose place is to be taken there, as its header is to say.
     pub replaces: Option<String>,
+    /// What goes along with the call there (RFC 7433 §3.1).
+    pub user_to_user: UserToUser,
 }
 
 /// Why a REFER asks for nothing that can be done.
@@ -130,7 +134,7 @@ pub fn refer_to(headers: &Headers) -> Result<Destination, Unfit> {
     let name: NameAddr = value.parse().map_err(|_| Unfit::Garbled("the Refer-To cannot be read"))?;
     let Uri::Sip(uri) = &name.uri else {
         return match name.uri {
-            Uri::Tel(_) => Ok(Destination { uri: name.uri, replaces: None }),
+            Uri::Tel(_) => Ok(Destination { uri: name.uri, replaces: None, user_to_user: UserToUser::default() }),
             _ => Err(Unfit::Scheme),
         };
     };
@@ -142,8 +146,9 @@ pub fn refer_to(headers: &Headers) -> Result<Destination, Unfit> {
     if found.as_deref().is_some_and(|value| Replaces::read(value).is_none()) || replaces.next().is_some() {
         return Err(Unfit::Garbled("the Refer-To has a Replaces that names no dialog"));
     }
+    let user_to_user = along::words_in(uri);
     let uri = Uri::Sip(uri.clone().for_request_line());
-    Ok(Destination { uri, replaces: found })
+    Ok(Destination { uri, replaces: found, user_to_user })
 }
 
 #[cfg(test)]
@@ -175,6 +180,16 @@ mod tests {
         assert_eq!(to.uri.to_string(), "sip:carol@example.org;user=phone");
         assert_eq!(referring("tel:+15550100").unwrap().uri.to_string(), "tel:+15550100");
         assert_eq!(referring("Carol <sip:carol@example.org>").unwrap().replaces, None);
+    }
+
+    #[test]
+    fn words_of_users_are_escaped_in_the_address_and_bounded() {
+        let to = referring("<sip:carol@example.org?User-to-User=56a3%3Bencoding%3Dhex&x=1&user-to-user=42>").unwrap();
+        assert_eq!(to.user_to_user.0, ["56a3;encoding=hex", "42"]);
+        let long = format!("<sip:carol@example.org?User-to-User={}>", "0".repeat(513));
+        assert!(referring(&long).unwrap().user_to_user.0.is_empty());
+        let many = format!("<sip:carol@example.org?x=1{}>", "&User-to-User=1".repeat(20));
+        assert_eq!(referring(&many).unwrap().user_to_user.0.len(), UserToUser::MOST);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{FrameError, FrameErrorCode};
-use crate::model::LONGEST_TEXT;
+use crate::model::{LONGEST_TEXT, UserToUser};
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;
@@ -112,6 +112,9 @@ pub struct NewCall {
     pub to: String,
     /// The offer.
     pub sdp: String,
+    /// What goes along, for the callee's system.
+    #[serde(default)]
+    pub user_to_user: Words,
 }
 
 /// `text`.
@@ -150,8 +153,37 @@ pub enum Verb {
     Dtmf(Digits),
     /// Asks for figures.
     Stats,
+    /// Says something to the other party's system, with the next `answer` or `hangup`.
+    UserToUser(WordsFrame),
     /// Ends the call, with the client's own cause.
     Hangup(HangupWish),
+}
+
+/// What is said to the other party's system (RFC 7433).
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Words(pub UserToUser);
+
+impl TryFrom<Vec<String>> for Words {
+    type Error = &'static str;
+
+    fn try_from(values: Vec<String>) -> Result<Words, Self::Error> {
+        // They become headers of messages.
+        let is_fit = |value: &String| {
+            (1..=UserToUser::LONGEST).contains(&value.len()) && value.bytes().all(|b| (b' '..=b'~').contains(&b))
+        };
+        if values.len() > UserToUser::MOST || !values.iter().all(is_fit) {
+            return Err("words to a system are 8 at most, each of 1 to 512 characters of ASCII");
+        }
+        Ok(Words(UserToUser(values)))
+    }
+}
+
+/// `user-to-user`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct WordsFrame {
+    /// What is said.
+    pub data: Words,
 }
 
 /// A frame with a description.
@@ -266,6 +298,7 @@ impl FromClient {
             "transfer" => |f| typed(f).map(Verb::Transfer),
             "dtmf" => |f| typed(f).map(Verb::Dtmf),
             "stats" => |_| Ok(Verb::Stats),
+            "user-to-user" => |f| typed(f).map(Verb::UserToUser),
             "hangup" => |f| typed(f).map(Verb::Hangup),
             _ => return Err(FrameError::new(FrameErrorCode::UnknownType, "version 1 has no frame of this type")),
         };
@@ -303,6 +336,7 @@ impl Verb {
             Verb::Transfer(_) => "transfer",
             Verb::Dtmf(_) => "dtmf",
             Verb::Stats => "stats",
+            Verb::UserToUser(_) => "user-to-user",
             Verb::Hangup(_) => "hangup",
         }
     }

@@ -49,6 +49,7 @@ impl Leg {
                 self.handle_timeout(now, out);
             }
             Verb::Stats => out.signals.push(Signal::AskStats),
+            Verb::UserToUser(words) => out.signals.push(Signal::UserToUser(words.data.0)),
             Verb::Hangup(wish) => self.hear_hangup(wish.cause.as_deref(), out),
         }
         Ok(())
@@ -65,7 +66,7 @@ impl Leg {
         let to: Address =
             wish.to.parse().map_err(|e| Wrong { code: FrameErrorCode::BadNumber, text: format!("{e}") })?;
         let replaces = beside.map(Replaces::Leg);
-        out.signals.push(Signal::Transfer(Transfer { to, replaces, by: None }));
+        out.signals.push(Signal::Transfer(Transfer { to, replaces, by: None, user_to_user: Default::default() }));
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub enum Whom {
         proof: Proof,
         /// Whom the call was meant for before others sent it on.
         meant_for: Option<String>,
+        /// What the caller's system says to the client's.
+        words: Vec<String>,
     },
 }
 
@@ -154,6 +156,7 @@ impl Leg {
         let (from, to) = (Caller::of(start.from), start.to.to_string());
         let proof = Proof::of(start.about.identity.as_ref());
         let meant_for = start.about.diversions.into_iter().next_back().map(|first| Caller::of(first.by).address);
+        let words = start.about.along.user_to_user;
         let frame = ToPage::Incoming {
             call: name.clone(),
             from: from.address.clone(),
@@ -161,10 +164,11 @@ impl Leg {
             to: to.clone(),
             meant_for: meant_for.clone(),
             proof,
+            user_to_user: words.clone(),
             sdp: describer.write(offer.description).to_owned(),
         };
         let stage = Stage::Incoming { since: now, rings: false };
-        let whom = Whom::CalledBy { from, to, proof, meant_for };
+        let whom = Whom::CalledBy { from, to, proof, meant_for, words };
         Some((Leg::new(id, name, stage, Exchange::said(offer.exchange), describer, whom), frame))
     }
 
@@ -267,11 +271,12 @@ impl Leg {
             Stage::Connected { since } => (LiveState::Connected, since),
             Stage::Ended => return None,
         };
-        let (from, display, to, proof, meant_for) = match &self.whom {
-            Whom::Called(to) => (None, None, Some(to.clone()), Proof::default(), None),
-            Whom::CalledBy { from, to, proof, meant_for } => {
+        let (from, display, to, proof, meant_for, user_to_user) = match &self.whom {
+            Whom::Called(to) => (None, None, Some(to.clone()), Proof::default(), None, Vec::new()),
+            Whom::CalledBy { from, to, proof, meant_for, words } => {
                 let to = (state == LiveState::Incoming).then(|| to.clone());
-                (Some(from.address.clone()), from.display.clone(), to, *proof, meant_for.clone())
+                let from_name = from.display.clone();
+                (Some(from.address.clone()), from_name, to, *proof, meant_for.clone(), words.clone())
             }
         };
         let sdp = (state == LiveState::Incoming).then(|| self.describer.last().map(str::to_owned)).flatten();
@@ -282,6 +287,7 @@ impl Leg {
             to,
             proof,
             meant_for,
+            user_to_user,
             state,
             held: self.held,
             on_hold: self.on_hold,

@@ -67,6 +67,7 @@ impl Leg {
                     out.frames.push(ToPage::Named { call, session_id });
                 }
             }
+            Signal::UserToUser(words) => out.frames.push(ToPage::UserToUser { call, data: words.0 }),
             Signal::Notice(text) => out.frames.push(ToPage::Notice { call, text }),
             Signal::Stats(stats) => out.frames.push(ToPage::Stats { call, legs: sides(&stats) }),
             Signal::Hangup(hangup) => self.end(hangup, out),

@@ -21,7 +21,9 @@ use super::leg::{Leg, Said, Wrong};
 use super::texts::Texts;
 use super::to_page::{LiveCall, ToPage};
 use crate::base::{Dice, LegId};
-use crate::model::{About, Address, Cause, Contact, Entry, Hangup, Keys, Offer, Party, Signal, Start, Undelivered};
+use crate::model::{
+    About, Address, Along, Cause, Contact, Entry, Hangup, Keys, Offer, Party, Signal, Start, Undelivered,
+};
 use crate::sdp;
 
 /// How long the calls of a lost browser live on.
@@ -144,6 +146,7 @@ impl Session {
         let describer = Describer::new(dice);
         let (call, exchange) = Leg::calling(now, leg, wish.call.clone(), to.to_string(), describer);
         self.calls.insert(wish.call, call);
+        let along = Along { user_to_user: wish.user_to_user.0.0, location: None };
         let start = Start {
             entry: Entry::User(self.user.clone()),
             from,
@@ -152,7 +155,7 @@ impl Session {
             trunk: None,
             offer: Some(Offer { exchange, description }),
             hops_left: HOPS,
-            about: About { keys, ..About::default() },
+            about: About { keys, along, ..About::default() },
         };
         wants.signals.push((leg, Signal::Start(Box::new(start))));
         Ok(())

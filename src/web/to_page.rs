@@ -27,6 +27,8 @@ pub enum ToPage {
         proof: Proof,
         #[serde(skip_serializing_if = "Option::is_none")]
         meant_for: Option<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        user_to_user: Vec<String>,
         sdp: String,
     },
     /// The callee's side is getting on.
@@ -73,6 +75,8 @@ pub enum ToPage {
         #[serde(flatten)]
         roster: Box<RosterFrame>,
     },
+    /// What the other party's system says to the client's.
+    UserToUser { call: CallName, data: Vec<String> },
     /// What other systems on its way know the call by.
     Named { call: CallName, session_id: SessionUuid },
     /// Figures.
@@ -149,6 +153,8 @@ pub struct LiveCall {
     pub proof: Proof,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meant_for: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user_to_user: Vec<String>,
     pub state: LiveState,
     pub held: bool,
     pub on_hold: bool,

@@ -23,3 +23,4 @@ mod targets;
 mod transfer;
 mod transfer_of_direct_calls;
 mod transport_cc;
+mod words;

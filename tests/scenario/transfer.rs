@@ -15,7 +15,7 @@ use super::ladder::{Ladder, phone_description};
 const RINGING: Signal = Signal::Progress(Progress { stage: Stage::Ringing, early_media: false });
 
 fn wish(to: &str) -> Signal {
-    Signal::Transfer(Transfer { to: Address::here(to), replaces: None, by: None })
+    Signal::Transfer(Transfer { to: Address::here(to), replaces: None, by: None, user_to_user: Default::default() })
 }
 
 fn normal() -> Signal {

@@ -20,7 +20,12 @@ fn opus() -> Codec {
 }
 
 fn wish() -> Signal {
-    Signal::Transfer(Transfer { to: Address::here("carol"), replaces: None, by: None })
+    Signal::Transfer(Transfer {
+        to: Address::here("carol"),
+        replaces: None,
+        by: None,
+        user_to_user: Default::default(),
+    })
 }
 
 fn normal() -> Signal {

@@ -14,8 +14,8 @@ use crate::call::negotiate;
 use crate::call::plan::{Attempt, Branch};
 use crate::call::two_party::{CONNECT_PATIENCE, Call};
 use crate::model::{
-    About, Answer, Cause, Detail, Direction, Entry, Hangup, MediaPath, MediaPolicy, Offer, Progress, Signal, Sound,
-    Stage, Start, Tone, Transferring,
+    About, Along, Answer, Cause, Detail, Direction, Entry, Hangup, MediaPath, MediaPolicy, Offer, Progress, Signal,
+    Sound, Stage, Start, Tone, Transferring,
 };
 
 /// The attempt that is being made.
@@ -127,6 +127,8 @@ impl Call {
         let (_, branch) = ringing.waiting.swap_remove(at);
         let Some(transfer) = self.transfer.as_deref() else { return };
         let replaces = transfer.wish.as_ref().and_then(|w| w.replaces.clone());
+        let user_to_user = transfer.wish.as_ref().map(|w| w.user_to_user.0.clone()).unwrap_or_default();
+        let along = Along { user_to_user, location: None };
         let referred_by = self.leg(transfer.place).map(|l| l.who.party.clone());
         let hops_left = self.hops_left;
         // A trunk carries the call for whoever wished it; everybody else sees whom it is from.
@@ -144,7 +146,7 @@ impl Call {
             trunk: branch.trunk,
             offer: Some(Offer { exchange, description }),
             hops_left,
-            about: About { replaces, referred_by, session_id, ..About::default() },
+            about: About { replaces, referred_by, session_id, along, ..About::default() },
         };
         info!(call = %self.id, %leg, "calls");
         self.say(leg, Signal::Start(Box::new(start)));

@@ -45,6 +45,7 @@ impl Leg {
             | Signal::Transferring(_)
             | Signal::Connected(_)
             | Signal::Named(_)
+            | Signal::UserToUser(_)
             | Signal::Start(_)
             | Signal::Lost
             | Signal::Back => {}

@@ -18,7 +18,7 @@ impl Endpoint {
     pub(super) fn take_refer(&mut self, now: Instant, flow: Flow, request: Request, via: &Via, leg: LegId) {
         let transaction = self.serve(&request, flow, via);
         self.own(transaction, leg);
-        let wish = self.wish(&request, &flow);
+        let wish = self.wish(&request, &flow, leg);
         if let Some(leg) = self.legs.get_mut(&leg) {
             leg.handle_refer(now, &mut self.wire, (transaction, request, flow), wish);
         }
@@ -57,7 +57,7 @@ impl Endpoint {
         is_it.then_some(id)
     }
 
-    fn wish(&self, request: &Request, flow: &Flow) -> Result<Transfer, Box<Response>> {
+    fn wish(&self, request: &Request, flow: &Flow, leg: LegId) -> Result<Transfer, Box<Response>> {
         if let Some(response) = super::admission::unsupported(request) {
             return Err(Box::new(response));
         }
@@ -74,8 +74,10 @@ impl Endpoint {
             Some(leg) => model::Replaces::Leg(leg),
             None => model::Replaces::Elsewhere(value),
         });
+        let is_trusted = self.legs.get(&leg).is_some_and(|leg| leg.is_trusted_with_words(&self.wire));
+        let user_to_user = Some(destination.user_to_user).filter(|_| is_trusted).unwrap_or_default();
         // Who wishes it is known by the dialog, whatever Referred-By says.
-        Ok(Transfer { to, replaces, by: None })
+        Ok(Transfer { to, replaces, by: None, user_to_user })
     }
 
     /// The leg that a call takes the place of; the tags are as we see them, for we are the target.

@@ -118,6 +118,7 @@ impl Leg {
     pub fn call(now: Instant, wire: &mut Wire, id: LegId, mut start: Box<Start>, destination: Destination) -> Leg {
         let tag = wire.tag();
         let mut leg = Leg::new(id, tag, destination.trunk.clone(), wire);
+        leg.is_ours = leg.trunk.is_none();
         wire.names.insert(id, Naming::of(start.about.session_id));
         let offer = start.offer.take();
         let call_id = wire.call_id();
@@ -461,6 +462,7 @@ impl Calling {
         let is_answered = self.offer.is_none() && self.owed.is_none() && branch.is_some_and(|e| e.is_agreed());
         info!(leg = %at.leg.id, "answered");
         self.timer.heard(at.now, &response.headers);
+        at.hear_words(&response.headers);
         match self.offer {
             Some(exchange) => {
                 at.acknowledge(&dialog, cseq, None, flow);

@@ -164,6 +164,7 @@ impl Confirmed {
         if request.method == Method::BYE {
             at.respond(transaction, Response::to(&request, 200));
             self.terminate_theirs(at);
+            at.hear_words(&request.headers);
             at.hear(Signal::Hangup(hear::bye(&request.headers)));
             return at.ended(Some(self.dialog), self.flow);
         }

@@ -74,6 +74,7 @@ impl Leg {
         if let Entry::Trunk(name) = &entry {
             leg.trunk = Some(name.clone());
         }
+        leg.is_ours = matches!(entry, Entry::User(_));
         let has_offer = offer.is_some();
         let offer = offer.map(|description| Offer { exchange: leg.media.exchanges.offer_heard(), description });
         let contact = Some(write_contact(&flow, &dialog.target, &[]));
@@ -218,6 +219,9 @@ impl Incoming {
         }
         for header in self.timer.answer(at.now, &self.invite.headers) {
             response.headers.push(header);
+        }
+        for word in at.take_words() {
+            response.headers.push(word);
         }
         let bytes = at.respond(self.transaction, response);
         let cseq = self.invite.headers.cseq().map(|c| c.number).unwrap_or_default();

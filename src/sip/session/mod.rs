@@ -34,6 +34,7 @@ pub mod timer;
 pub mod unacknowledged;
 mod update;
 mod within;
+mod words;
 
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ use super::transaction::{Tell, TransactionId};
 use super::wire::{ALLOW, Owner, Purpose, SUPPORTED, Wire};
 use super::{cause, say};
 use crate::base::LegId;
-use crate::model::{Answer, Description, Hangup, Offer, SessionIds, Signal};
+use crate::model::{Answer, Description, Hangup, Offer, SessionIds, Signal, UserToUser};
 use calling::Calling;
 use conference::Subscription;
 use confirmed::Confirmed;
@@ -80,6 +81,10 @@ pub struct Leg {
     changes_from: bool,
     /// The number of a provisional response, and of its INVITE, whose PRACK may still come.
     late_prack: Option<(u32, u32)>,
+    /// It is a device of one of our users.
+    is_ours: bool,
+    /// What the other party's system says to the peer's, with what is said next.
+    words: UserToUser,
     /// ACKs of 2xx, for when those come again.
     acks: Vec<Acknowledged>,
     /// What the focus of a conference tells, where the peer is one.
@@ -128,6 +133,8 @@ impl Leg {
             takes_update: false,
             changes_from: false,
             late_prack: None,
+            is_ours: false,
+            words: UserToUser::default(),
             acks: Vec::new(),
             subscription: None,
             over: false,
@@ -158,6 +165,9 @@ impl Leg {
         }
         if let Signal::Named(ids) = signal {
             return wire.names.entry(self.id).or_default().told(ids);
+        }
+        if let Signal::UserToUser(words) = signal {
+            return self.keep_words(wire, words);
         }
         let is_last = matches!(signal, Signal::Hangup(_));
         self.step(now, wire, |stage, at| match stage {
@@ -493,6 +503,9 @@ impl At<'_> {
         let mut bye = dialog.request(Method::BYE);
         for reason in say::reasons(hangup) {
             bye.headers.push(reason);
+        }
+        for word in self.take_words() {
+            bye.headers.push(word);
         }
         bye.headers.push(Header::new(Name::UserAgent, &self.wire.config.agent));
         let hop = dialog.next_hop(flow);

@@ -16,6 +16,7 @@ use super::refer::is_silent;
 use super::within::Within;
 use super::{At, Stage};
 use crate::model::{Cause, Hangup, Replaces, Signal, Stage as Got, Transfer, Transferring};
+use crate::sip::along;
 use crate::sip::cause;
 use crate::sip::hear;
 use crate::sip::message::{Header, Method, Name, NameAddr, Request, Response, Uri};
@@ -152,6 +153,8 @@ fn destination(at: &At<'_>, wish: &Transfer) -> Option<Vec<Header>> {
         Some(Replaces::Elsewhere(dialog)) => uri.with_header("Replaces", dialog),
         Some(Replaces::Leg(_)) => return None,
     };
+    let words = wish.user_to_user.0.iter().filter(|_| trunk.profile.user_to_user);
+    let uri = words.fold(uri, |uri, value| uri.with_header(along::USER_TO_USER, value));
     let mut headers = vec![Header::of(Name::ReferTo, NameAddr::new(uri))];
     if let Some(by) = &wish.by {
         // RFC 3892 §2: as the trunk knows whoever calls by it.

@@ -174,7 +174,15 @@ impl World {
 
     fn transfer(&mut self, leg: LegId, other: LegId) {
         let replaces = Some(Replaces::Leg(other));
-        self.hear(leg, Signal::Transfer(Transfer { to: Address::here("whoever"), replaces, by: None }));
+        self.hear(
+            leg,
+            Signal::Transfer(Transfer {
+                to: Address::here("whoever"),
+                replaces,
+                by: None,
+                user_to_user: Default::default(),
+            }),
+        );
     }
 
     fn of(&self, leg: LegId) -> crate::model::GraphLeg {

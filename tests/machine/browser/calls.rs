@@ -5,7 +5,8 @@ use std::time::Duration;
 use patchcord::base::ExchangeId;
 use patchcord::model::{
     Address, Answer, Attestation, CallStats, Candidates, Cause, Contact, Description, Detail, Diversion,
-    DiversionReason, Dtmf, Entry, Hangup, Identity, LegStats, MediaPath, Mid, Party, Progress, Signal, Stage, Verstat,
+    DiversionReason, Dtmf, Entry, Hangup, Identity, LegStats, MediaPath, Mid, Party, Progress, Signal, Stage, UserToUser,
+    Verstat,
 };
 use patchcord::sdp;
 use serde_json::{Value, json};
@@ -422,4 +423,34 @@ fn a_page_is_told_whom_a_call_that_was_sent_on_was_meant_for_but_nobody_who_wish
         rig.frame(alice)["meant_for"].clone()
     };
     assert_eq!((sent_on(false), sent_on(true)), (json!("+15550188"), json!("anonymous")));
+}
+
+#[test]
+fn a_page_hears_and_says_words_to_systems_with_calls_answers_and_hang_ups() {
+    let mut rig = Rig::new();
+    let (alice, welcome) = rig.sign_in("alice");
+    let words = ["56a390;encoding=hex", "4869;encoding=hex;purpose=isdn-uui"];
+    rig.send(alice, &json!({"type": "call", "call": "1", "to": "+15550100", "sdp": OFFER, "user_to_user": words}));
+    let (leg, Signal::Start(start)) = rig.signal() else { panic!("no start") };
+    assert_eq!(start.about.along.user_to_user, words);
+    rig.say(leg, Signal::UserToUser(UserToUser(vec!["42".into()])));
+    assert_eq!(rig.frame(alice), json!({"type": "user-to-user", "call": "1", "data": ["42"]}));
+    rig.send(alice, &json!({"type": "user-to-user", "call": "1", "data": ["43"]}));
+    assert_eq!(rig.signal(), (leg, Signal::UserToUser(UserToUser(vec!["43".into()]))));
+
+    let (leg, frame) = rig.ring_with(alice, |start| start.about.along.user_to_user = vec![words[0].into()]);
+    assert_eq!(frame["user_to_user"], json!([words[0]]));
+    rig.close(alice);
+    let (alice, welcome) = rig.come_back(&welcome);
+    let calls = welcome["calls"].as_array().unwrap();
+    let incoming = calls.iter().find(|call| call["state"] == "incoming").unwrap();
+    assert_eq!(incoming["user_to_user"], json!([words[0]]));
+    assert!(calls.iter().any(|call| call.get("user_to_user").is_none()));
+    let _ = leg;
+
+    // They become headers of messages: nothing else gets in by them.
+    for data in [json!(["a\r\nVia: x"]), json!([""]), json!(["x".repeat(513)]), json!(vec!["x"; 9]), json!("x"), json!(["\u{e4}"])] {
+        rig.send(alice, &json!({"type": "user-to-user", "call": "1", "data": data}));
+        assert_eq!(rig.frame(alice)["code"], "bad-json", "{data}");
+    }
 }

@@ -211,9 +211,16 @@ impl Rig {
 
     /// Calls the user's first page: the leg, and the `incoming` frame.
     pub fn ring(&mut self, conn: ConnId) -> (LegId, Value) {
+        self.ring_with(conn, |_| {})
+    }
+
+    /// The same with something else in what opens the call.
+    pub fn ring_with(&mut self, conn: ConnId, change: impl FnOnce(&mut Start)) -> (LegId, Value) {
         let leg = self.said.mint();
         let contact = self.bound.first().expect("a page").contact.clone();
-        self.say(leg, start(contact));
+        let Signal::Start(mut opens) = start(contact) else { unreachable!() };
+        change(&mut opens);
+        self.say(leg, Signal::Start(opens));
         (leg, self.frame(conn))
     }
 }

@@ -12,7 +12,14 @@ fn a_page_transfers_a_call_to_whoever_is_typed_or_to_the_other_end_of_its_second
     let first = rig.connected(alice, "1");
     let second = rig.connected(alice, "2");
     rig.send(alice, &json!({"type": "transfer", "call": "1", "to": "+1 555 0100"}));
-    let wish = |replaces| Signal::Transfer(Transfer { to: Address::here("+1 555 0100"), replaces, by: None });
+    let wish = |replaces| {
+        Signal::Transfer(Transfer {
+            to: Address::here("+1 555 0100"),
+            replaces,
+            by: None,
+            user_to_user: Default::default(),
+        })
+    };
     assert_eq!(rig.signal(), (first, wish(None)));
     rig.send(alice, &json!({"type": "transfer", "call": "1", "to": "+1 555 0100", "with": "2"}));
     assert_eq!(rig.signal(), (first, wish(Some(Replaces::Leg(second)))));

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use patchcord::model::{Along, Document, Location, Offer, Signal};
+use patchcord::model::{Address, Along, Cause, Document, Hangup, Location, Offer, Signal, Transfer, UserToUser};
 use patchcord::sip::config::{Config, Trunk};
 use patchcord::sip::hear::{self, Body};
 use patchcord::sip::message::{Header, Message, Name, Request};
 use patchcord::sip::multipart;
 
+use super::calls::answer;
 use super::doors::{home, last, prove, request};
 use super::net::{Net, address, media};
 
@@ -118,13 +119,14 @@ fn an_invite_that_says_where_its_caller_is_and_describes_nothing_is_an_invite_wi
     let part = |media_type: &str, more: &str| {
         format!("--x\r\nContent-Type: {media_type}\r\nContent-ID: <here@b>\r\n{more}\r\n{PIDF}\r\n")
     };
-    let several = |parts: &[String]| {
-        located().with_body("multipart/mixed;boundary=x", format!("{}--x--\r\n", parts.concat()))
-    };
+    let several =
+        |parts: &[String]| located().with_body("multipart/mixed;boundary=x", format!("{}--x--\r\n", parts.concat()));
     let alone = located().with(Header::new("Content-ID", "<here@b>")).with_body("application/pidf+xml", PIDF);
     let optional = "Content-Disposition: render; handling=Optional\r\n";
     let isup = part("application/isup", optional).replace("here@b", "isup@b");
-    for invite in [several(&[part("application/pidf+xml", "")]), several(&[part("application/pidf+xml", ""), isup]), alone] {
+    for invite in
+        [several(&[part("application/pidf+xml", "")]), several(&[part("application/pidf+xml", ""), isup]), alone]
+    {
         let mut net = Net::with_script(1, |_| {});
         net.inject(address("10.0.0.9:5060"), 0, invite);
         let heard = net.take_heard(0);
@@ -153,4 +155,67 @@ fn a_call_with_a_priority_goes_through_without_it_and_one_that_requires_it_is_re
     assert_eq!(refused.code(), 420);
     assert_eq!(refused.headers.get(&Name::Unsupported).unwrap().as_str(), "resource-priority");
     assert!(net.take_heard(0).is_empty());
+}
+
+/// What the system of a party is heard to say.
+fn words(net: &mut Net, end: usize) -> Vec<Vec<String>> {
+    let heard = net.take_heard(end).into_iter();
+    let of = |signal| if let Signal::UserToUser(words) = signal { Some(words.0) } else { None };
+    heard.filter_map(|(_, signal)| of(signal)).collect()
+}
+
+fn word(text: &str) -> UserToUser {
+    UserToUser(vec![text.into()])
+}
+
+#[test]
+fn words_of_users_go_with_answers_byes_and_referrals_between_those_who_are_trusted_with_them_alone() {
+    for trusted in [true, false] {
+        let as_told = |said: &str| if trusted { vec![vec![said.to_owned()]] } else { Vec::new() };
+        let mut net = Net::pair_with(3, |trunk| trunk.profile.user_to_user = trusted);
+        let a = net.call(0, Some(media(1000)));
+        net.run_ms(30);
+        let b = net.incoming(1);
+        net.say(1, b, Signal::UserToUser(word(WORDS[0])));
+        answer(&mut net, 1, b, 2000, false);
+        net.say(1, b, Signal::Accept);
+        net.run_ms(100);
+        let heard = net.take_heard(0);
+        let place = |wanted: fn(&Signal) -> bool| heard.iter().position(|(_, signal)| wanted(signal));
+        let accepted = place(|signal| matches!(signal, Signal::Accept)).expect("an acceptance");
+        let told = place(|signal| *signal == Signal::UserToUser(UserToUser(vec![WORDS[0].into()])));
+        assert_eq!(told.is_some_and(|told| told < accepted), trusted);
+
+        let wish = Transfer { to: Address::here("+15550199"), replaces: None, by: None, user_to_user: word(WORDS[1]) };
+        net.say(0, a, Signal::Transfer(wish));
+        net.run_ms(100);
+        let referred = net.take_heard(1).into_iter().find_map(|(_, signal)| match signal {
+            Signal::Transfer(wish) => Some(wish.user_to_user.0),
+            _ => None,
+        });
+        assert_eq!(referred.expect("a REFER"), as_told(WORDS[1]).concat());
+
+        net.say(0, a, Signal::UserToUser(word("62;encoding=hex")));
+        net.say(0, a, Signal::Hangup(Hangup::new(Cause::Normal)));
+        net.run_ms(100);
+        assert_eq!(words(&mut net, 1), as_told("62;encoding=hex"));
+    }
+}
+
+#[test]
+fn words_of_users_that_a_stranger_says_with_its_answer_or_bye_are_dropped() {
+    let mut net = Net::with_script(4, |_| {});
+    net.call(0, Some(media(1000)));
+    net.run_ms(20);
+    let peer = address("10.0.0.9:5060");
+    let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let ok = patchcord::sip::message::Response::to(&net.request("INVITE"), 200)
+        .with_to_tag("theirs")
+        .with(Header::new(Name::Contact, "<sip:10.0.0.9>"))
+        .with(Header::new(user_to_user(), WORDS[0]))
+        .with_body("application/sdp", sdp);
+    net.inject(peer, 0, ok);
+    let heard = net.take_heard(0);
+    assert!(heard.iter().any(|(_, signal)| matches!(signal, Signal::Accept)));
+    assert!(!heard.iter().any(|(_, signal)| matches!(signal, Signal::UserToUser(_))));
 }

@@ -12,7 +12,12 @@ const A: usize = 0;
 const B: usize = 1;
 
 fn wish(to: &str) -> Transfer {
-    Transfer { to: Address::here(to), replaces: None, by: Some(Party::new(Address::here("+15550111"))) }
+    Transfer {
+        to: Address::here(to),
+        replaces: None,
+        by: Some(Party::new(Address::here("+15550111"))),
+        user_to_user: Default::default(),
+    }
 }
 
 fn tell(net: &mut Net, leg: LegId, how: Transferring) {

@@ -86,7 +86,7 @@ fn a_refer_is_taken_and_notifies_tell_how_it_goes_one_after_the_other() {
     play_notified(&mut net);
     refer(&mut net, 10, "<sip:carol@10.0.0.1>");
     assert_eq!(status(&net), 202);
-    let wish = Transfer { to: Address::here("carol"), replaces: None, by: None };
+    let wish = Transfer { to: Address::here("carol"), replaces: None, by: None, user_to_user: Default::default() };
     assert_eq!(net.take_heard(A).last(), Some(&(a, Signal::Transfer(wish))));
     say(&mut net, a, Transferring::Trying(Stage::Trying));
     say(&mut net, a, Transferring::Trying(Stage::Ringing));
@@ -216,7 +216,7 @@ fn a_refer_from_outside_its_call_is_taken_if_it_names_the_call_comes_by_its_way_
     assert_eq!(outside(&mut net, 24, peer, &["nothing"], true), 400);
     assert!(net.words(A).is_empty(), "the call is not disturbed");
     assert_eq!(outside(&mut net, 25, peer, &[&named], true), 202);
-    let wish = Transfer { to: Address::here("carol"), replaces: None, by: None };
+    let wish = Transfer { to: Address::here("carol"), replaces: None, by: None, user_to_user: Default::default() };
     assert_eq!(net.take_heard(A), [(a, Signal::Transfer(wish))]);
     say(&mut net, a, Transferring::Done);
     assert!(bodies(&net).is_empty());
