@@ -191,6 +191,9 @@ pub struct Detail {
     pub q850: Option<u8>,
     /// The peer's own words.
     pub text: Option<String>,
+    /// Where a caller who was blocked may complain, as the wire said it: the address of a signed card (RFC 8688 §3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaints: Option<String>,
 }
 
 #[cfg(test)]

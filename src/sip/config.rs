@@ -69,6 +69,8 @@ pub struct Config {
     pub new_calls_per_second: Option<u32>,
     /// The name servers that are asked where trunks are; empty: those of the system.
     pub name_servers: Vec<SocketAddr>,
+    /// Where a caller whom we block may complain: the `https` address of a signed card (RFC 8688 §3.1).
+    pub complaints: Option<String>,
     /// What we call ourselves in `User-Agent` and `Server`.
     pub agent: String,
     /// The timers of the transactions.
@@ -98,6 +100,7 @@ impl Default for Config {
             registrar: RegistrarLimits::default(),
             new_calls_per_second: None,
             name_servers: Vec::new(),
+            complaints: None,
             agent: "Patchcord".into(),
             timers: Timers::default(),
         }

@@ -14,6 +14,9 @@ pub const SDP: &str = "application/sdp";
 /// The media type of where a caller is (RFC 4119).
 const LOCATION: &str = "application/pidf+xml";
 
+/// The longest element of `Call-Info` that is read, in octets.
+const LONGEST_CARD: usize = 512;
+
 /// What a body holds.
 #[derive(Debug)]
 pub enum Body {
@@ -152,8 +155,29 @@ pub fn failure(response: &Response) -> Hangup {
     let text = reasons.text.or_else(|| Some(response.reason.as_str().to_owned()).filter(|t| !t.is_empty()));
     Hangup {
         cause: cause::of_status(response.code(), reasons.q850),
-        detail: Some(Detail { sip_status: Some(response.code()), q850: reasons.q850, text }),
+        detail: Some(Detail {
+            sip_status: Some(response.code()),
+            q850: reasons.q850,
+            text,
+            complaints: complaints(response),
+        }),
     }
+}
+
+/// Where whoever blocks a call may be asked to do so no more: the signed card of a 608 (RFC 8688 §3.1).
+fn complaints(response: &Response) -> Option<String> {
+    let is_card = |element: &&str| {
+        let params = element.rsplit_once('>').map_or("", |(_, params)| params);
+        let mut params = params.split(';').filter_map(|param| param.split_once('='));
+        params.any(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("purpose") && value.trim().eq_ignore_ascii_case("jwscard")
+        })
+    };
+    let elements = response.headers.elements(&Name::CallInfo).filter(|_| response.code() == 608);
+    let card = elements.filter(|element| element.len() <= LONGEST_CARD).find(is_card)?;
+    let address = card.trim().strip_prefix('<')?.split('>').next()?;
+    let is_fit = address.bytes().all(|b| b.is_ascii_graphic() && !b"<\"".contains(&b));
+    (is_fit && address.starts_with("https://")).then(|| address.to_owned())
 }
 
 /// Why a peer ended a session.
@@ -173,5 +197,5 @@ pub fn cancel(headers: &Headers) -> Hangup {
 fn detail(reasons: Reasons) -> Option<Detail> {
     let Reasons { sip, q850, text } = reasons;
     let said = sip.is_some() || q850.is_some() || text.is_some();
-    said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text })
+    said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text, complaints: None })
 }

@@ -167,6 +167,14 @@ pub fn reasons(hangup: &Hangup) -> Vec<Header> {
     reasons
 }
 
+/// `Call-Info` of a 608: where a caller who was blocked may complain (RFC 8688 §3.1), as whoever blocked the call said, or
+/// as the configuration has it.
+pub fn complaints(hangup: &Hangup, configured: Option<&str>) -> Option<Header> {
+    let said = hangup.detail.as_ref().and_then(|detail| detail.complaints.as_deref());
+    let address = said.or(configured).filter(|_| hangup.cause == Cause::Blocked)?;
+    Some(Header::new(Name::CallInfo, format!("<{address}>;purpose=jwscard")))
+}
+
 /// A description fit for an offer to a telephone or trunk: the trunk's codecs in its order, and no more
 /// formats than a datagram has room for. Digits keep their place behind the speech.
 pub fn lean(description: &Description, trunk: Option<&Trunk>) -> Description {

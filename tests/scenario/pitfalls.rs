@@ -255,7 +255,7 @@ fn why_a_callee_did_not_take_the_call_reaches_the_caller_word_for_word() {
             let leg = client.leg;
             ladder.open(Action::Dial(vec![Ladder::attempt_by(policy, "user:juliet", vec![client])]));
             let text = Some("as the wire says it".to_owned());
-            let detail = Some(Detail { sip_status: Some(480), q850: Some(18), text });
+            let detail = Some(Detail { sip_status: Some(480), q850: Some(18), text, ..Detail::default() });
             let hangup = Signal::Hangup(Hangup { cause, detail });
             ladder.hear(leg, hangup.clone());
             assert_eq!(ladder.said.last(), Some(&(ladder.caller(), hangup)), "{policy:?} {cause}");

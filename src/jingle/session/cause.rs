@@ -210,7 +210,12 @@ mod tests {
             (501, 79, Cause::NotSupported),
             (488, 88, Cause::MediaIncompatible),
         ] {
-            let detail = Detail { sip_status: Some(status), q850: Some(q850), text: Some("As they said".into()) };
+            let detail = Detail {
+                sip_status: Some(status),
+                q850: Some(q850),
+                text: Some("As they said".into()),
+                ..Detail::default()
+            };
             let said = Hangup { cause, detail: Some(detail) };
             assert_eq!(heard(&said, Ended::ByCallee), said, "{status} {q850}");
         }

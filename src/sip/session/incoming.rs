@@ -142,6 +142,9 @@ impl Incoming {
                 for reason in say::reasons(&hangup) {
                     response.headers.push(reason);
                 }
+                if let Some(card) = say::complaints(&hangup, at.wire.config.complaints.as_deref()) {
+                    response.headers.push(card);
+                }
                 if let Some(seconds) = cause::retry_after(hangup.cause).filter(|_| response.code() == 503) {
                     response.headers.push(Header::of(Name::RetryAfter, seconds));
                 }

@@ -20,10 +20,7 @@ pub(super) fn read(section: &mut Section<'_>, folder: &Path) -> StirFiles {
     }
     let key = read_file(section, "key", folder);
     let wanted = "where others find the certificate, such as \"https://example.org/calls.pem\"";
-    let url = section.value("certificate_url", wanted, |text| {
-        let legal = text.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
-        (legal && text.len() <= MAX_URL && text.starts_with("https://")).then(|| text.to_owned())
-    });
+    let url = section.value("certificate_url", wanted, read_url);
     let signing = match (key, url) {
         (Some(key), Some(url)) => Some(Signing { key, certificate_url: url.value }),
         (None, None) => None,
@@ -35,6 +32,12 @@ pub(super) fn read(section: &mut Section<'_>, folder: &Path) -> StirFiles {
     let attest_users = read_attestation(section, "attest_users").unwrap_or(Attestation::B);
     let fetch = read_fetch(section, folder);
     StirFiles { roots, certificates: certificates.map(|c| c.value), fetch, signing, attest_users }
+}
+
+/// An address of `https` that may stand in a header.
+pub(super) fn read_url(text: &str) -> Option<String> {
+    let legal = text.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
+    (legal && text.len() <= MAX_URL && text.starts_with("https://")).then(|| text.to_owned())
 }
 
 fn read_attestation(section: &mut Section<'_>, key: &'static str) -> Option<Attestation> {

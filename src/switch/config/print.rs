@@ -109,6 +109,7 @@ fn sip(config: &Config) -> String {
         .some("advertise", sip.advertise.as_ref())
         .list("domains", sip.domains.iter().cloned())
         .list("name_servers", sip.name_servers.iter().map(ToString::to_string))
+        .some("complaints", sip.complaints.as_ref())
         .flag("open", sip.open)
         .text("srtp", srtp(sip.srtp))
         .flag("srtp_over_plain", sip.srtp_over_plain)

@@ -144,6 +144,8 @@ fn read_sip(section: &mut Section<'_>, folder: &Path, state: &Path) -> (sip::con
     let advertise = section.value("advertise", "a host name or an address, such as \"203.0.113.7\"", read_host);
     let domains = section.values("domains", "a domain, such as \"example.org\"", MAX_LIST, read_host);
     let open = section.flag("open").is_some_and(|o| o.value);
+    let wanted = "where a caller who is blocked may complain, such as \"https://example.org/card\"";
+    let complaints = section.value("complaints", wanted, identity::read_url);
     let config = sip::config::Config {
         listen,
         advertise: advertise.map(|a| a.value),
@@ -156,6 +158,7 @@ fn read_sip(section: &mut Section<'_>, folder: &Path, state: &Path) -> (sip::con
         tls,
         session_timer: people::read_session_timer(section),
         name_servers: transports::read_name_servers(section),
+        complaints: complaints.map(|c| c.value),
         ..sip::config::Config::default()
     };
     (config, section.at())

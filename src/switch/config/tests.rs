@@ -572,6 +572,17 @@ fn a_trunk_and_the_telephones_say_each_whether_their_media_are_protected() {
 }
 
 #[test]
+fn where_a_blocked_caller_may_complain_is_an_address_of_https() {
+    let with = |address: &str| trunk().replace("sip.listen", &format!("sip.complaints = \"{address}\"\nsip.listen"));
+    let config = read(&with("https://example.org/card")).unwrap();
+    assert_eq!(config.sip.complaints.as_deref(), Some("https://example.org/card"));
+    assert_eq!(read(&config.to_toml()).unwrap().sip.complaints, config.sip.complaints);
+    for wrong in ["http://example.org/card", "https://example.org/>;x=", ""] {
+        assert!(problems(&with(wrong))[0].contains("may complain"), "{wrong}");
+    }
+}
+
+#[test]
 fn figures_are_shown_nowhere_unless_the_file_says_where_and_never_where_the_page_is() {
     assert_eq!(read("").unwrap().metrics, None);
     let config = read("metrics.listen = \"127.0.0.1:9090\"").unwrap();

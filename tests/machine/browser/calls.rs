@@ -5,8 +5,8 @@ use std::time::Duration;
 use patchcord::base::ExchangeId;
 use patchcord::model::{
     Address, Answer, Attestation, CallStats, Candidates, Cause, Contact, Description, Detail, Diversion,
-    DiversionReason, Dtmf, Entry, Hangup, Identity, LegStats, MediaPath, Mid, Party, Progress, Signal, Stage, UserToUser,
-    Verstat,
+    DiversionReason, Dtmf, Entry, Hangup, Identity, LegStats, MediaPath, Mid, Party, Progress, Signal, Stage,
+    UserToUser, Verstat,
 };
 use patchcord::sdp;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn a_call_out_is_told_step_by_step_and_ends_by_the_other_side() {
     rig.say(leg, Signal::Accept);
     assert_eq!(rig.frame(alice), json!({"type": "accepted", "call": "1"}));
 
-    let detail = Detail { sip_status: None, q850: Some(16), text: Some("Normal".into()) };
+    let detail = Detail { sip_status: None, q850: Some(16), text: Some("Normal".into()), ..Detail::default() };
     rig.say(leg, Signal::Hangup(Hangup { cause: Cause::Normal, detail: Some(detail) }));
     assert_eq!(
         rig.frame(alice),
@@ -449,7 +449,14 @@ fn a_page_hears_and_says_words_to_systems_with_calls_answers_and_hang_ups() {
     let _ = leg;
 
     // They become headers of messages: nothing else gets in by them.
-    for data in [json!(["a\r\nVia: x"]), json!([""]), json!(["x".repeat(513)]), json!(vec!["x"; 9]), json!("x"), json!(["\u{e4}"])] {
+    for data in [
+        json!(["a\r\nVia: x"]),
+        json!([""]),
+        json!(["x".repeat(513)]),
+        json!(vec!["x"; 9]),
+        json!("x"),
+        json!(["\u{e4}"]),
+    ] {
         rig.send(alice, &json!({"type": "user-to-user", "call": "1", "data": data}));
         assert_eq!(rig.frame(alice)["code"], "bad-json", "{data}");
     }

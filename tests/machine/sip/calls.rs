@@ -5,9 +5,10 @@ use std::time::Duration;
 use patchcord::base::LegId;
 use patchcord::model::{Answer, Cause, Detail, Hangup, Offer, Progress, Signal, Stage};
 use patchcord::sip::cause;
-use patchcord::sip::message::{Message, Method, Name};
+use patchcord::sip::config::Config;
+use patchcord::sip::message::{Header, Message, Method, Name, Response};
 
-use super::net::{Net, media, port, said, word};
+use super::net::{Net, address, media, port, said, word};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -159,7 +160,8 @@ fn the_status_and_value_of_a_far_wire_go_on_word_for_word() {
     net.call(A, Some(media(1000)));
     net.run_ms(25);
     let b = net.incoming(B);
-    let detail = Detail { sip_status: Some(410), q850: Some(22), text: Some("moved away".into()) };
+    let detail =
+        Detail { sip_status: Some(410), q850: Some(22), text: Some("moved away".into()), ..Default::default() };
     net.say(B, b, Signal::Hangup(Hangup { cause: Cause::NotFound, detail: Some(detail.clone()) }));
     net.run_ms(1000);
     let heard = net.take_heard(A);
@@ -396,4 +398,45 @@ fn over_a_network_that_loses_a_third_every_call_still_starts_and_ends_once_on_ea
         }
         net.assert_all_forgotten();
     }
+}
+
+#[test]
+fn where_a_blocked_caller_may_complain_goes_on_or_is_what_the_configuration_says() {
+    const CARD: &str = "https://block.example.net/card.jws";
+    // A carrier's 608 is heard with its card, and no other word of another purpose or another status.
+    for (status, info, expected) in [
+        (608, format!("<http://x.example>;purpose=icon, <{CARD}>; Purpose=jwscard"), Some(CARD)),
+        (608, format!("<{CARD}>;purpose=card"), None),
+        (608, "<http://block.example.net>;purpose=jwscard".to_owned(), None),
+        (607, format!("<{CARD}>;purpose=jwscard"), None),
+    ] {
+        let mut net = Net::with_script(30, |_| {});
+        net.call(A, Some(media(1000)));
+        net.run_ms(20);
+        let refusal = Response::to(&net.request("INVITE"), status)
+            .with_to_tag("theirs")
+            .with(Header::new(Name::CallInfo, info.as_str()));
+        net.inject(address("10.0.0.9:5060"), A, refusal);
+        let heard = net.take_heard(A).into_iter().find_map(|(_, signal)| match signal {
+            Signal::Hangup(hangup) => hangup.detail.and_then(|detail| detail.complaints),
+            _ => None,
+        });
+        assert_eq!(heard.as_deref(), expected, "{status} {info}");
+    }
+    let said = |configured: Option<&str>, cause: Cause, detail: Option<Detail>| {
+        let mut net = Net::new(31);
+        let config = Config { open: true, complaints: configured.map(str::to_owned), ..Config::default() };
+        net.add("10.0.0.1:5060", config, Default::default());
+        net.inject(address("10.0.0.9:5060"), A, super::doors::request("INVITE", "sip:600@10.0.0.1", 1));
+        let leg = net.incoming(A);
+        net.say(A, leg, Signal::Hangup(Hangup { cause, detail }));
+        let Some((.., Message::Response(response))) = net.sent.last() else { panic!("no response") };
+        response.headers.get(&Name::CallInfo).map(ToString::to_string)
+    };
+    let theirs = Detail { complaints: Some(CARD.into()), ..Detail::default() };
+    let ours = "https://example.org/card";
+    assert_eq!(said(Some(ours), Cause::Blocked, Some(theirs)), Some(format!("<{CARD}>;purpose=jwscard")));
+    assert_eq!(said(Some(ours), Cause::Blocked, None), Some(format!("<{ours}>;purpose=jwscard")));
+    assert_eq!(said(None, Cause::Blocked, None), None);
+    assert_eq!(said(Some(ours), Cause::Unwanted, None), None);
 }
