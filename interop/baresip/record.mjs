@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { startBot } from "../lib/bot.mjs";
 import { launchBrowser } from "../lib/browser.mjs";
-import { desksOf, heardTone } from "../lib/desk.mjs";
+import { desksOf, hearsTone } from "../lib/desk.mjs";
 import { startGateway } from "../lib/gateway.mjs";
 import { afterAll, check, pause, run, scenesOf, until } from "../lib/tests.mjs";
 import { toneSeconds, writeTone } from "../lib/tones.mjs";
@@ -13,10 +13,15 @@ import { toneSeconds, writeTone } from "../lib/tones.mjs";
 const PAGE_HZ = 600;
 const PHONE_HZ = 1000;
 const NOTICE_HZ = 1800;
-const NOTICE_S = 3;
+/** Long enough to be heard by an ear that begins to listen late. */
+const NOTICE_S = 6;
 const BOT_HZ = 1500;
+const BOT_S = 5;
 const ASIDE_HZ = 2200;
-const TALK_MS = 4_000;
+const ASIDE_S = 5;
+/** How long what is recorded goes on, and how much of it is there in spite of a machine that stands still meanwhile. */
+const TALK_MS = 3_000;
+const RECORDED_S = 1.5;
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "record-"));
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
@@ -86,16 +91,15 @@ function hasPageLeftAndPhoneRight(file, seconds) {
 scene("a recorded call begins with the notice for both, and its file has the page left and the phone right", async t => {
   const ended = gateway.nextRecord();
   const [page, phone] = await parties(t);
-  await page.callAndTalk("in-wav");
-  await page.hears(NOTICE_HZ);
+  await Promise.all([page.callAndTalk("in-wav"), page.hears(NOTICE_HZ)]);
   check((await page.sentence.textContent()) === "This call is recorded.", "the page does not say that it is recorded");
   await page.hears(PHONE_HZ);
+  await hearsTone(phone, NOTICE_HZ, NOTICE_S * 0.4);
+  await hearsTone(phone, PAGE_HZ, RECORDED_S);
   await pause(TALK_MS);
   await page.hangUp();
   await phone.event("CALL_CLOSED");
-  hasPageLeftAndPhoneRight(await recordingOf(await ended()), (TALK_MS / 1000) * 0.8);
-  await heardTone(phone, NOTICE_HZ, NOTICE_S * 0.6);
-  await heardTone(phone, PAGE_HZ, (TALK_MS / 1000) * 0.6);
+  hasPageLeftAndPhoneRight(await recordingOf(await ended()), RECORDED_S);
 });
 
 scene("the page begins a recording in Opus by a button and ends it again", async t => {
@@ -112,7 +116,7 @@ scene("the page begins a recording in Opus by a button and ends it again", async
   await isPressed(false);
   await page.hears(PHONE_HZ);
   await page.hangUp();
-  hasPageLeftAndPhoneRight(await recordingOf(await ended()), (TALK_MS / 1000) * 0.8);
+  hasPageLeftAndPhoneRight(await recordingOf(await ended()), RECORDED_S);
 });
 
 scene("a program hears both, and is heard beside the other by whom it speaks to", async t => {
@@ -122,17 +126,17 @@ scene("a program hears both, and is heard beside the other by whom it speaks to"
   await until("the program hears both", () => bot.hears(0, PAGE_HZ) && bot.hears(1, PHONE_HZ));
   check(bot.said[0]?.type === "start" && bot.said[0].rate === 16_000, JSON.stringify(bot.said));
   bot.tell({ type: "to", parties: ["caller"] });
-  bot.say(ASIDE_HZ, 2);
+  bot.say(ASIDE_HZ, ASIDE_S);
   await page.hearsTogether([ASIDE_HZ, PHONE_HZ]);
   bot.tell({ type: "to", parties: ["caller", "callee"] });
-  bot.say(BOT_HZ, 3);
+  bot.say(BOT_HZ, BOT_S);
   await page.hearsTogether([BOT_HZ, PHONE_HZ]);
-  await pause(TALK_MS);
+  await hearsTone(phone, BOT_HZ, 2);
+  await hearsTone(phone, PAGE_HZ, 4);
   check(!bot.closed, "the program was let go before the end");
   await page.hangUp();
   await until("the program is let go", () => bot.closed);
-  await heardTone(phone, BOT_HZ, 2);
-  await heardTone(phone, PAGE_HZ, 4);
+  await phone.stop();
   const aside = Math.max(...phone.recordings().map(file => toneSeconds(file, ASIDE_HZ)));
   check(aside === 0, `the phone heard for ${aside} s what was said to the page alone`);
 });

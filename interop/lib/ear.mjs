@@ -6,16 +6,19 @@ export function ear() {
   const FFT = 8_192;
   const KEY_FFT = 2_048;
   const DEAF_MS = 800;
+  const LONGEST_DEAF_MS = 3_200;
   const rows = [697, 770, 852, 941];
   const columns = [1209, 1336, 1477, 1633];
-  const now = { stream: null, context: null, analysers: [], heardAt: 0 };
+  const now = { stream: null, context: null, analysers: [], heardAt: 0, patienceMs: DEAF_MS };
 
-  // A source that was made before the first packet may stay silent for good, hence another one after a while.
+  // A source that was made before the first packet may stay silent for good, hence another one after a while. On a busy
+  // machine one takes its time before anything comes out of it, so each is given twice as long as the one before.
   function listen() {
     const playing = [...document.querySelectorAll("audio")].filter(a => a.srcObject && !a.paused);
     const stream = playing.at(-1)?.srcObject ?? null;
-    const isDeaf = performance.now() - now.heardAt > DEAF_MS;
+    const isDeaf = performance.now() - now.heardAt > now.patienceMs;
     if (!stream || (stream === now.stream && !isDeaf)) return Boolean(stream);
+    now.patienceMs = stream === now.stream ? Math.min(2 * now.patienceMs, LONGEST_DEAF_MS) : DEAF_MS;
     now.context ??= new AudioContext();
     now.source?.disconnect();
     now.stream = stream;
@@ -27,6 +30,11 @@ export function ear() {
       return analyser;
     });
     return true;
+  }
+
+  function hears() {
+    now.heardAt = performance.now();
+    now.patienceMs = DEAF_MS;
   }
 
   function decibels(analyser) {
@@ -42,7 +50,7 @@ export function ear() {
     let peak = 3;
     for (let i = 3; i < bins.length - 1; i++) if (bins[i] > bins[peak]) peak = i;
     if (!Number.isFinite(bins[peak])) return { hz: 0, db: -200, snr: 0 };
-    if (bins[peak] > -70) now.heardAt = performance.now();
+    if (bins[peak] > -70) hears();
     const [left, middle, right] = [bins[peak - 1], bins[peak], bins[peak + 1]];
     const shift = (left - right) / (2 * (left - 2 * middle + right) || 1);
     let rest = 0;
@@ -65,7 +73,7 @@ export function ear() {
     const rest = [...bins].filter((_, i) => i > 2 && !near(i)).map(db => 10 ** (db / 10));
     const floor = 10 * Math.log10(rest.reduce((a, b) => a + b, 0) / rest.length);
     const levels = frequencies.map(top);
-    if (levels.some(db => db > -70)) now.heardAt = performance.now();
+    if (levels.some(db => db > -70)) hears();
     return levels.map(db => (Number.isFinite(db) && db > -75 ? db - Math.max(floor, -120) : -200));
   }
 
@@ -85,7 +93,7 @@ export function ear() {
       const loud = Math.min(level(rows[row]), level(columns[column]));
       const strongest = Math.max(...bins.subarray(3));
       const isKey = loud > -50 && strongest - loud < 8 && clear(rows, row) && clear(columns, column);
-      if (loud > -60) now.heardAt = performance.now();
+      if (loud > -60) hears();
       const key = isKey ? "123A456B789C*0#D"[4 * row + column] : "";
       pressed.times = key && key === pressed.last ? pressed.times + 1 : 1;
       if (key && pressed.times === 3) pressed.keys += key;

@@ -102,7 +102,7 @@ export function phonesOf(port) {
   return async (t, { user, hz, options = "" }) => {
     const wav = path.join(directory, `${hz}.wav`);
     if (!fs.existsSync(wav)) writeTone(wav, hz, { seconds: 60, rate: 8_000 });
-    const [rtp, own, control] = [await freePort(), await freePort(), await freePort()];
+    const [rtp, own, control] = [await freePort(RTP_PORTS + 1), await freePort(), await freePort()];
     const account =
       `<sip:${user}@carrier.test>;outbound="sip:127.0.0.1:${port};transport=udp";auth_user=${user};auth_pass=${PASSWORD};` +
       `regint=60;audio_codecs=PCMU/8000/1${options}`;

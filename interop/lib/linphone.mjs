@@ -25,7 +25,7 @@ export function linphonesOf(gateway, hz) {
    */
   return async (t, { user = "phone", codec = ["PCMU", 8_000], video = "VP8", picture, encryption = "none", auto = false } = {}) => {
     const phone = new Linphone(fs.mkdtempSync(path.join(directory, "phone-")));
-    const [port, rtp] = [await freePort(), await freePort()];
+    const [port, rtp] = [await freePort(), await freePort(4)];
     phone.configure({ gateway, user, port, rtp, encryption, auto });
     t.after(() => phone.stop());
     t.onFailure(() => `linphone:\n${phone.output.slice(-2500)}`);

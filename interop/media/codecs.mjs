@@ -2,8 +2,8 @@
 import { launchBrowser } from "../lib/browser.mjs";
 import { desksOf } from "../lib/desk.mjs";
 import { startGateway } from "../lib/gateway.mjs";
-import { afterAll, check, pause, run, scenesOf } from "../lib/tests.mjs";
-import { AUTO, CALLEE_HZ, callsOf, CODECS, HEARD_S, heardTone, speaking, TALK_MS } from "./phones.mjs";
+import { afterAll, check, run, scenesOf } from "../lib/tests.mjs";
+import { AUTO, CALLEE_HZ, callsOf, CODECS, HEARD_S, hearsTone, speaking } from "./phones.mjs";
 
 const PAGE_HZ = 600;
 
@@ -24,10 +24,9 @@ for (const codec of ["Opus", "G.722"]) {
     t.after(() => page.page.context().close());
     await page.callAndTalk("phone");
     await page.hears(CALLEE_HZ);
-    await pause(TALK_MS);
+    await hearsTone(phone, PAGE_HZ, HEARD_S);
     await page.hangUp();
     await phone.event("CALL_CLOSED");
-    await heardTone(phone, PAGE_HZ, HEARD_S);
     const said = (await record()).codec;
     check(said === CODECS[codec].record, `the record says ${said}`);
   });

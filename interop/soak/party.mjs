@@ -5,6 +5,8 @@ import { Srtp } from "./srtp.mjs";
 
 const HOST = "127.0.0.1";
 const FRAME_MS = 20;
+/** Who stood still for longer goes on from there: what it did not say meanwhile, all at once, is more than a line takes. */
+const STOOD_STILL_MS = 100;
 const REPEATED = ["via", "from", "call-id", "cseq", "record-route"];
 const SUITE = "AES_CM_128_HMAC_SHA1_80";
 
@@ -44,8 +46,10 @@ class Media {
     const { type, ticks, payload } = FORMATS[format];
     const packet = Buffer.concat([Buffer.alloc(12), payload]);
     const ssrc = crypto.randomBytes(4).readUInt32BE();
-    const began = performance.now();
+    let began = performance.now();
     this.#timer ??= setInterval(() => {
+      const late = performance.now() - began - this.sent * FRAME_MS;
+      if (late > STOOD_STILL_MS) began += late;
       while (this.sent * FRAME_MS <= performance.now() - began) {
         packet[0] = 0x80;
         packet[1] = type;
