@@ -20,6 +20,9 @@ use crate::sip::overload::{Arrival, Gate, Mark, Next};
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How many are turned away at once, before the sockets have their turn.
 const BATCH: usize = 64;
+/// As long as nobody waits, so many are taken up in the order in which they came among all else, before anything else has
+/// its turn: each peer then hears its answers in the order of its requests.
+const IN_ORDER: usize = 32;
 /// New calls wait while so many letters wait for the calls.
 const BACKLOG: usize = 32;
 /// One is taken up after this long, whatever else there is to do.
@@ -64,6 +67,8 @@ pub struct Newcomers {
     switchboard: Arc<dyn Switchboard>,
     figures: Arc<Figures>,
     taken_up: Option<Instant>,
+    /// How many were taken up as they came since the sockets were last waited for.
+    in_order: usize,
     reported: Option<Instant>,
     since_report: u64,
 }
@@ -78,6 +83,7 @@ impl Newcomers {
             switchboard,
             figures: Arc::default(),
             taken_up: None,
+            in_order: 0,
             reported: None,
             since_report: 0,
         }
@@ -107,7 +113,7 @@ impl Newcomers {
         let mark = self.gate.mark_of_sketch(flow.remote, &sketch);
         if sketch.is_new_call() && !core.has_transaction(&sketch.key()) {
             let is_spared = self.switchboard.is_emergency(user_of(sketch.uri));
-            return self.arrive(now, mark, is_spared, Newcomer::Datagram(flow, bytes));
+            return self.arrive(now, mark, is_spared, Newcomer::Datagram(flow, bytes), core);
         }
         if sketch.asked == Asked::Cancel {
             self.take_up_cancelled(now, mark, core);
@@ -124,7 +130,7 @@ impl Newcomers {
         if is_new_call(&request) && !core.has_request(&request) {
             let mark = self.gate.mark_of_request(flow.remote, &request);
             let is_spared = request.uri.user().is_some_and(|user| self.switchboard.is_emergency(&user));
-            return self.arrive(now, mark, is_spared, Newcomer::Request(flow, Box::new(request)));
+            return self.arrive(now, mark, is_spared, Newcomer::Request(flow, Box::new(request)), core);
         }
         if request.method == Method::CANCEL {
             let mark = self.gate.mark_of_request(flow.remote, &request);
@@ -135,6 +141,7 @@ impl Newcomers {
 
     /// When there is something to be done: at once, if nothing else is, or after a while; `None` if nobody waits.
     pub fn pause(&mut self, now: Instant) -> Option<Duration> {
+        self.in_order = 0;
         if self.is_empty() {
             return None;
         }
@@ -171,10 +178,23 @@ impl Newcomers {
         self.figures.waiting.store(self.gate.len(), Ordering::Relaxed);
     }
 
-    fn arrive(&mut self, now: Instant, mark: Mark, is_spared: bool, newcomer: Newcomer) {
+    fn arrive(&mut self, now: Instant, mark: Mark, is_spared: bool, newcomer: Newcomer, core: &mut impl Core) {
+        let is_first = self.is_empty();
         match self.gate.arrive(now, mark, is_spared, newcomer) {
-            Arrival::Waits | Arrival::Again => {}
+            Arrival::Again => {}
             Arrival::TurnedAway(mark, newcomer) => self.turned_away.push((mark, newcomer)),
+            Arrival::Waits if is_first && self.in_order < IN_ORDER && self.has_room(now) => {
+                self.in_order += 1;
+                match self.gate.next(now) {
+                    None => {}
+                    Some(Next::TurnAway(mark, newcomer)) => self.turned_away.push((mark, newcomer)),
+                    Some(Next::TakeUp(newcomer)) => {
+                        self.taken_up = Some(now);
+                        take_up(now, newcomer, core);
+                    }
+                }
+            }
+            Arrival::Waits => {}
         }
     }
 
