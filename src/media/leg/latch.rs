@@ -10,7 +10,9 @@
 //! We send to the described address at once. What a stranger may move is narrow: another port of the same
 //! host after [`PROBATION_SAME_HOST`] packets of one source; another host only if the described one looks
 //! unreachable from here or has kept silent for [`PATIENCE`], and after [`PROBATION_OTHER_HOST`] packets.
-//! Once locked, only a new description moves it.
+//! Once locked, only a new description moves it. Who spoke from where the description before said is a stranger then, until
+//! the new address has kept silent for [`PATIENCE`]: what is still on its way from there, or another branch that talks on,
+//! must not be taken for a peer that moved.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -21,7 +23,7 @@ pub const PROBATION_SAME_HOST: u8 = 3;
 /// Packets of one source in sequence from another host, before it is believed.
 pub const PROBATION_OTHER_HOST: u8 = 5;
 
-/// How long the described address may keep silent before another host is listened to.
+/// How long the described address may keep silent before another host, or the address before it, is listened to.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a packet's sender is to us.
@@ -54,8 +56,17 @@ struct Trial {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Unknown,
-    Signalled { address: SocketAddr, since: Instant, trial: Option<Trial> },
-    Locked { signalled: SocketAddr, address: SocketAddr },
+    /// `former`: where the peer was, if it was where it had said.
+    Signalled {
+        address: SocketAddr,
+        since: Instant,
+        trial: Option<Trial>,
+        former: Option<SocketAddr>,
+    },
+    Locked {
+        signalled: SocketAddr,
+        address: SocketAddr,
+    },
 }
 
 /// The latch of one leg's RTP.
@@ -78,9 +89,20 @@ impl Latch {
         match address {
             Some(address) if self.signalled() == Some(address) => {}
             Some(address) => {
-                *self = Latch { state: State::Signalled { address, since: now, trial: None }, handshake: None }
+                let state = State::Signalled { address, since: now, trial: None, former: self.former() };
+                *self = Latch { state, handshake: None };
             }
             None => *self = Latch::default(),
+        }
+    }
+
+    /// Whose packets are not to be believed after the next description.
+    fn former(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Unknown => None,
+            State::Signalled { former, .. } => former,
+            // Behind a translation of addresses the peer may go on from where it was, whatever its description says.
+            State::Locked { signalled, address } => (signalled == address).then_some(address),
         }
     }
 
@@ -153,7 +175,10 @@ impl Latch {
                 self.lock(from);
                 Sender::Peer
             }
-            State::Signalled { address, since, trial } => {
+            State::Signalled { since, former: Some(former), .. } if from == *former && !is_silent(now, *since) => {
+                Sender::Stranger
+            }
+            State::Signalled { address, since, trial, .. } => {
                 let same_host = from.ip() == address.ip();
                 if !same_host && !may_move(now, *address, *since) {
                     return Sender::Stranger;
@@ -184,7 +209,11 @@ fn follows(last: Sign, next: Sign) -> bool {
 }
 
 fn may_move(now: Instant, described: SocketAddr, since: Instant) -> bool {
-    looks_unreachable(described.ip()) || now.saturating_duration_since(since) >= PATIENCE
+    looks_unreachable(described.ip()) || is_silent(now, since)
+}
+
+fn is_silent(now: Instant, since: Instant) -> bool {
+    now.saturating_duration_since(since) >= PATIENCE
 }
 
 /// Whether a described address is likely to be wrong seen from outside of the peer's own network (RFC 1918,
@@ -269,6 +298,36 @@ mod tests {
         assert!(latch.is_locked(), "the same description again changes nothing");
         latch.describe(later, Some(at("203.0.113.10:6000")));
         assert_eq!((latch.target(), latch.is_locked()), (Some(at("203.0.113.10:6000")), false));
+    }
+
+    #[test]
+    fn what_still_comes_from_where_the_peer_was_does_not_hold_it_there() {
+        let now = Instant::now();
+        let mut latch = latch(now, PHONE);
+        run(&mut latch, now, PHONE, 1, 1);
+        for moved in ["203.0.113.9:6000", "203.0.113.9:7000"] {
+            latch.describe(now, Some(at(moved)));
+            assert_eq!(run(&mut latch, now, PHONE, 2, 9), [Sender::Stranger; 9]);
+        }
+        assert_eq!(run(&mut latch, now, "203.0.113.9:7000", 1, 1), [Sender::Peer]);
+    }
+
+    #[test]
+    fn where_the_peer_was_is_believed_again_when_it_is_silent_where_it_said() {
+        let now = Instant::now();
+        let mut latch = latch(now, PHONE);
+        run(&mut latch, now, PHONE, 1, 1);
+        latch.describe(now, Some(at("203.0.113.9:6000")));
+        assert_eq!(run(&mut latch, now + PATIENCE, PHONE, 2, 3)[2], Sender::Peer);
+    }
+
+    #[test]
+    fn a_peer_behind_a_translation_goes_on_from_where_it_was_after_another_description() {
+        let now = Instant::now();
+        let mut latch = latch(now, "192.168.1.7:4000");
+        assert_eq!(run(&mut latch, now, "198.51.100.6:30000", 1, 5)[4], Sender::Peer);
+        latch.describe(now, Some(at("192.168.1.7:4002")));
+        assert_eq!(run(&mut latch, now, "198.51.100.6:30000", 6, 5)[4], Sender::Peer);
     }
 
     #[test]
