@@ -1,10 +1,11 @@
 //! What every room shares and nobody owns: identifiers, secrets, certificates, personal data, seeded chance,
-//! who stands behind a proxy.
+//! who stands behind a proxy, what tasks wake up by.
 //!
 //! Floor 0. May import: nothing.
 
 pub mod certificates;
 pub mod dice;
+pub mod driver;
 pub mod id;
 pub mod pii;
 pub mod proxies;

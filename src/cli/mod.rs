@@ -92,7 +92,13 @@ fn load_without_sounds(file: Option<&Path>) -> Result<Config, String> {
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let processors = std::thread::available_parallelism().map_or(SIGNALLING_THREADS, usize::from);
     let threads = SIGNALLING_THREADS.min(processors);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let mut builder = match threads {
+        // A thread that is alone needs none of what several share, and the first thread of the program has the heap that
+        // grows in large steps.
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(threads).enable_all().build();
     runtime.map_err(|e| format!("no threads can be had: {e}"))
 }
 

@@ -11,6 +11,7 @@ use super::board::Letter;
 use super::calls::Calls;
 use super::config::Routing;
 use super::figures::CallFigures;
+use crate::base::driver::Alarm;
 use crate::model::Directory;
 
 /// Letters taken in one go before the clock is looked at again.
@@ -84,14 +85,9 @@ struct Drain {
 impl Task {
     async fn run(mut self, mut letters: mpsc::Receiver<Letter>, mut orders: mpsc::Receiver<Order>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut alarm = Alarm::default();
         loop {
             let due = [self.calls.poll_timeout(), self.drain.as_ref().map(|d| d.until)].into_iter().flatten().min();
-            let sleep = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 Some(order) = orders.recv() => self.obey(order),
                 count = letters.recv_many(&mut batch, BATCH) => {
@@ -103,7 +99,7 @@ impl Task {
                         self.calls.handle(now, wall_ms, letter);
                     }
                 }
-                () = sleep => {}
+                () = alarm.ring(due) => {}
             }
             self.calls.handle_timeout(Instant::now());
             self.count.store(self.calls.len(), Ordering::Relaxed);

@@ -404,6 +404,7 @@ fn start_core<C: Core>(
         switchboard,
         inbox,
         said,
+        alarm: Default::default(),
     };
     Ok(Running {
         handle: SipHandle { orders, ipv6_trunks, policies, certificates, prover, newcomers: figures },

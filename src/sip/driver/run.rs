@@ -17,6 +17,7 @@ use super::resolve::Resolver;
 use super::streams::Streams;
 use super::udp::Udp;
 use super::{Event, Order};
+use crate::base::driver::Alarm;
 use crate::model::{Binding, Cause, Directory, Switchboard, Undelivered};
 use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::flow::Transport;
@@ -44,6 +45,7 @@ pub struct Driver<C> {
     pub switchboard: Arc<dyn Switchboard>,
     pub inbox: mpsc::Receiver<Event>,
     pub said: mpsc::Receiver<Order>,
+    pub alarm: Alarm,
 }
 
 enum Wake {
@@ -105,12 +107,6 @@ impl<C: Core> Driver<C> {
     async fn wake(&mut self) -> Wake {
         let pause = self.newcomers.pause(Instant::now());
         let due = self.core.poll_timeout().into_iter().chain(self.streams.paused_until()).min();
-        let sleep = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let (udp, streams) = (&mut self.udp, &mut self.streams);
         let sockets = poll_fn(|context| {
             if let Poll::Ready(socket) = udp.poll_readable(context) {
@@ -124,7 +120,7 @@ impl<C: Core> Driver<C> {
                 wake = sockets => wake,
                 _ = self.inbox.recv_many(&mut events, BATCH) => Wake::Events(events),
                 _ = self.said.recv_many(&mut orders, BATCH) => Wake::Orders(orders),
-                () = sleep => Wake::Due,
+                () = self.alarm.ring(due) => Wake::Due,
             }
         };
         let newcomers = async {
