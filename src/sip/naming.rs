@@ -61,8 +61,8 @@ impl Naming {
             (None, None) => return None,
             (Some(one), None) | (_, Some(one)) if self.is_old => one,
             (local, remote) => {
-                let [local, remote] = [local, remote].map(|half| half.unwrap_or_else(|| NIL.to_owned()));
-                format!("{local};remote={remote}")
+                let [local, remote] = [&local, &remote].map(|half| half.as_deref().unwrap_or(NIL));
+                [local, ";remote=", remote].concat()
             }
         };
         Some(Header::new(Name::SessionId, value))

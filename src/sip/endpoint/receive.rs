@@ -9,7 +9,7 @@ use crate::base::LegId;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Malformed, Message, Method, Request, Response, Via};
 use crate::sip::session::conference::session_tag;
-use crate::sip::transaction::key::{ClientKey, Parts, ServerKey};
+use crate::sip::transaction::key::{ClientKey, Parts, ServerKey, is_unique};
 use crate::sip::transaction::table::RequestKey;
 use crate::sip::transaction::{Tell, TransactionId};
 use crate::sip::wire::{Owner, Purpose};
@@ -56,8 +56,8 @@ impl Endpoint {
     }
 
     fn handle_response(&mut self, now: Instant, response: Response) {
-        let (Ok(via), Ok(cseq)) = (response.headers.via(), response.headers.cseq()) else { return };
-        let key = ClientKey::new(via.branch().unwrap_or_default(), cseq.method.as_str());
+        let Ok(cseq) = response.headers.cseq() else { return };
+        let key = ClientKey::new(response.headers.branch().unwrap_or_default(), cseq.method.as_str());
         let Some(id) = self.wire.transactions.client(&key) else {
             return debug!(status = response.code(), "a response to nothing");
         };
@@ -114,7 +114,7 @@ impl Endpoint {
         if let Some(leg) = leg {
             return self.handle_in_dialog(now, flow, request, &via, leg);
         }
-        let has_tag = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        let has_tag = request.headers.to_tag().is_some();
         // RFC 3261 §8.2.2.2: the same request by another way.
         let merged = self.wire.transactions.merged(&request_key).is_some();
         if has_tag || merged {
@@ -227,18 +227,16 @@ impl Endpoint {
 
     /// The leg whose dialog a request is in (RFC 3261 §12.2.2).
     fn dialog_of(&self, request: &Request) -> Option<LegId> {
-        let to = request.headers.to().ok()?;
-        let id = *self.tags.get(session_tag(to.tag()?))?;
-        let from = request.headers.from().ok()?;
+        let id = *self.tags.get(session_tag(request.headers.to_tag()?))?;
         let call_id = request.headers.call_id().ok()?;
-        self.legs.get(&id).filter(|leg| leg.is_dialog(call_id, from.tag())).map(|_| id)
+        self.legs.get(&id).filter(|leg| leg.is_dialog(call_id, request.headers.from_tag())).map(|_| id)
     }
 }
 
 fn with_parts<T>(request: &Request, via: &Via, run: impl FnOnce(&Parts<'_>) -> T) -> Option<T> {
     use crate::sip::message::Name;
-    let from = request.headers.from().ok()?;
-    let uri = request.uri.to_string();
+    // Only a branch of old does not name the transaction alone.
+    let uri = if via.branch().is_some_and(is_unique) { String::new() } else { request.uri.to_string() };
     let sent_by = match via.port {
         Some(port) => format!("{}:{port}", via.host),
         None => via.host.to_string(),
@@ -250,7 +248,7 @@ fn with_parts<T>(request: &Request, via: &Via, run: impl FnOnce(&Parts<'_>) -> T
         branch: via.cookie_branch(),
         sent_by: &sent_by,
         call_id: request.headers.call_id().ok()?,
-        from_tag: from.tag().unwrap_or_default(),
+        from_tag: request.headers.from_tag().unwrap_or_default(),
         cseq: request.headers.cseq().ok()?.number,
     };
     Some(run(&parts))

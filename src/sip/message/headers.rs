@@ -1,7 +1,12 @@
 //! The headers of one message, in their order.
 
+use std::fmt::Write as _;
+
 use super::scan::elements;
 use super::{Name, Text};
+
+/// Few values are longer.
+const USUAL_LENGTH: usize = 96;
 
 /// One header. Its value is not split at commas and not interpreted; `rsip::Header` would copy every value
 /// into a `String`, cannot hold octets that are no UTF-8, and forgets how an unknown name was spelt, so the
@@ -23,7 +28,10 @@ impl Header {
 
     /// A header of ours from a value with a printed form (`NameAddr`, `Via`, `CSeq`, a number …).
     pub fn of(name: impl Into<Name>, value: impl std::fmt::Display) -> Header {
-        Header::new(name, value.to_string())
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        // Writing into a String does not fail.
+        let _ = write!(text, "{value}");
+        Header::new(name, text)
     }
 }
 

@@ -8,7 +8,7 @@ use super::scan::{find, is_token, is_token_byte, trim, unquote, write_quoted};
 /// Parameters in the order in which they came. Names are compared without case. Values stay as they stand
 /// on the wire, so that what we do not understand goes on unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Params(Vec<(String, Option<String>)>);
+pub struct Params(Vec<(Cow<'static, str>, Option<String>)>);
 
 impl Params {
     /// The value as it stands on the wire; `Some("")` for a parameter without one.
@@ -52,7 +52,7 @@ impl Params {
         debug_assert!(is_token(name), "a parameter's name is a token");
         match self.0.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some(found) => found.1 = value,
-            None => self.0.push((name.to_owned(), value)),
+            None => self.0.push((shared(name), value)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Params {
 
     /// All of them, values as on the wire.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_deref()))
+        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_deref()))
     }
 
     /// Whether there is none.
@@ -89,7 +89,7 @@ impl Params {
     }
 }
 
-fn read_one(item: &str, of_header: bool) -> Result<(String, Option<String>), &'static str> {
+fn read_one(item: &str, of_header: bool) -> Result<(Cow<'static, str>, Option<String>), &'static str> {
     let (name, value) = match item.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (item, None),
@@ -111,7 +111,16 @@ fn read_one(item: &str, of_header: bool) -> Result<(String, Option<String>), &'s
             return Err("a parameter's value is neither a token nor a quoted string");
         }
     }
-    Ok((name.to_owned(), value.map(str::to_owned)))
+    Ok((shared(name), value.map(str::to_owned)))
+}
+
+/// The name as it stands; those that nearly every message has are not copied.
+fn shared(name: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 7] = ["tag", "branch", "rport", "received", "transport", "lr", "ob"];
+    match USUAL.into_iter().find(|usual| *usual == name) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(name.to_owned()),
+    }
 }
 
 impl fmt::Display for Params {

@@ -322,3 +322,34 @@ fn a_message_that_is_wrong_and_yet_framed_does_not_end_its_stream() {
     framer.push(b"\r\n");
     assert_eq!((framer.poll(), framer.may_be_pong(), framer.is_in_message()), (Ok(None), true, false));
 }
+
+#[test]
+fn a_tag_and_a_branch_are_found_without_reading_the_whole_as_they_are_by_reading_it() {
+    let addresses = [
+        "<sip:a@h>;tag=1",
+        "sip:a@h;tag=1",
+        "sip:a@h",
+        "<sip:a@h;tag=no>",
+        "<sip:a@h;tag=no>;x=y ; TAG = 1",
+        "\"a <b>;tag=no\\\" >\" <sip:a;tag=no@h>;q=\"; tag=no\";tag=a-b.c",
+        "A B <tel:+1;tag=no>;tag=1;tag=2",
+        "<sip:a@h>;tag",
+        "<sip:a@[2001:db8::1]:5060> ; x",
+    ];
+    for address in addresses {
+        let headers: Headers = [Header::new(Name::From, address), Header::new(Name::To, address)].into_iter().collect();
+        let read = headers.from().expect("an address");
+        assert_eq!((headers.from_tag(), headers.to_tag()), (read.tag(), read.tag()), "{address}");
+    }
+    for via in [
+        "SIP/2.0/UDP h;branch=z9hG4bK1;rport",
+        "SIP/2.0/UDP h ; rport; Branch = x , SIP/2.0/UDP i;branch=no",
+        "SIP/2.0/TCP [::1]:5060;received=\"; branch=no\";branch=1",
+        "SIP/2.0/UDP h;branch=",
+        "SIP/2.0/UDP h",
+    ] {
+        let headers: Headers = [Header::new(Name::Via, via)].into_iter().collect();
+        assert_eq!(headers.branch(), headers.via().expect("a Via").branch(), "{via}");
+    }
+    assert_eq!((Headers::default().to_tag(), Headers::default().branch()), (None, None));
+}

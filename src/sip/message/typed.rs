@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::scan::{elements, is_token, trim};
+use super::scan::{elements, find, is_token, trim};
 use super::{Headers, Method, Name, NameAddr, Params, Text, Via};
 
 /// A header that is missing or cannot be read.
@@ -151,6 +151,22 @@ impl Headers {
         self.one(&Name::To)?.parse().map_err(|e: super::BadUri| bad(Name::To, e.0))
     }
 
+    /// The tag in From, of headers that have been checked: the same as by [`Headers::from`], without reading the address.
+    pub fn from_tag(&self) -> Option<&str> {
+        tag(self.get(&Name::From)?)
+    }
+
+    /// The same in To.
+    pub fn to_tag(&self) -> Option<&str> {
+        tag(self.get(&Name::To)?)
+    }
+
+    /// The branch in the top Via, of headers that have been checked: the same as by [`Headers::via`], without reading it.
+    pub fn branch(&self) -> Option<&str> {
+        let (_, params) = self.elements(&Name::Via).next()?.split_once(';')?;
+        param(params, "branch").filter(|branch| !branch.is_empty())
+    }
+
     /// Call-ID.
     pub fn call_id(&self) -> Result<&Text, BadHeader> {
         let call_id = self.one(&Name::CallId)?;
@@ -284,6 +300,32 @@ impl Headers {
             whole_kind || range.eq_ignore_ascii_case(media_type)
         })
     }
+}
+
+/// The tag behind an address.
+fn tag(text: &str) -> Option<&str> {
+    let params = match find(text, b'<', false).ok()? {
+        Some(open) => text.get(open..)?.split_once('>')?.1,
+        None => text,
+    };
+    param(params.split_once(';')?.1, "tag")
+}
+
+/// The value of the first parameter of that name behind a header's value, its first semicolon taken off.
+fn param<'a>(params: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut rest = Some(params);
+    while let Some(text) = rest {
+        let (item, left) = match find(text, b';', false).ok()? {
+            Some(at) => (text.get(..at)?, text.get(at + 1..)),
+            None => (text, None),
+        };
+        rest = left;
+        let (name, value) = item.split_once('=').unwrap_or((item, ""));
+        if trim(name).eq_ignore_ascii_case(wanted) {
+            return Some(trim(value));
+        }
+    }
+    None
 }
 
 fn read_reason(text: &str) -> Option<Reason> {

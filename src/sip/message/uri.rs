@@ -296,10 +296,11 @@ impl FromStr for Uri {
         if rest.is_empty() {
             return Err(BadUri("an address has nothing behind its scheme"));
         }
-        match scheme.to_ascii_lowercase().as_str() {
-            "sip" => Ok(Uri::Sip(SipUri::read(false, rest)?)),
-            "sips" => Ok(Uri::Sip(SipUri::read(true, rest)?)),
-            "tel" => {
+        let known = ["sip", "sips", "tel"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
+        match known {
+            Some("sip") => Ok(Uri::Sip(SipUri::read(false, rest)?)),
+            Some("sips") => Ok(Uri::Sip(SipUri::read(true, rest)?)),
+            Some("tel") => {
                 let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
                 let dialable =
                     |b: u8| b.is_ascii_hexdigit() || matches!(b, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')');
@@ -310,7 +311,7 @@ impl FromStr for Uri {
                     if rest.contains(';') { Params::read(params, false).map_err(BadUri)? } else { Params::default() };
                 Ok(Uri::Tel(TelUri { number: number.to_owned(), params }))
             }
-            other => Ok(Uri::Other { scheme: other.to_owned(), rest: rest.to_owned() }),
+            _ => Ok(Uri::Other { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() }),
         }
     }
 }

@@ -29,17 +29,9 @@ impl ViaTransport {
     /// Reads a transport's name; case does not matter (RFC 3261 §7.3.1).
     pub fn read(text: &str) -> ViaTransport {
         use rsip::Transport::*;
-        let upper = text.to_ascii_uppercase();
-        ViaTransport::Known(match upper.as_str() {
-            "UDP" => Udp,
-            "TCP" => Tcp,
-            "TLS" => Tls,
-            "TLS-SCTP" => TlsSctp,
-            "SCTP" => Sctp,
-            "WS" => Ws,
-            "WSS" => Wss,
-            _ => return ViaTransport::Other(upper),
-        })
+        let known = [Udp, Tcp, Tls, TlsSctp, Sctp, Ws, Wss].map(ViaTransport::Known);
+        let known = known.into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()));
+        known.unwrap_or_else(|| ViaTransport::Other(text.to_ascii_uppercase()))
     }
 
     /// The name in a Via.

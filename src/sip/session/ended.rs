@@ -48,6 +48,9 @@ impl Ended {
             let hop = dialog.next_hop(self.flow);
             let owner = at.owner(Purpose::Bye);
             at.wire.request(at.now, again, hop, owner);
+        } else if !response.is_provisional() {
+            // Nobody asks any more.
+            self.bye = None;
         }
         Stage::Ended(self)
     }

@@ -58,6 +58,11 @@ impl Media {
         self.agreed.clone_from(&self.last);
     }
 
+    /// Nothing more is described.
+    pub fn end(&mut self) {
+        (self.last, self.agreed) = (None, None);
+    }
+
     /// Our description as it stands, to be said again unchanged; `None` before there is one.
     pub fn unchanged(&mut self, flow: &Flow) -> Option<Bytes> {
         let agreed = self.agreed.clone()?;

@@ -146,6 +146,9 @@ impl Leg {
     fn step(&mut self, now: Instant, wire: &mut Wire, run: impl FnOnce(Stage, &mut At<'_>) -> Stage) {
         if let Some(stage) = self.stage.take() {
             let stage = run(stage, &mut At { now, wire: &mut *wire, leg: self });
+            if matches!(stage, Stage::Ended(_)) {
+                self.media.end();
+            }
             self.stage = Some(stage);
             self.attend(now, wire);
             self.set_deadline(wire);
@@ -309,11 +312,9 @@ impl Leg {
     /// The same of a response: only of those who ring or answer, and of nobody but the peer once there is one.
     fn hear_name_of(&self, wire: &mut Wire, purpose: Purpose, response: &Response) {
         let is_session = !matches!(purpose, Purpose::Subscribe | Purpose::Left { .. });
-        let is_peer = match (self.dialog(), response.headers.to()) {
-            (Some(dialog), Ok(to)) => dialog.is_peer(to.tag()),
-            (_, to) => to.is_ok(),
-        };
-        if is_session && is_peer && (101..300).contains(&response.code()) && response.headers.has(&Name::SessionId) {
+        let is_peer = || self.dialog().is_none_or(|dialog| dialog.is_peer(response.headers.to_tag()));
+        let is_naming = (101..300).contains(&response.code()) && response.headers.has(&Name::SessionId);
+        if is_session && is_naming && is_peer() {
             self.hear_name(wire, &response.headers);
         }
     }
@@ -358,8 +359,9 @@ impl Leg {
 
     /// Whether a request within a dialog of the leg is within that of its subscription.
     fn is_subscription(&self, request: &Request) -> bool {
-        let (Ok(call_id), Ok(from)) = (request.headers.call_id(), request.headers.from()) else { return false };
-        self.subscription.as_ref().is_some_and(|s| s.is_dialog(call_id, from.tag()))
+        let headers = &request.headers;
+        let is_in = |s: &Subscription| headers.call_id().is_ok_and(|id| s.is_dialog(id, headers.from_tag()));
+        self.subscription.as_deref().is_some_and(is_in)
     }
 }
 

@@ -3,6 +3,11 @@
 /// What begins each branch that is unique by itself (RFC 3261 §8.1.1.7).
 pub const COOKIE: &str = "z9hG4bK";
 
+/// Whether a branch names a transaction together with who made it, and nothing else of the request is needed for that.
+pub fn is_unique(branch: &str) -> bool {
+    branch.len() > COOKIE.len() && branch.starts_with(COOKIE)
+}
+
 /// The parts of a request that name its transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
@@ -62,7 +67,7 @@ impl ServerKey {
 
     fn with_method(parts: &Parts<'_>, method: &str) -> ServerKey {
         match parts.branch {
-            Some(branch) if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) => ServerKey::Branch {
+            Some(branch) if is_unique(branch) => ServerKey::Branch {
                 branch: branch.to_owned(),
                 sent_by: parts.sent_by.to_ascii_lowercase(),
                 method: method.to_owned(),
