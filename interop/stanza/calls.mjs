@@ -7,6 +7,10 @@ import { ROMEO_RELAYED, startWorld, wentDirectly, wentThroughTheRelay } from "..
 const PAGE_HZ = 600;
 const CLIENT_HZ = 1700;
 const FRAMES = 15;
+/** Half a second of speech. */
+const PACKETS = 25;
+/** The number of the demonstration that says back what it hears. */
+const ECHO = "+15550105";
 
 const world = await startWorld();
 const { scene } = world;
@@ -100,6 +104,59 @@ scene("a page answers a call with video by sound alone, and both hear each other
   await page.answer();
   await hearEachOther(page, im);
   await page.hangUp();
+});
+
+/** Bob's page, which says the tone of alice's: who hears it when alice's call is over hears bob. */
+const another = t => world.softphone(t, near, { user: "bob" });
+
+scene("a page that calls the client directly transfers it to another page, and those two hear each other", async t => {
+  const [[page, im], bob] = [await both(t), await another(t)];
+  const ended = world.nextRecord();
+  const call = await pageCalls(page, im);
+  await hearEachOther(page, im);
+  await page.transfer("bob");
+  await bob.answer();
+  const second = await im.rings(2);
+  check(second.peer.startsWith("bob@"), `it is called by ${second.peer}`);
+  await second.accept();
+  await Promise.all([call.ended({ reason: "success" }), page.shows("Ended: normal")]);
+  await hearEachOther(bob, im);
+  await second.hangUp();
+  await bob.shows("Ended: normal");
+  const { path, transferred_to } = await ended();
+  check(path === "relayed" && transferred_to === "user:bob", `the record says ${path}, ${transferred_to}`);
+});
+
+scene("the client calls a page directly, which transfers it to a number that says back what it hears", async t => {
+  const [page, im] = await both(t);
+  const call = await im.call(`${world.at("alice")}/patchcord`);
+  await page.answer();
+  await hearEachOther(page, im);
+  await page.transfer(ECHO);
+  const second = await im.rings();
+  await second.accept();
+  await Promise.all([call.ended({ reason: "success" }), page.shows("Ended: normal")]);
+  await im.hears(CLIENT_HZ);
+  await second.hangUp();
+});
+
+scene("a client that declines to be transferred talks on directly, as before", async t => {
+  const [[page, im], bob] = [await both(t), await another(t)];
+  const ended = world.nextRecord();
+  const call = await pageCalls(page, im);
+  await page.transfer("bob");
+  await bob.answer();
+  await (await im.rings(2)).reject("decline");
+  await until("a sentence", async () => (await page.sentence.textContent()).startsWith("The transfer failed."));
+  await bob.shows("Ended: cancelled");
+  // The ear of the client is at the second call, in which nobody spoke.
+  const heard = async () => (await call.do("figures")).audio;
+  const before = await heard();
+  await Promise.all([page.hears(CLIENT_HZ), until("the client is sent sound", async () => (await heard()) > before + PACKETS)]);
+  await page.hangUp();
+  await call.ended();
+  const { path } = await ended();
+  check(path === "direct", `the record says ${path}`);
 });
 
 scene("a client that shows what it can is called by its bare JID, without a proposal", async t => {

@@ -61,6 +61,9 @@ pub enum Output {
         /// What it would say.
         start: Box<Start>,
     },
+    /// The party of this leg is to be called anew, beside the call that it is in: give [`Call::recall`] a leg of the same
+    /// adapter for it.
+    Recall(LegId),
     /// The call is over; its record. Nothing follows.
     Done(Box<Record>),
 }
@@ -178,6 +181,8 @@ impl Call {
             self.hear_callee(now, leg, signal);
         } else if self.is_newcomer(leg) {
             self.hear_newcomer(now, leg, signal);
+        } else if self.is_second(leg) {
+            self.hear_second(now, leg, signal);
         } else if matches!(signal, Signal::Hangup(_)) {
             self.comes_no_more(now, leg);
         }
@@ -287,6 +292,9 @@ impl Call {
         if self.is_newcomer(leg) {
             return self.place_ready(now, leg);
         }
+        if self.is_second(leg) {
+            return self.second_ready(leg);
+        }
         match &self.state {
             State::Dialling(_) => self.ready_while_dialling(leg),
             State::Playing(_) => self.ready_while_playing(),
@@ -307,6 +315,10 @@ impl Call {
         if self.is_newcomer(leg) {
             self.say(leg, Signal::Hangup(hangup.clone()));
             return self.newcomer_ended(now, leg, hangup);
+        }
+        if self.is_second(leg) {
+            self.say(leg, Signal::Hangup(hangup.clone()));
+            return self.second_ended(now, leg, hangup);
         }
         if self.has_no_end_yet(leg) {
             return self.will_not_come(now, leg, cause);
@@ -397,6 +409,9 @@ impl Call {
         if self.is_newcomer(leg) {
             return self.newcomer_leg_mut(leg);
         }
+        if self.is_second(leg) {
+            return self.second_leg_mut(leg);
+        }
         if leg == self.caller.id { Some(&mut self.caller) } else { self.callees.iter_mut().find(|c| c.id == leg) }
     }
 
@@ -404,7 +419,7 @@ impl Call {
         if leg == self.caller.id {
             return Some(&self.caller);
         }
-        self.callees.iter().find(|c| c.id == leg).or_else(|| self.newcomer_leg(leg))
+        self.callees.iter().find(|c| c.id == leg).or_else(|| self.newcomer_leg(leg)).or_else(|| self.second_leg(leg))
     }
 
     /// The leg at the other end, once there is just one.

@@ -294,6 +294,7 @@ impl Endpoint {
             self.send(connection, stanza);
         }
         self.outputs.extend(out.signals.into_iter().map(|signal| Output::Hear(leg, signal)));
+        let instead = out.instead.and_then(|beside| Some((beside, self.calls.call(leg)?)));
         match self.calls.settle(leg) {
             calls::Settled::Began(ours) => {
                 self.contacts.call_began(now, connection, &ours);
@@ -301,6 +302,9 @@ impl Endpoint {
             }
             calls::Settled::Ended(ours) => self.contacts.call_ended(now, connection, &ours),
             calls::Settled::Same => {}
+        }
+        if let Some((beside, (ours, from))) = instead {
+            self.call_instead(now, leg, *beside, ours, from);
         }
     }
 

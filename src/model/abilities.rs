@@ -36,9 +36,8 @@ pub struct Abilities {
     /// Speaks ICE and DTLS-SRTP with any other endpoint that does, so that descriptions and candidates may pass
     /// untouched and the media go directly.
     pub direct: bool,
-    /// Takes an offer in the middle of a call that is another party's altogether, with another certificate (RFC 8842 §4),
-    /// so that media that went directly can be brought to the relay.
-    pub moves: bool,
+    /// How media that went directly can be brought to the relay in the middle of a call.
+    pub moves: Moves,
     /// Gets through any NAT by itself, with a TURN server of its own: a direct path to it will be found.
     pub traverses: bool,
     /// Whether its media are to be protected.
@@ -61,6 +60,20 @@ pub struct Abilities {
     pub roster: bool,
     /// Can be told that the other end is somebody else from here on.
     pub connected: bool,
+}
+
+/// How a party whose media go directly can be given another end in the middle of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moves {
+    /// Not at all.
+    #[default]
+    Never,
+    /// By an offer that is another party's altogether, with another certificate (RFC 8842 §4).
+    ByOffer,
+    /// By another call to the same party, which takes the place of the one that is there: a [`Start`](super::Start) whose
+    /// [`About::replaces`](super::About::replaces) names the party's leg.
+    ByCall,
 }
 
 /// How digits of a keypad reach a party.
@@ -160,7 +173,7 @@ impl Abilities {
         mute: true,
         offers_when_asked: false,
         direct: true,
-        moves: true,
+        moves: Moves::ByOffer,
         traverses: false,
         srtp: SrtpPolicy::Required,
         video: true,
@@ -189,7 +202,7 @@ impl Abilities {
         mute: true,
         offers_when_asked: true,
         direct: true,
-        moves: false,
+        moves: Moves::ByCall,
         traverses: true,
         srtp: SrtpPolicy::Required,
         video: true,
@@ -217,7 +230,7 @@ impl Abilities {
         mute: false,
         offers_when_asked: false,
         direct: false,
-        moves: false,
+        moves: Moves::Never,
         traverses: false,
         srtp: SrtpPolicy::Optional,
         video: true,

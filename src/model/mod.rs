@@ -28,7 +28,7 @@ pub mod signal;
 pub mod text;
 pub mod transfer;
 
-pub use abilities::{Abilities, KeyPolicy, SrtpPolicy};
+pub use abilities::{Abilities, KeyPolicy, Moves, SrtpPolicy};
 pub use along::{Along, Document, Location, UserToUser};
 pub use binding::{Binding, Contact, PREFERRED};
 pub use cause::{Cause, Detail, Hangup};

@@ -129,7 +129,8 @@ pub struct About {
     pub passports: Vec<String>,
     /// Who sent the call on before it came here, the last one first.
     pub diversions: Vec<Diversion>,
-    /// The call that this one takes the place of (RFC 3891).
+    /// The call that this one takes the place of (RFC 3891). Said to an adapter whose parties move
+    /// [by another call](super::Moves::ByCall): that of the same party, named by its leg.
     pub replaces: Option<Replaces>,
     /// Who connected the caller with the callee (RFC 3892), in a call that is a transfer.
     pub referred_by: Option<Party>,

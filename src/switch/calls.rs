@@ -257,7 +257,7 @@ impl Calls {
             error!(call = %id, "the call's own logic failed; its legs are hung up");
             return self.bury(now, id);
         }
-        let (mut record, mut wish) = (None, None);
+        let (mut record, mut wish, mut recalled) = (None, None, Vec::new());
         let mut ordered = None;
         while let Some(output) = entry.call.poll_output() {
             match output {
@@ -279,6 +279,7 @@ impl Calls {
                     }
                 }
                 call::Output::Decide { leg, start } => wish = Some((leg, start)),
+                call::Output::Recall(leg) => recalled.push(leg),
                 call::Output::Done(done) => record = Some(done),
             }
         }
@@ -296,6 +297,9 @@ impl Calls {
         }
         if let Some((leg, start)) = wish {
             return self.decide_transfer(now, id, leg, &start);
+        }
+        if !recalled.is_empty() {
+            return self.recall(now, id, recalled);
         }
         let due = entry.call.poll_timeout();
         if due != entry.due {

@@ -117,7 +117,8 @@ impl Joints {
             Signal::Refuse { exchange, cause } => Signal::Refuse { exchange: exchange.mirrored(), cause },
             Signal::Solicit(exchange) => Signal::Solicit(exchange.mirrored()),
             Signal::Named(ids) => Signal::Named(SessionIds { own: ids.peer, peer: None }),
-            Signal::Accept
+            Signal::Progress(_)
+            | Signal::Accept
             | Signal::Hold(_)
             | Signal::Mute(_)
             | Signal::Connected(_)

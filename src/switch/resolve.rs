@@ -134,6 +134,11 @@ impl Resolver {
         (decision, request)
     }
 
+    /// A leg that we open through this adapter.
+    pub fn leg_of(&mut self, adapter: AdapterId) -> Option<LegId> {
+        self.mints.get_mut(&adapter).map(LegMint::mint)
+    }
+
     /// Notes who sends the call on, where a trunk is to carry it to another number than was dialled.
     fn note_diversions(&self, mut attempts: Vec<Attempt>, request: &Request) -> Vec<Attempt> {
         for branch in attempts.iter_mut().flat_map(|a| &mut a.branches).filter(|b| b.trunk.is_some()) {

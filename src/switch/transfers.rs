@@ -72,6 +72,14 @@ impl Calls {
         self.with(now, id, |call| call.replace(now, place, leg, abilities, start));
     }
 
+    /// Parties are to be called anew, each by the adapter that it is in a call through.
+    pub(super) fn recall(&mut self, now: Instant, id: CallId, parties: Vec<LegId>) {
+        let another = |first: LegId| Some((first, self.resolver.leg_of(first.adapter())?));
+        let legs: Vec<(LegId, LegId)> = parties.into_iter().filter_map(another).collect();
+        self.enlist(id, legs.iter().map(|(_, second)| *second).collect());
+        self.with(now, id, |call| legs.iter().for_each(|(first, second)| call.recall(*first, *second)));
+    }
+
     /// These legs are of the call too.
     pub(super) fn enlist(&mut self, id: CallId, legs: Vec<LegId>) {
         let Some(entry) = self.calls.get_mut(&id) else { return };

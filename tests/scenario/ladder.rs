@@ -47,6 +47,8 @@ pub struct Ladder {
     ordered: Vec<RelayCommand>,
     /// What the dialplan was asked in the middle of the call.
     pub asked: Vec<Start>,
+    /// The legs of parties that were called anew, each after its first.
+    pub recalled: Vec<(LegId, LegId)>,
 }
 
 impl Ladder {
@@ -118,6 +120,7 @@ impl Ladder {
             relay_is_quick: true,
             ordered: Vec::new(),
             asked: Vec::new(),
+            recalled: Vec::new(),
         }
     }
 
@@ -349,6 +352,11 @@ impl Ladder {
                 }
                 Output::Order(other) => self.ordered.push(other),
                 Output::Decide { start, .. } => self.asked.push(*start),
+                Output::Recall(first) => {
+                    let second = self.im.mint();
+                    self.recalled.push((first, second));
+                    self.call().recall(first, second);
+                }
                 Output::Done(record) => {
                     let _ = writeln!(self.drawn, "record {}", record.cause);
                     self.records.push(*record);

@@ -22,5 +22,6 @@ mod srtp;
 mod targets;
 mod transfer;
 mod transfer_of_direct_calls;
+mod transfer_of_im_calls;
 mod transport_cc;
 mod words;

@@ -335,21 +335,6 @@ fn a_party_that_answers_nothing_keeps_its_call_after_a_while() {
 }
 
 #[test]
-fn an_im_client_has_no_word_to_move_by_and_its_direct_calls_are_not_transferred() {
-    let mut ladder = Ladder::from_browser_with(film_description("page"));
-    let client = ladder.client("im:juliet");
-    let leg = client.leg;
-    ladder.open(Action::Dial(vec![Ladder::attempt("user:juliet", vec![client])]));
-    let answer = ladder.answer_with(leg, film_description("client"));
-    ladder.hear(leg, answer);
-    ladder.hear(leg, Signal::Accept);
-    let before = ladder.said.len();
-    ladder.hear(ladder.caller(), wish());
-    assert_eq!(ladder.said_on(ladder.caller(), before), ["Transferring Failed not-supported"]);
-    ladder.expect_no_relay();
-}
-
-#[test]
 fn a_transfer_in_a_call_that_was_fetched_is_one_of_a_relayed_call() {
     let (mut ladder, bob) = talking();
     ladder.hear(ladder.caller(), wish());

@@ -240,7 +240,7 @@ impl World {
                 }
                 Output::Order(RelayCommand::Candidates { leg, candidates, .. }) => self.given(leg, &candidates),
                 Output::Order(_) => {}
-                Output::Decide { .. } => self.fail("nobody has asked for a transfer"),
+                Output::Decide { .. } | Output::Recall(_) => self.fail("nobody has asked for a transfer"),
                 Output::Done(_) => self.records += 1,
             }
         }

@@ -9,19 +9,21 @@
 //!
 //! Only the party that stays moves, and only when there is somebody to talk to: until then the two talk directly, as they
 //! did. What it is offered has another certificate, so that its transport begins anew. If the newcomer goes meanwhile, the
-//! party that asked follows, and the two talk through the relay.
+//! party that asked follows, and the two talk through the relay. A party whose wire has no such offer is called anew
+//! ([`recalling`](super::recalling)).
 
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
 use super::Step;
+use super::recalling::Recall;
 use crate::base::{ExchangeId, LegId};
-use crate::call::leg::Exchange;
+use crate::call::leg::{Exchange, Leg};
 use crate::call::plan::{Attempt, Far};
 use crate::call::two_party::{Call, Output, State};
 use crate::model::{
-    Abilities, Cause, Description, Direction, GraphLeg, Hangup, MediaPath, Offer, Signal, Source, Start,
+    Abilities, Cause, Codec, Description, Direction, GraphLeg, Hangup, MediaPath, Moves, Offer, Signal, Source, Start,
 };
 
 /// How long a party may take to answer the offer with which it is fetched; adapters whose wire needs an end give up before.
@@ -43,12 +45,15 @@ pub struct Fetching {
 
 /// A party on its way.
 #[derive(Debug)]
-struct Coming {
-    leg: LegId,
+pub struct Coming {
+    /// Its leg: of the call by which it talks directly until it is there.
+    pub leg: LegId,
     /// Our offer that waits for its answer.
     exchange: Option<ExchangeId>,
     /// When the offer is made again.
     again: Option<Instant>,
+    /// The other call, where it comes by one and not by an offer, until it is there.
+    recall: Option<Box<Recall>>,
     is_there: bool,
 }
 
@@ -68,12 +73,30 @@ pub enum Then {
 }
 
 impl Coming {
-    fn new(leg: LegId) -> Coming {
-        Coming { leg, exchange: None, again: None, is_there: false }
+    fn new(leg: LegId, moves: Moves) -> Coming {
+        let recall = (moves == Moves::ByCall).then(Box::default);
+        Coming { leg, exchange: None, again: None, recall, is_there: false }
     }
 
     fn has_begun(&self) -> bool {
-        self.is_there || self.exchange.is_some()
+        self.is_there || self.exchange.is_some() || self.recall().is_some_and(Recall::has_begun)
+    }
+
+    /// The other call by which it comes.
+    pub fn recall(&self) -> Option<&Recall> {
+        self.recall.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn recall_mut(&mut self) -> Option<&mut Recall> {
+        self.recall.as_deref_mut()
+    }
+
+    /// It has come by the other call, whose leg this is. That leg, and whether the first is over.
+    pub fn came_by_call(&mut self, leg: LegId) -> Option<(Box<Leg>, bool)> {
+        let came = self.recall.take()?.came()?;
+        (self.leg, self.is_there) = (leg, true);
+        Some(came)
     }
 }
 
@@ -88,6 +111,21 @@ impl Fetching {
         self.coming.iter().all(|c| c.is_there)
     }
 
+    /// Those on their way, and those who are there.
+    pub fn coming(&self) -> impl Iterator<Item = &Coming> {
+        self.coming.iter()
+    }
+
+    /// The same, to be changed.
+    pub fn coming_mut(&mut self) -> impl Iterator<Item = &mut Coming> {
+        self.coming.iter_mut()
+    }
+
+    /// What is done once they are there.
+    pub fn then(&self) -> &Then {
+        &self.then
+    }
+
     fn has_begun(&self) -> bool {
         self.coming.iter().any(Coming::has_begun)
     }
@@ -97,7 +135,7 @@ impl Call {
     /// Whether the parties can be brought to the relay, or are there.
     pub(super) fn can_come(&self) -> bool {
         let State::Direct(_) = &self.state else { return true };
-        self.both().all(|leg| self.leg(leg).is_some_and(|l| l.abilities.moves))
+        self.both().all(|leg| self.leg(leg).is_some_and(|l| l.abilities.moves != Moves::Never))
     }
 
     /// Readies both parties of a direct call for the relay, of which neither is told. Whether they have speech that passes.
@@ -109,19 +147,28 @@ impl Call {
         is_ready(self, *one, &far) & is_ready(self, *other, &near)
     }
 
-    fn offered_by(&self, leg: LegId) -> Vec<crate::model::Codec> {
+    fn offered_by(&self, leg: LegId) -> Vec<Codec> {
         self.leg(leg).map(|l| l.offered_codecs().to_vec()).unwrap_or_default()
     }
 
-    fn fetching(&self) -> Option<&Fetching> {
+    /// What a party speaks: with our end, or, until it is there, with the other party.
+    pub(super) fn spoken_by(&self, leg: LegId) -> Vec<Codec> {
+        let with_us = self.leg(leg).filter(|l| l.remote.is_some()).map(Leg::passing);
+        with_us.unwrap_or_else(|| self.offered_by(leg))
+    }
+
+    /// The parties on their way.
+    pub(super) fn fetching(&self) -> Option<&Fetching> {
         self.transfer.as_deref()?.fetching.as_deref()
     }
 
-    fn fetching_mut(&mut self) -> Option<&mut Fetching> {
+    /// The same, to be changed.
+    pub(super) fn fetching_mut(&mut self) -> Option<&mut Fetching> {
         self.transfer.as_deref_mut()?.fetching.as_deref_mut()
     }
 
-    fn coming(&mut self, leg: LegId) -> Option<&mut Coming> {
+    /// The party of this leg, if it is on its way.
+    pub(super) fn coming(&mut self, leg: LegId) -> Option<&mut Coming> {
         self.fetching_mut()?.coming.iter_mut().find(|c| c.leg == leg)
     }
 
@@ -138,15 +185,27 @@ impl Call {
             None => {
                 self.expect_to_come();
                 info!(call = %self.id, leg = %stays, "is to come to the relay");
-                let fetching = Fetching { coming: vec![Coming::new(stays)], until: now + PATIENCE, then };
+                let fetching = Fetching { coming: Vec::new(), until: now + PATIENCE, then };
                 if let Some(transfer) = self.transfer.as_deref_mut() {
                     transfer.fetching = Some(Box::new(fetching));
                 }
+                self.expect(stays);
             }
         }
         self.apply();
         self.ask_to_come(now);
         self.go_on(now);
+    }
+
+    /// A party is on its way from here on.
+    fn expect(&mut self, leg: LegId) {
+        let Some(moves) = self.leg(leg).map(|l| l.abilities.moves) else { return };
+        if let Some(fetching) = self.fetching_mut() {
+            fetching.coming.push(Coming::new(leg, moves));
+        }
+        if moves == Moves::ByCall {
+            self.outputs.push_back(Output::Recall(leg));
+        }
     }
 
     /// The party that asked has left: whoever is left hears nobody by the direct way.
@@ -161,7 +220,7 @@ impl Call {
         let State::Direct(direct) = &self.state else { return };
         let is_negotiating = direct.is_negotiating();
         let Some(fetching) = self.fetching_mut() else { return };
-        let is_due = |c: &&mut Coming| !c.has_begun() && c.again.is_none_or(|again| again <= now);
+        let is_due = |c: &&mut Coming| c.recall.is_none() && !c.has_begun() && c.again.is_none_or(|again| again <= now);
         let mut due = Vec::new();
         for coming in fetching.coming.iter_mut().filter(is_due) {
             coming.again = is_negotiating.then(|| now + AGAIN);
@@ -215,8 +274,13 @@ impl Call {
         if let Some(coming) = self.coming(leg) {
             (coming.exchange, coming.is_there) = (None, true);
         }
-        info!(call = %self.id, %leg, "has come to the relay");
         self.say(leg, Signal::Path(MediaPath::Relayed));
+        self.has_come(now, leg);
+    }
+
+    /// A party is there.
+    pub(super) fn has_come(&mut self, now: Instant, leg: LegId) {
+        info!(call = %self.id, %leg, "has come to the relay");
         self.apply();
         self.go_on(now);
     }
@@ -233,7 +297,7 @@ impl Call {
         }
         let Some(coming) = self.coming(leg) else { return };
         coming.exchange = None;
-        if cause == Cause::Glare {
+        if cause == Cause::Glare && coming.recall.is_none() {
             coming.again = Some(now + AGAIN);
             return;
         }
@@ -272,14 +336,15 @@ impl Call {
         let Some(transfer) = self.transfer.as_deref_mut().filter(|_| is_direct) else { return false };
         let place = transfer.place;
         let Some(fetching) = transfer.fetching.as_mut().filter(|f| f.has_begun()) else { return false };
-        if transfer.has_left || matches!(transfer.step, Step::GoingBack) {
+        let is_lost = fetching.coming().filter_map(Coming::recall).any(Recall::is_lost);
+        if transfer.has_left || is_lost || matches!(transfer.step, Step::GoingBack) {
             return false;
         }
         (fetching.then, fetching.until) = (Then::TalkOn, now + PATIENCE);
-        fetching.coming.push(Coming::new(place));
         (transfer.step, transfer.wish) = (Step::GoingBack, None);
         info!(call = %self.id, leg = %place, "follows the other to the relay");
-        let far = self.staying().map(|stays| self.offered_by(stays)).unwrap_or_default();
+        self.expect(place);
+        let far = self.staying().map(|stays| self.spoken_by(stays)).unwrap_or_default();
         if let Some(known) = self.leg_mut(place) {
             known.begin_anew(&far);
         }
@@ -290,7 +355,8 @@ impl Call {
 
     /// Whether a transfer that fails leaves two parties who do not hear each other.
     pub(super) fn is_torn(&self) -> bool {
-        self.transfer.as_deref().is_some_and(|t| t.has_left || matches!(t.step, Step::GoingBack))
+        let is_torn = |t: &super::Move| t.has_left || matches!(t.step, Step::GoingBack);
+        self.transfer.as_deref().is_some_and(is_torn) || self.has_lost_one()
     }
 
     /// Somebody who calls to take a place, and waits until the party that stays is there, is turned away.
@@ -314,20 +380,21 @@ impl Call {
     pub(super) fn fetching_timeout(&mut self, now: Instant) {
         let Some(fetching) = self.fetching().filter(|f| f.deadline().is_some_and(|at| at <= now)) else { return };
         if fetching.until <= now {
-            return self.transfer_failed(now, Hangup::new(Cause::Timeout));
+            let cause = if self.is_recalling() { Cause::NoAnswer } else { Cause::Timeout };
+            self.drop_seconds(Cause::Cancelled);
+            return self.transfer_failed(now, Hangup::new(cause));
         }
         self.ask_to_come(now);
     }
 
     /// What the relay is wanted to do for those who come.
     pub(in crate::call) fn coming_legs(&self) -> Vec<GraphLeg> {
-        let coming = self.fetching().into_iter().flat_map(|f| &f.coming).filter_map(|c| self.leg(c.leg));
-        let silent = |leg| GraphLeg {
-            hears: Source::Nothing,
-            answered: false,
-            keeps_sending: false,
-            ..self.graph_leg(leg, None, None)
+        let coming = self.fetching().into_iter().flat_map(Fetching::coming);
+        let in_graph = |coming: &Coming| match coming.recall() {
+            Some(recall) => self.second_in_graph(recall),
+            None => self.leg(coming.leg).map(|leg| self.graph_leg(leg, None, None)),
         };
-        coming.map(silent).collect()
+        let silent = |leg| GraphLeg { hears: Source::Nothing, answered: false, keeps_sending: false, ..leg };
+        coming.filter_map(in_graph).map(silent).collect()
     }
 }

@@ -24,6 +24,7 @@
 mod fetching;
 mod joining;
 mod places;
+mod recalling;
 mod ringing;
 mod sent;
 mod wiring;
@@ -174,6 +175,7 @@ impl Call {
             return;
         }
         let is_torn = self.is_torn();
+        self.drop_seconds(Cause::Cancelled);
         self.transfer = None;
         if is_torn {
             return self.finish(now, hangup);
@@ -192,12 +194,16 @@ impl Call {
     pub(super) fn end_transfer(&mut self, cause: Cause) {
         self.turn_away(&Hangup::new(Cause::Cancelled));
         self.drop_newcomers(Cause::Cancelled);
+        self.drop_seconds(Cause::Cancelled);
         self.tell_asker(Transferring::Failed(cause));
         self.transfer = None;
     }
 
     /// A party of the talk hangs up while a transfer is under way. Whether the call goes on without it.
     pub(super) fn leaves_transfer(&mut self, now: Instant, leg: LegId) -> bool {
+        if self.first_ends(leg) {
+            return true;
+        }
         let stays = self.staying();
         let Some(transfer) = self.transfer.as_mut() else { return false };
         let is_over = matches!(transfer.step, Step::GoingBack);

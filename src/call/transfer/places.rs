@@ -48,7 +48,7 @@ impl Call {
     }
 
     /// Nothing more is owed to a leg, or waited for from it.
-    fn forget_leg(&mut self, leg: LegId) {
+    pub(super) fn forget_leg(&mut self, leg: LegId) {
         self.owed.retain(|l| *l != leg);
         self.awaiting_ready.retain(|l| *l != leg);
         self.stats_asked_by.take_if(|asker| *asker == leg);

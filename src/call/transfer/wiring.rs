@@ -37,7 +37,8 @@ impl Call {
         let newcomers = self.transfer.iter().flat_map(|t| &t.newcomers);
         legs.extend(newcomers.map(|newcomer| {
             let mut wanted = self.graph_leg(newcomer, Some(stays), None);
-            let hears = if early == Some(newcomer.id) { wanted.hears } else { Source::Nothing };
+            let meanwhile = || self.heard_while_recalling().unwrap_or(Source::Nothing);
+            let hears = if early == Some(newcomer.id) { wanted.hears } else { meanwhile() };
             if let Some(video) = &mut wanted.video {
                 video.sees = None;
             }

@@ -37,6 +37,17 @@ impl Key {
     }
 }
 
+/// Where somebody is in a call, to be called there again.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The device.
+    pub peer: Jid,
+    /// Its account takes proposals: the call began by one.
+    pub by_message: bool,
+}
+
 /// What became of a call in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
@@ -111,6 +122,18 @@ impl Calls {
     /// Whom a call is between.
     pub fn ends(&self, id: LegId) -> Option<&Ends> {
         self.calls.get(&id).map(|call| call.leg.ends())
+    }
+
+    /// As whom we are in a call, and who of ours it is with.
+    pub fn call(&self, id: LegId) -> Option<(Jid, Address)> {
+        self.calls.get(&id).map(|call| (call.leg.ends().ours.clone(), call.ours.clone()))
+    }
+
+    /// Where a party is that talks to somebody of ours.
+    pub fn place(&self, id: LegId) -> Option<Place> {
+        let call = self.calls.get(&id).filter(|call| call.leg.is_up())?;
+        let (connection, peer) = (call.connection, call.leg.ends().peer.clone());
+        Some(Place { connection, peer, by_message: call.leg.is_by_message() })
     }
 
     /// The connection of a call.

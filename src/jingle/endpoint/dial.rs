@@ -5,13 +5,13 @@ use std::time::Instant;
 use tracing::info;
 use xmpp_parsers::jid::Jid;
 
-use super::calls::key;
+use super::calls::{Place, key};
 use super::{Endpoint, Output, TAG};
 use crate::base::{LegId, Pii};
 use crate::jingle::address;
 use crate::jingle::config::ConnectionId;
-use crate::jingle::session::{Ends, Leg, Said};
-use crate::model::{Address, Cause, Hangup, Signal, Start};
+use crate::jingle::session::{Beside, Ends, Leg, Said};
+use crate::model::{Address, Cause, Hangup, Offer, Replaces, Signal, Start};
 
 /// As whom somebody calls who does not want to be named, or whom no JID can name.
 const ANONYMOUS: &str = "anonymous";
@@ -26,12 +26,18 @@ impl Endpoint {
     }
 
     fn try_dial(&mut self, now: Instant, leg: LegId, start: Start) -> Result<(), Cause> {
-        let peer = match &start.contact {
-            Some(contact) => Jid::new(&contact.0).map_err(|_| Cause::BadNumber)?,
-            None => address::account(&start.to).map(Jid::from).map_err(|_| Cause::BadNumber)?,
+        let first = match start.about.replaces {
+            Some(Replaces::Leg(first)) => Some((first, self.calls.place(first).ok_or(Cause::Unavailable)?)),
+            _ => None,
+        };
+        let peer = match (&first, &start.contact) {
+            (Some((_, place)), _) => place.peer.clone(),
+            (None, Some(contact)) => Jid::new(&contact.0).map_err(|_| Cause::BadNumber)?,
+            (None, None) => address::account(&start.to).map(Jid::from).map_err(|_| Cause::BadNumber)?,
         };
         let offer = start.offer.ok_or(Cause::NotSupported)?;
-        let connection = self.connection_to(&peer).ok_or(Cause::Unavailable)?;
+        let known = first.as_ref().map(|(_, place)| place.connection);
+        let connection = known.or_else(|| self.connection_to(&peer)).ok_or(Cause::Unavailable)?;
         let home = self.contacts.home(connection).ok_or(Cause::Unavailable)?;
         let from = if start.from.private { Address::here(ANONYMOUS) } else { start.from.address };
         let speaker = home.speaker(&from).or_else(|_| home.speaker(&Address::here(ANONYMOUS)));
@@ -46,23 +52,48 @@ impl Endpoint {
         }
         // XEP-0353 §3.1: a client shows a call of somebody whom it knows to be there.
         self.contacts.called(connection, &from, &peer, &self.directory, &mut self.outputs);
-        let direct = self.direct_to(connection, &peer);
-        info!(%leg, peer = %Pii(&peer), directly = direct.is_some(), "calls over XMPP");
-        let mut ends = Ends { id: leg, tag: self.dice.token(TAG), sid: self.uuid(), ours, peer };
-        let mut out = Said::default();
-        let leg_made = match direct {
-            Some(device) => {
-                ends.peer = device;
-                Leg::initiate_directly(now, ends, offer, &mut out)
-            }
-            None => {
-                ends.peer = ends.peer.to_bare().into();
-                Leg::propose(now, ends, offer, &mut out)
-            }
+        let direct = match &first {
+            Some((_, place)) => (!place.by_message).then(|| peer.clone()),
+            None => self.direct_to(connection, &peer),
         };
-        self.calls.insert(connection, from, None, leg_made);
-        self.settle(now, leg, out);
+        let place = Place { connection, by_message: direct.is_none(), peer: direct.unwrap_or(peer) };
+        let beside = first.map(|(first, _)| Box::new(Beside { first, offer: offer.clone() }));
+        self.call(now, leg, (ours, from), place, offer, beside);
         Ok(())
+    }
+
+    /// Calls somebody at this place.
+    fn call(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        (ours, from): (Jid, Address),
+        place: Place,
+        offer: Offer,
+        beside: Option<Box<Beside>>,
+    ) {
+        let Place { connection, peer, by_message } = place;
+        info!(%leg, peer = %Pii(&peer), directly = !by_message, "calls over XMPP");
+        let peer = if by_message { peer.to_bare().into() } else { peer };
+        let ends = Ends { id: leg, tag: self.dice.token(TAG), sid: self.uuid(), ours, peer };
+        let mut out = Said::default();
+        let made = match by_message {
+            true => Leg::propose(now, ends, offer, &mut out),
+            false => Leg::initiate_directly(now, ends, offer, &mut out),
+        };
+        self.calls.insert(connection, from, None, made.beside(beside));
+        self.settle(now, leg, out);
+    }
+
+    /// A client that is in one call at a time has refused a second, which is to take the place of the first: that one is
+    /// given up, and it is called again.
+    pub(super) fn call_instead(&mut self, now: Instant, leg: LegId, beside: Beside, ours: Jid, from: Address) {
+        let Some(place) = self.calls.place(beside.first) else {
+            return self.outputs.push_back(Output::Hear(leg, Signal::Hangup(Hangup::new(Cause::Busy))));
+        };
+        info!(%leg, first = %beside.first, "has one call at a time: gives up the first for the second");
+        self.in_call(now, beside.first, |leg, out| leg.hang_up(&Hangup::new(Cause::Normal), out));
+        self.call(now, leg, (ours, from), place, beside.offer, None);
     }
 
     /// The device to begin a session with directly: the one that was dialled, or the best of an account of which it

@@ -59,6 +59,17 @@ pub struct Said {
     pub stanzas: Vec<Element>,
     /// To the call.
     pub signals: Vec<Signal>,
+    /// The peer is in one call at a time: it takes this one if the first is given up.
+    pub instead: Option<Box<Beside>>,
+}
+
+/// A call that is to take the place of another with the same peer.
+#[derive(Debug)]
+pub struct Beside {
+    /// The leg of that one.
+    pub first: LegId,
+    /// What is offered.
+    pub offer: Offer,
 }
 
 /// How far the call is.
@@ -156,6 +167,8 @@ pub struct Leg {
     lost: Option<Instant>,
     /// The stream is back, and the peer has not said yet that the session is.
     doubt: Option<Doubt>,
+    /// The call that this one is to take the place of, until the peer rings.
+    beside: Option<Box<Beside>>,
 }
 
 impl Leg {
@@ -178,7 +191,19 @@ impl Leg {
             list: List::default(),
             lost: None,
             doubt: None,
+            beside: None,
         }
+    }
+
+    /// The same, to take the place of another.
+    #[must_use]
+    pub fn beside(self, beside: Option<Box<Beside>>) -> Leg {
+        Leg { beside, ..self }
+    }
+
+    /// Whether it began by message.
+    pub fn is_by_message(&self) -> bool {
+        self.by_message
     }
 
     /// Whom it is between.
@@ -247,6 +272,8 @@ impl Leg {
             _ => false,
         };
         if tells {
+            // From here on a person answers, and not a client that has one call at a time.
+            self.beside = None;
             out.signals.push(Signal::Progress(Progress { stage: Ring::Ringing, early_media: false }));
         }
     }
@@ -265,7 +292,10 @@ impl Leg {
             self.finish(&hangup, out);
         }
         self.stage = Stage::Ended;
-        out.signals.push(Signal::Hangup(hangup));
+        match self.beside.take().filter(|_| hangup.cause == Cause::Busy) {
+            Some(beside) => out.instead = Some(beside),
+            None => out.signals.push(Signal::Hangup(hangup)),
+        }
     }
 
     /// Takes leave of the peer in the words of the stage.

@@ -18,17 +18,21 @@ const RULES: &str = r#"rule = [{ when = { entry = "user", user = "*" }, dial = "
 /// Where the relay is known outside; it is not reached so from within.
 const OUTSIDE: &str = "203.0.113.9";
 
-/// Telephones that note what they are told.
-#[derive(Default)]
-struct Phones(Mutex<Vec<(LegId, Signal)>>);
+type Told = Arc<Mutex<Vec<(LegId, Signal)>>>;
 
-impl Adapter for Phones {
+/// Parties of one sort that note what they are told.
+struct Parties {
+    abilities: Abilities,
+    told: Told,
+}
+
+impl Adapter for Parties {
     fn abilities(&self) -> Abilities {
-        Abilities { connected: true, ..Abilities::PHONE }
+        self.abilities
     }
 
     fn say(&self, leg: LegId, signal: Signal) -> Result<(), Overflow> {
-        self.0.lock().unwrap().push((leg, signal));
+        self.told.lock().unwrap().push((leg, signal));
         Ok(())
     }
 }
@@ -57,7 +61,7 @@ impl Ledger for Book {
 
 struct World {
     calls: Calls,
-    phones: Arc<Phones>,
+    told: Told,
     orders: Arc<Orders>,
     records: Arc<Mutex<Vec<Record>>>,
     laid: HashSet<LegId>,
@@ -75,20 +79,31 @@ fn described(port: u16, direction: Direction) -> Description {
 }
 
 impl World {
+    /// Telephones.
     fn new() -> World {
-        let (routing, directory) = config(RULES);
-        let (phones, orders, book) = (Arc::new(Phones::default()), Arc::new(Orders::default()), Book::default());
+        let phones = Abilities { connected: true, ..Abilities::PHONE };
+        World::of_parties(RULES, SIP, &["alice", "bob"], &[(SIP, phones)])
+    }
+
+    /// Parties of these sorts; the users have signed in with those of the first.
+    fn of_parties(rules: &str, home: AdapterId, users: &[&str], sorts: &[(AdapterId, Abilities)]) -> World {
+        let (routing, directory) = config(rules);
+        let (told, orders, book) = (Told::default(), Arc::new(Orders::default()), Book::default());
         let records = Arc::clone(&book.0);
-        let adapters: Adapters = HashMap::from([(SIP, Arc::clone(&phones) as Arc<dyn Adapter>)]);
+        let adapter = |(id, abilities): &(AdapterId, Abilities)| {
+            let parties = Parties { abilities: *abilities, told: Arc::clone(&told) };
+            (*id, Arc::new(parties) as Arc<dyn Adapter>)
+        };
+        let adapters: Adapters = sorts.iter().map(adapter).collect();
         let resolver = Resolver::new(Arc::new(routing), Arc::new(directory), Dice::for_test(1));
         let relay = Arc::clone(&orders) as Arc<dyn Relay>;
         let calls = Calls::new(adapters, relay, Box::new(book), resolver, 10, 0);
         let calls = calls.joined_at("0.0.0.0".parse().unwrap());
-        let (laid, graphs, mint, now) = (HashSet::new(), HashMap::new(), LegMint::heard(SIP), Instant::now());
-        let mut world = World { calls, phones, orders, records, laid, graphs, mint, now };
-        for name in ["alice", "bob"] {
-            let binding =
-                Binding { user: name.into(), adapter: SIP, contact: Contact(name.into()), preference: PREFERRED };
+        let (laid, graphs, mint, now) = (HashSet::new(), HashMap::new(), LegMint::heard(home), Instant::now());
+        let mut world = World { calls, told, orders, records, laid, graphs, mint, now };
+        for name in users {
+            let (user, contact) = ((*name).to_owned(), Contact((*name).to_owned()));
+            let binding = Binding { user, adapter: home, contact, preference: PREFERRED };
             world.calls.handle(world.now, 0, Letter::Bind(binding));
         }
         world
@@ -132,7 +147,7 @@ impl World {
     }
 
     fn told(&self) -> Vec<(LegId, Signal)> {
-        std::mem::take(&mut *self.phones.0.lock().unwrap())
+        std::mem::take(&mut *self.told.lock().unwrap())
     }
 
     /// What has been said on a leg, in words.
@@ -150,8 +165,13 @@ impl World {
 
     /// A user calls another, who answers. The legs of both.
     fn talk(&mut self, from: &str, to: &str) -> (LegId, LegId) {
+        self.talk_with(from, to, [4000, 4002].map(|port| described(port, Direction::SendRecv)))
+    }
+
+    /// The same in these words of each.
+    fn talk_with(&mut self, from: &str, to: &str, [offered, answered]: [Description; 2]) -> (LegId, LegId) {
         let near = self.mint.mint();
-        let offer = Offer { exchange: ExchangeId::heard(1), description: described(4000, Direction::SendRecv) };
+        let offer = Offer { exchange: ExchangeId::heard(1), description: offered };
         let start = Start {
             entry: user(from),
             from: Party::new(Address::here(from)),
@@ -165,8 +185,8 @@ impl World {
         self.hear(near, Signal::Start(Box::new(start)));
         let far = self.told().into_iter().find_map(|(leg, signal)| matches!(signal, Signal::Start(_)).then_some(leg));
         let far = far.unwrap();
-        let description = described(4002, Direction::SendRecv);
-        self.hear(far, Signal::Answer(Answer { exchange: ExchangeId::said(1), description, provisional: false }));
+        let (exchange, provisional) = (ExchangeId::said(1), false);
+        self.hear(far, Signal::Answer(Answer { exchange, description: answered, provisional }));
         self.hear(far, Signal::Accept);
         self.told();
         (near, far)
@@ -281,3 +301,5 @@ fn a_party_that_leaves_both_calls_at_once_leaves_the_others_talking() {
     assert!(!told.iter().any(|(_, s)| *s == failed));
     assert!(matches!(world.of(bob).hears, Source::Leg(end) if end.adapter() == JOINT));
 }
+
+mod direct;

@@ -1,5 +1,6 @@
 //! The endpoint of IM clients, driven by hand: stanzas and signals in, stanzas and signals out.
 
+mod beside;
 mod changes;
 mod incoming;
 mod lost;
@@ -149,12 +150,26 @@ impl Rig {
     }
 
     pub fn message_from(&mut self, from: &str, inner: &str) {
+        self.message_between(from, "+15550002@phone.example.org", inner);
+    }
+
+    /// The peer's device sends a message to another account of ours.
+    pub fn message_to(&mut self, to: &str, inner: &str) {
+        self.message_between(PEER, to, inner);
+    }
+
+    fn message_between(&mut self, from: &str, to: &str, inner: &str) {
         self.next += 1;
         let id = self.next;
         self.stanza(&format!(
-            "<message xmlns='jabber:client' from='{from}' to='+15550002@phone.example.org' type='chat' id='m{id}'>\
+            "<message xmlns='jabber:client' from='{from}' to='{to}' type='chat' id='m{id}'>\
              {inner}<store xmlns='urn:xmpp:hints'/></message>"
         ));
+    }
+
+    /// A leg that we open.
+    pub fn mint(&mut self) -> LegId {
+        self.said.mint()
     }
 
     /// The peer's device says a word of XEP-0353.
