@@ -1,4 +1,5 @@
 /** Two pages talk directly, and one of them connects the other with somebody else: whoever is left is brought to the relay. */
+import { moves } from "../lib/pictures.mjs";
 import { check, until } from "../lib/tests.mjs";
 
 const NEAR_HZ = 600;
@@ -52,6 +53,23 @@ export function transferScenes({ scene, gateway, twoPeople, third, numbers }) {
     await a.shows("Ended: normal");
     await Promise.all([b.hears(NEAR_HZ), c.hears(FAR_HZ)]);
     await b.shows("Connected");
+    await c.hangUp();
+    await b.shows("Ended: normal");
+  });
+
+  scene("a page joins two calls with pictures through the gateway, and those two see and hear each other", async t => {
+    const [[a, b], c] = [await twoPeople(t), await third(t)];
+    await a.callWithVideo("bob");
+    await b.shows("Incoming call");
+    await b.answerWithVideo();
+    await a.shows("Connected");
+    await c.callWithVideo("alice");
+    await a.answerWithVideo();
+    await c.shows("Connected");
+    await a.transfer();
+    await a.shows("Ended: normal");
+    await Promise.all([moves(b), moves(c)]);
+    await Promise.all([b.hears(NEAR_HZ), c.hears(FAR_HZ)]);
     await c.hangUp();
     await b.shows("Ended: normal");
   });

@@ -82,6 +82,17 @@ impl Call {
         });
     }
 
+    /// The pictures that somebody offers who comes into a talk: in the format that the party `stays` has, if it has some.
+    pub(super) fn pictures_that_come_in(&self, leg: &Leg, stays: LegId) -> Option<Box<Pictures>> {
+        let heard = leg.offered().filter(|_| leg.abilities.video).and_then(|o| self.pictures_of(leg, o))?;
+        let mut pictures = Pictures::offered(leg.spec, &heard);
+        let in_use = self.leg(stays).and_then(|l| l.pictures.as_deref()).and_then(Pictures::codec);
+        if let (Some(in_use), Some(remote)) = (in_use, &mut pictures.remote) {
+            remote.codecs.retain(|codec| formats::fits(codec, in_use));
+        }
+        Some(Box::new(pictures))
+    }
+
     /// A callee has said what it takes: the caller gets the same, or none.
     pub(super) fn settle_pictures(&mut self, callee: LegId) {
         let is_laid = self.caller.local.as_ref().is_none_or(|l| l.video.is_some());

@@ -31,15 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Signals that may wait to be heard; a call gives a few for each order.
 const MOST_CROSSING: usize = 1024;
 
-/// What an end of a joint hears and says: all that passes between two parties, but for pictures.
+/// What an end of a joint hears and says: all that passes between two parties.
 const ABILITIES: Abilities = Abilities {
     hold: true,
     plays_on_hold: true,
     mute: true,
     tones: false,
     srtp: SrtpPolicy::Off,
-    video: false,
-    refresh: false,
+    video: true,
+    refresh: true,
     keeps_sending: false,
     connected: true,
     ..Abilities::PHONE
@@ -123,6 +123,7 @@ impl Joints {
             | Signal::Mute(_)
             | Signal::Connected(_)
             | Signal::UserToUser(_)
+            | Signal::Refresh
             | Signal::Hangup(_) => signal,
             _ => return None,
         })

@@ -135,6 +135,121 @@ fn what_is_offered_to_the_party_that_stays_has_the_streams_it_knows_and_the_spee
     assert_ne!(fingerprints(&audio.transport.seal), fingerprints(&theirs.seal));
 }
 
+fn vp8() -> Codec {
+    Codec::new(98, "VP8", 90_000, 1)
+}
+
+/// What a page describes that shows pictures and sees some.
+fn filmed() -> patchcord::model::Description {
+    with_pictures(browser_description(&[opus(), Codec::pcmu()], 126), &[vp8()], Direction::SendRecv)
+}
+
+/// The same two, with pictures.
+fn showing() -> (Ladder, LegId) {
+    let mut ladder = Ladder::from_browser_with(filmed());
+    let page = ladder.page("web:bob");
+    let bob = page.leg;
+    ladder.open(Action::Dial(vec![Ladder::attempt_by(MediaPolicy::Direct, "user:bob", vec![page])]));
+    let answer = ladder.answer_with(bob, filmed());
+    ladder.hear(bob, answer);
+    ladder.hear(bob, Signal::Accept);
+    ladder.expect_no_relay();
+    (ladder, bob)
+}
+
+/// Whose pictures a leg sees.
+fn sees(ladder: &Ladder, leg: LegId) -> Option<LegId> {
+    let graph = ladder.graph.as_ref().expect("a graph");
+    graph.legs.iter().find(|l| l.leg == leg).and_then(|l| l.video.as_ref()).and_then(|v| v.sees)
+}
+
+/// Whether the last description that was said on a leg has pictures.
+fn has_pictures(ladder: &Ladder, leg: LegId) -> bool {
+    let kind = patchcord::model::Kind::Video;
+    ladder.last_description(leg).streams.iter().any(|s| s.kind == kind && s.accepted)
+}
+
+#[test]
+fn pictures_of_a_direct_call_go_on_with_a_newcomer_that_takes_them() {
+    for takes in [true, false] {
+        let (mut ladder, bob) = showing();
+        ladder.hear(ladder.caller(), wish());
+        let page = ladder.page("web:carol");
+        let carol = page.leg;
+        ladder.decide(Action::Dial(vec![Ladder::attempt("user:carol", vec![page])]));
+        assert!(has_pictures(&ladder, carol));
+        let plain = browser_description(&[opus(), Codec::pcmu()], 126);
+        let answer = ladder.answer_with(carol, if takes { filmed() } else { plain });
+        ladder.hear(carol, answer);
+        ladder.hear(carol, Signal::Accept);
+        ladder.connected(carol);
+        assert_eq!(has_pictures(&ladder, bob), takes);
+        let answer = ladder.answer_with(bob, if takes { filmed() } else { ladder.last_description(bob) });
+        ladder.hear(bob, answer);
+        let expected = if takes { (Some(carol), Some(bob)) } else { (None, None) };
+        assert_eq!((sees(&ladder, bob), sees(&ladder, carol)), expected);
+        assert_eq!((ladder.hears(bob), ladder.hears(carol)), (Source::Leg(carol), Source::Leg(bob)));
+    }
+}
+
+#[test]
+fn a_party_that_stays_without_its_pictures_leaves_the_newcomer_with_the_sound() {
+    let (mut ladder, bob) = showing();
+    ladder.hear(ladder.caller(), wish());
+    let page = ladder.page("web:carol");
+    let carol = page.leg;
+    ladder.decide(Action::Dial(vec![Ladder::attempt("user:carol", vec![page])]));
+    let answer = ladder.answer_with(carol, filmed());
+    ladder.hear(carol, answer);
+    ladder.hear(carol, Signal::Accept);
+    ladder.connected(carol);
+    let mut without = filmed();
+    without.streams[1].accepted = false;
+    let answer = ladder.answer_with(bob, without);
+    ladder.hear(bob, answer);
+    assert_eq!((sees(&ladder, bob), sees(&ladder, carol)), (None, None));
+    assert!(!has_pictures(&ladder, carol), "it is told that there are none any more");
+    assert_eq!((ladder.hears(bob), ladder.hears(carol)), (Source::Leg(carol), Source::Leg(bob)));
+}
+
+#[test]
+fn pictures_of_a_direct_call_go_on_through_the_relay_if_the_newcomer_goes() {
+    let (mut ladder, bob) = showing();
+    let alice = ladder.caller();
+    ladder.hear(alice, wish());
+    let page = ladder.page("web:carol");
+    let carol = page.leg;
+    ladder.decide(Action::Dial(vec![Ladder::attempt("user:carol", vec![page])]));
+    let answer = ladder.answer_with(carol, filmed());
+    ladder.hear(carol, answer);
+    ladder.hear(carol, Signal::Accept);
+    ladder.connected(carol);
+    let answer = ladder.answer_with(bob, filmed());
+    ladder.hear(carol, normal());
+    ladder.hear(bob, answer);
+    let answer = ladder.answer_with(alice, ladder.last_description(alice));
+    ladder.hear(alice, answer);
+    assert_eq!((ladder.hears(bob), ladder.hears(alice)), (Source::Leg(alice), Source::Leg(bob)));
+    assert_eq!(sees(&ladder, bob).is_some(), sees(&ladder, alice).is_some(), "both see, or neither");
+}
+
+#[test]
+fn a_call_that_replaces_a_leg_of_a_direct_call_brings_its_pictures() {
+    for codec in [vp8(), Codec::new(96, "VP9", 90_000, 1)] {
+        let (mut ladder, bob) = showing();
+        let alice = ladder.caller();
+        let is_shared = codec.name == "VP8";
+        let offer = with_pictures(phone_description(&[Codec::pcmu()]), &[codec], Direction::SendRecv);
+        let carol = ladder.replace(alice, "sip:carol", offer);
+        let answer = ladder.answer_with(bob, filmed());
+        ladder.hear(bob, answer);
+        assert_eq!(has_pictures(&ladder, carol), is_shared);
+        let expected = if is_shared { (Some(carol), Some(bob)) } else { (None, None) };
+        assert_eq!((sees(&ladder, bob), sees(&ladder, carol)), expected);
+        assert_eq!((ladder.hears(bob), ladder.hears(carol)), (Source::Leg(carol), Source::Leg(bob)));
+    }
+}
+
 #[test]
 fn who_is_busy_or_denied_or_does_not_answer_leaves_the_call_direct_and_nobody_is_disturbed() {
     let (mut ladder, bob) = talking();

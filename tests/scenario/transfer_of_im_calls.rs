@@ -6,11 +6,11 @@ use std::time::Duration;
 use patchcord::base::{CallId, LegId};
 use patchcord::call::Action;
 use patchcord::model::{
-    Address, Cause, Codec, Hangup, MediaPath, MediaPolicy, Play, Progress, RelayEvent, Replaces, Signal, Sound, Source,
-    Stage, Start, Tone, Transfer,
+    Address, Cause, Codec, Direction, Hangup, MediaPath, MediaPolicy, Play, Progress, RelayEvent, Replaces, Signal,
+    Sound, Source, Stage, Start, Tone, Transfer,
 };
 
-use super::ladder::{Ladder, browser_description, candidates, film_description, phone_description};
+use super::ladder::{Ladder, browser_description, candidates, film_description, phone_description, with_pictures};
 
 const RINGING: Signal = Signal::Progress(Progress { stage: Stage::Ringing, early_media: false });
 
@@ -19,7 +19,12 @@ fn opus() -> Codec {
 }
 
 fn wish() -> Signal {
-    Signal::Transfer(Transfer { to: Address::here("carol"), replaces: None, by: None })
+    Signal::Transfer(Transfer {
+        to: Address::here("carol"),
+        replaces: None,
+        by: None,
+        user_to_user: Default::default(),
+    })
 }
 
 fn hangup(cause: Cause) -> Signal {
@@ -382,4 +387,36 @@ fn a_client_that_was_called_anew_holds_as_any_other() {
     let before = talk.ladder.said.len();
     talk.ladder.hear(second, Signal::Hold(true));
     assert_eq!(talk.ladder.said_on(carol, before), ["Offer sendonly"]);
+}
+
+#[test]
+fn pictures_of_a_direct_call_are_offered_in_the_second_call_if_the_newcomer_takes_them() {
+    let is_video = |description: &patchcord::model::Description| {
+        description.streams.iter().any(|s| s.kind == patchcord::model::Kind::Video && s.accepted)
+    };
+    for takes in [true, false] {
+        let mut talk = page_called();
+        let carol = talk.transfer_to("page");
+        assert!(is_video(&talk.ladder.last_description(carol)));
+        let film = with_pictures(
+            browser_description(&[opus(), Codec::pcmu()], 126),
+            &[Codec::new(98, "VP8", 90_000, 1)],
+            Direction::SendRecv,
+        );
+        let plain = browser_description(&[opus(), Codec::pcmu()], 126);
+        let answer = talk.ladder.answer_with(carol, if takes { film.clone() } else { plain.clone() });
+        talk.ladder.hear(carol, answer);
+        talk.ladder.hear(carol, Signal::Accept);
+        talk.ladder.connected(carol);
+        let second = talk.second();
+        assert_eq!(is_video(&talk.ladder.last_description(second)), takes);
+        let answer = talk.ladder.answer_with(second, if takes { film } else { plain });
+        talk.ladder.hear(second, answer);
+        talk.ladder.hear(second, Signal::Accept);
+        let graph = talk.ladder.graph.as_ref().expect("a graph");
+        let sees = |leg| graph.legs.iter().find(|l| l.leg == leg).and_then(|l| l.video.as_ref()).and_then(|v| v.sees);
+        let expected = if takes { (Some(carol), Some(second)) } else { (None, None) };
+        assert_eq!((sees(second), sees(carol)), expected);
+        assert_eq!((talk.ladder.hears(second), talk.ladder.hears(carol)), (Source::Leg(carol), Source::Leg(second)));
+    }
 }

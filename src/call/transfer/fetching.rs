@@ -23,7 +23,8 @@ use crate::call::leg::{Exchange, Leg};
 use crate::call::plan::{Attempt, Far};
 use crate::call::two_party::{Call, Output, State};
 use crate::model::{
-    Abilities, Cause, Codec, Description, Direction, GraphLeg, Hangup, MediaPath, Moves, Offer, Signal, Source, Start,
+    Abilities, Cause, Codec, Description, Direction, GraphLeg, Hangup, Kind, MediaPath, Moves, Offer, Signal, Source,
+    Start,
 };
 
 /// How long a party may take to answer the offer with which it is fetched; adapters whose wire needs an end give up before.
@@ -190,11 +191,49 @@ impl Call {
                     transfer.fetching = Some(Box::new(fetching));
                 }
                 self.expect(stays);
+                self.offer_pictures_anew(stays);
             }
         }
         self.apply();
         self.ask_to_come(now);
         self.go_on(now);
+    }
+
+    /// A party is to be offered the pictures of whoever waits for it, if it had some with the other.
+    fn offer_pictures_anew(&mut self, leg: LegId) {
+        if self.described_pictures(leg).is_empty() {
+            return;
+        }
+        let codecs = self.pictures_of_who_waits();
+        if let Some(known) = self.leg_mut(leg) {
+            let codecs = known.pictures_to_offer(&codecs);
+            known.pictures = (!codecs.is_empty()).then(|| known.pictures_of(codecs));
+        }
+    }
+
+    /// The formats of pictures of a party that talks directly, as it last described them: none once it is on its way.
+    pub(super) fn described_pictures(&self, leg: LegId) -> Vec<Codec> {
+        if !matches!(self.state, State::Direct(_)) {
+            return Vec::new();
+        }
+        self.leg(leg).and_then(Leg::offered).map(formats_of_pictures).unwrap_or_default()
+    }
+
+    /// The formats of pictures of whoever waits until a party is there.
+    pub(super) fn pictures_of_who_waits(&self) -> Vec<Codec> {
+        // What has answered shows the first format of its answer.
+        let shown = |leg| {
+            let pictures = self.leg(leg).and_then(|l| l.pictures.as_ref());
+            pictures.and_then(|p| p.taken().first().cloned()).into_iter().collect()
+        };
+        match self.fetching().map(|f| &f.then) {
+            Some(Then::TakePlace(newcomer)) => shown(*newcomer),
+            Some(Then::LetIn(parts)) if parts.1.video => {
+                parts.2.offer.as_ref().map(|o| formats_of_pictures(&o.description)).unwrap_or_default()
+            }
+            Some(Then::TalkOn) => self.staying().map(shown).unwrap_or_default(),
+            _ => Vec::new(),
+        }
     }
 
     /// A party is on its way from here on.
@@ -271,6 +310,7 @@ impl Call {
             return self
                 .refuse_media(now, "the answer to the offer of the relay has no speech that was offered".into());
         }
+        self.take_pictures(leg, description);
         if let Some(coming) = self.coming(leg) {
             (coming.exchange, coming.is_there) = (None, true);
         }
@@ -316,7 +356,11 @@ impl Call {
             Then::TalkOn => {
                 self.transfer = None;
                 self.is_relayed_from_here();
+                if let [one, other] = self.both().collect::<Vec<_>>().as_slice() {
+                    self.agree_anew(now, *one, *other);
+                }
                 self.apply();
+                self.level_pictures();
             }
         }
     }
@@ -348,6 +392,7 @@ impl Call {
         if let Some(known) = self.leg_mut(place) {
             known.begin_anew(&far);
         }
+        self.offer_pictures_anew(place);
         self.apply();
         self.ask_to_come(now);
         true
@@ -397,4 +442,9 @@ impl Call {
         let silent = |leg| GraphLeg { hears: Source::Nothing, answered: false, keeps_sending: false, ..leg };
         coming.filter_map(in_graph).map(silent).collect()
     }
+}
+
+fn formats_of_pictures(description: &Description) -> Vec<Codec> {
+    let shown = description.streams.iter().find(|s| s.kind == Kind::Video && s.accepted);
+    shown.map(|s| s.codecs.clone()).unwrap_or_default()
 }

@@ -101,9 +101,14 @@ impl Call {
             let why = negotiate::mismatch(leg.offered_codecs(), &passing);
             return refuse(self, Cause::MediaIncompatible, Some(why));
         }
+        leg.pictures = self.pictures_that_come_in(&leg, stays);
         if let Some(transfer) = self.transfer.as_deref_mut() {
             transfer.step = Step::Joining { deadline: now + CONNECT_PATIENCE };
             transfer.newcomers = vec![leg];
+        }
+        let is_shared = self.agree_on_pictures(stays, newcomer);
+        if let Some(known) = self.leg_mut(newcomer).filter(|_| !is_shared) {
+            known.pictures = None;
         }
         self.apply();
     }

@@ -97,6 +97,10 @@ impl Call {
         if !leg.abilities.keys.has_events() {
             leg.leave_out_events();
         }
+        if leg.abilities.video && !self.described_pictures(first).is_empty() {
+            let codecs = leg.pictures_to_offer(&self.pictures_of_who_waits());
+            leg.pictures = (!codecs.is_empty()).then(|| leg.pictures_of(codecs));
+        }
         let recall = self.coming(first).and_then(Coming::recall_mut).filter(|r| r.second.is_none());
         let Some(recall) = recall else { return };
         info!(leg = %first, %second, "is called anew");
@@ -177,6 +181,7 @@ impl Call {
         if !known.take_answer(&answer.description, answer.provisional) || !known.speaks() {
             return self.second_refused(now, leg, incompatible("the answer has no speech that we offered"));
         }
+        self.take_pictures(leg, &answer.description);
         self.apply();
     }
 

@@ -112,9 +112,13 @@ impl Call {
         if leg.codecs.is_empty() {
             return Err(negotiate::mismatch(&spoken, &negotiate::translatable()));
         }
-        let shown = stays.pictures.as_ref().and_then(|pictures| pictures.codec()).filter(|_| branch.abilities.video);
-        if let Some(shown) = shown {
-            let codecs = leg.pictures_to_offer(std::slice::from_ref(shown));
+        let shown = match stays.pictures.as_ref().and_then(|pictures| pictures.codec()) {
+            Some(codec) => vec![codec.clone()],
+            None if self.fetching().is_none() && stays.abilities.video => self.described_pictures(stays.id),
+            None => Vec::new(),
+        };
+        if branch.abilities.video {
+            let codecs = leg.pictures_to_offer(&shown);
             leg.pictures = (!codecs.is_empty()).then(|| leg.pictures_of(codecs));
         }
         Ok(leg)

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::base::{Dice, ExchangeId};
 use crate::model::{
-    Adapter, Address, Answer, Binding, Codec, Contact, Direction, Kind, LocalEnd, Offer, Overflow, PREFERRED, Party,
-    Record, Relay, RelayCommand, RelayEvent, Replaces, Seal, Source, Stream, Transfer, Transferring, Transport,
+    Adapter, Address, Answer, Binding, Codec, Contact, Direction, Kind, LocalEnd, LocalVideo, Offer, Overflow,
+    PREFERRED, Party, Record, Relay, RelayCommand, RelayEvent, Replaces, Seal, Source, Stream, Transfer, Transferring,
+    Transport,
 };
 use crate::switch::board::Letter;
 use crate::switch::calls::{Adapters, Ledger};
@@ -141,7 +142,10 @@ impl World {
         for leg in new {
             let port = 20_000 + 2 * self.laid.len() as u16;
             let transport = described(port, Direction::SendRecv).streams[0].transport.clone();
-            let local = Box::new(LocalEnd { transport, ssrc: 1, cname: "us".into(), video: None });
+            let has_pictures = self.graphs[&call].legs.iter().any(|l| l.leg == leg && l.video.is_some());
+            let pictures = described(port + 1, Direction::SendRecv).streams[0].transport.clone();
+            let video = has_pictures.then(|| Box::new(LocalVideo { transport: pictures, ssrc: 2 }));
+            let local = Box::new(LocalEnd { transport, ssrc: 1, cname: "us".into(), video });
             self.calls.handle(self.now, 0, Letter::Relay(RelayEvent::Ready { call, leg, revision, local }));
         }
     }
@@ -300,6 +304,49 @@ fn a_party_that_leaves_both_calls_at_once_leaves_the_others_talking() {
     let failed = Signal::Transferring(Transferring::Failed(Cause::Busy));
     assert!(!told.iter().any(|(_, s)| *s == failed));
     assert!(matches!(world.of(bob).hears, Source::Leg(end) if end.adapter() == JOINT));
+}
+
+/// What a telephone with a camera describes.
+fn showing(port: u16, codec: &str) -> Description {
+    let mut description = described(port, Direction::SendRecv);
+    let transport = described(port + 500, Direction::SendRecv).streams[0].transport.clone();
+    let codecs = vec![Codec::new(98, codec, 90_000, 1)];
+    description.streams.push(Stream { codecs, ..Stream::new(Kind::Video, transport) });
+    description
+}
+
+#[test]
+fn pictures_pass_a_joint_in_a_format_that_both_parties_have_and_are_ended_where_they_have_none() {
+    for (one, other) in [("VP8", "VP8"), ("VP8", "VP9")] {
+        let mut world = World::new();
+        let (first, bob) = world.talk_with("alice", "bob", [4000, 4002].map(|port| showing(port, one)));
+        let (second, far) = world.talk_with("alice", "alice", [4004, 4006].map(|port| showing(port, other)));
+        assert!([first, bob, second, far].iter().all(|leg| world.of(*leg).video.is_some_and(|v| v.sees.is_some())));
+        world.transfer(first, second);
+        let told = world.told();
+        assert_eq!(World::words(&told, first), ["Trying(Trying)", "Done", "hangup normal"]);
+        let is_joint = |source: Option<LegId>| source.is_some_and(|end| end.adapter() == JOINT);
+        for leg in [bob, far] {
+            let wanted = world.of(leg);
+            assert!(matches!(wanted.hears, Source::Leg(end) if end.adapter() == JOINT), "{wanted:?}");
+            assert_eq!(is_joint(wanted.video.as_ref().and_then(|v| v.sees)), one == other, "{wanted:?}");
+        }
+        let refused = |leg| {
+            let offer = told.iter().rev().find_map(|(l, signal)| match signal {
+                Signal::Offer(offer) if *l == leg => Some(offer.description.clone()),
+                _ => None,
+            });
+            offer.is_some_and(|o| o.streams.iter().any(|s| s.kind == Kind::Video && !s.accepted))
+        };
+        assert_eq!((refused(bob), refused(far)), (one != other, one != other), "each is told that there are none");
+        if one == other {
+            let end = world.of(bob).video.unwrap().sees.unwrap();
+            let remote = world.of(end).video.unwrap().remote.unwrap().transport.address.unwrap();
+            assert_eq!(remote.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST), "packets stay in the machine");
+            let crossed = world.calls.joints.mirrored(Signal::Refresh);
+            assert_eq!(crossed, Some(Signal::Refresh), "who cannot be asked in the media is asked in words");
+        }
+    }
 }
 
 mod direct;
