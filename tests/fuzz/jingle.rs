@@ -1,6 +1,6 @@
 //! Stanzas and what is in them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use patchcord::jingle::contents::{Hearing, Saying, Slots, candidates};
 use patchcord::jingle::stanza::jingle::MAX_CONTENTS;
@@ -168,8 +168,7 @@ fn the_worst_that_the_limits_let_through_takes_less_than_a_second() {
             &format!("{}<candidate", "<candidate ip='192.0.2.1' port='1' priority='1'/>".repeat(many)),
         ),
     ] {
-        let begin = Instant::now();
-        jingle(text.as_bytes());
-        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}: {}", begin.elapsed(), &text[..600]);
+        let took = shared::quickest(|| jingle(text.as_bytes()));
+        assert!(took < Duration::from_secs(1), "{took:?}: {}", &text[..600]);
     }
 }

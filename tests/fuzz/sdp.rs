@@ -1,7 +1,7 @@
 //! Descriptions and candidates.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use patchcord::sdp::{MAX_LINES, Origin, SdpError, candidate, read, write};
 
@@ -50,8 +50,7 @@ fn the_worst_that_the_limits_let_through_takes_less_than_a_second() {
             text.push_str(&line.replace('N', &number.to_string()));
             text.push_str("\r\n");
         }
-        let begin = Instant::now();
-        sdp(text.as_bytes());
-        assert!(begin.elapsed() < Duration::from_secs(1), "{line}: {:?}", begin.elapsed());
+        let took = shared::quickest(|| sdp(text.as_bytes()));
+        assert!(took < Duration::from_secs(1), "{line}: {took:?}");
     }
 }

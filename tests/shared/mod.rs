@@ -1,9 +1,10 @@
 //! The shared test corpora, which lie beside the repository and are never part of it: where they are, what
-//! is in them, and small damage to do to it.
+//! is in them, small damage to do to it, and how long that takes.
 #![allow(dead_code)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The folder of the corpora: `PATCHCORD_SHARED`, or `../shared` beside the repository or above it.
 pub fn dir() -> Option<PathBuf> {
@@ -12,6 +13,16 @@ pub fn dir() -> Option<PathBuf> {
     }
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1).take(2);
     above.map(|folder| folder.join("shared")).find(|p| p.is_dir())
+}
+
+/// How long the quickest of three runs takes: a machine that stands still for a while makes one of them slow.
+pub fn quickest(run: impl Fn()) -> Duration {
+    let timed = || {
+        let begun = Instant::now();
+        run();
+        begun.elapsed()
+    };
+    timed().min(timed()).min(timed())
 }
 
 /// All files below the folder `sub` of the corpora (or the one file of that name), with their names
