@@ -107,9 +107,10 @@ export async function moves(phone) {
   await until("pictures that move", async () => seen.add(await picture()).size > 3);
 }
 
-/** A file that is still being written lacks the chunk with which a PNG ends. */
-function isWholePng(file) {
-  return fs.readFileSync(file).subarray(-8, -4).toString("latin1") === "IEND";
+/** A file that is still being written lacks that with which a PNG (baresip) or a JPEG (Linphone) ends. */
+function isWhole(file) {
+  const end = fs.readFileSync(file).subarray(-8).toString("latin1");
+  return end.startsWith("IEND") || end.endsWith("\xff\xd9");
 }
 
 /** Waits until a snapshot of what the video phone sees shows what `is` knows. */
@@ -120,7 +121,7 @@ export async function phoneSees(desk, page, is, what, { ms = PATIENCE_MS } = {})
     const file = path.join(desk.directory, `seen-${Date.now()}`);
     await desk.snapshot(file);
     const named = () => fs.readdirSync(desk.directory).find(f => f.startsWith(path.basename(file)));
-    const written = () => named() && isWholePng(path.join(desk.directory, named()));
+    const written = () => named() && isWhole(path.join(desk.directory, named()));
     if (!(await until("a snapshot", written, { ms: SNAPSHOT_MS }).catch(() => false))) return false;
     last = await coloursOf(blank, path.join(desk.directory, named()));
     return is(last);
