@@ -1,5 +1,5 @@
 /**
- * The smallest test runner: one test after the other, one line each, never a second try.
+ * The smallest test runner: one test after the other, one line each, and each once.
  *
  *     test("a page hears the far side", async t => { … });
  *     await run();
