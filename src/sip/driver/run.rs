@@ -25,6 +25,8 @@ use crate::sip::locate::Located;
 
 /// Orders or events taken at once, before the sockets have their turn.
 const BATCH: usize = 64;
+/// Datagrams wait for others to be sent with them for so many turns at most.
+const LONGEST_HELD: u32 = 4;
 /// How long connections may take to send what they have when the endpoint stops.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -54,6 +56,8 @@ enum Wake {
     Events(Vec<Event>),
     Orders(Vec<Order>),
     Due,
+    /// Whoever might have had something to add to what waits to be sent has had a turn.
+    Mail,
     /// There is nothing else to do, and new calls wait.
     Newcomers,
 }
@@ -61,9 +65,14 @@ enum Wake {
 impl<C: Core> Driver<C> {
     /// Runs until it is told to stop or the last handle is gone.
     pub async fn run(mut self) {
+        let mut held = 0;
         loop {
             self.drain();
             self.press();
+            held = if self.udp.has_mail() { held + 1 } else { 0 };
+            if held > LONGEST_HELD {
+                self.udp.flush();
+            }
             let wake = self.wake().await;
             self.refresh_directory();
             if !self.handle(wake) {
@@ -72,6 +81,7 @@ impl<C: Core> Driver<C> {
         }
         self.leave().await;
         self.drain();
+        self.udp.flush();
         if tokio::time::timeout(LINGER, self.streams.finish()).await.is_err() {
             debug!("some connections did not take what was still to be sent");
         }
@@ -85,6 +95,7 @@ impl<C: Core> Driver<C> {
             Wake::Events(events) => events.into_iter().for_each(|event| self.take(event)),
             Wake::Orders(orders) => return self.obey(orders),
             Wake::Due => self.core.handle_timeout(Instant::now()),
+            Wake::Mail => self.udp.flush(),
             Wake::Newcomers => self.serve_newcomers(true),
         }
         true
@@ -105,7 +116,7 @@ impl<C: Core> Driver<C> {
     }
 
     async fn wake(&mut self) -> Wake {
-        let pause = self.newcomers.pause(Instant::now());
+        let (pause, has_mail) = (self.newcomers.pause(Instant::now()), self.udp.has_mail());
         let due = self.core.poll_timeout().into_iter().chain(self.streams.paused_until()).min();
         let (udp, streams) = (&mut self.udp, &mut self.streams);
         let sockets = poll_fn(|context| {
@@ -123,6 +134,13 @@ impl<C: Core> Driver<C> {
                 () = self.alarm.ring(due) => Wake::Due,
             }
         };
+        let mail = async {
+            match has_mail {
+                // What the calls say to a message goes with what the endpoint says to it.
+                true => tokio::task::yield_now().await,
+                false => std::future::pending().await,
+            }
+        };
         let newcomers = async {
             match pause {
                 None => std::future::pending().await,
@@ -134,6 +152,7 @@ impl<C: Core> Driver<C> {
         tokio::select! {
             biased;
             wake = others => wake,
+            () = mail => Wake::Mail,
             () = newcomers => Wake::Newcomers,
         }
     }
@@ -243,7 +262,7 @@ impl<C: Core> Driver<C> {
             }
             match output {
                 Output::Transmit { flow, bytes } => match flow.transport {
-                    Transport::Udp => self.udp.send(&flow, &bytes),
+                    Transport::Udp => self.udp.post(flow, bytes),
                     Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                         if !self.streams.send(&flow, bytes) {
                             self.core.handle_closed(Instant::now(), flow, None);

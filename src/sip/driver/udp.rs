@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tracing::debug;
@@ -19,6 +20,8 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 const LONGEST: usize = 64 * 1024;
 /// Datagrams read of one socket before the others have their turn.
 const BATCH: usize = 64;
+/// Datagrams that wait to be sent together.
+const LONGEST_MAIL: usize = 32;
 
 /// All UDP sockets of an endpoint.
 pub struct Udp {
@@ -28,6 +31,8 @@ pub struct Udp {
     buffer: Box<[u8]>,
     /// Where nobody was found, since last asked.
     unreachable: Vec<Flow>,
+    /// What is to be sent together.
+    mail: Vec<(Flow, Bytes)>,
 }
 
 struct Port {
@@ -40,7 +45,8 @@ struct Port {
 impl Udp {
     /// Without sockets.
     pub fn new() -> Udp {
-        Udp { sockets: Vec::new(), first: 0, buffer: vec![0; LONGEST].into(), unreachable: Vec::new() }
+        let buffer = vec![0; LONGEST].into();
+        Udp { sockets: Vec::new(), first: 0, buffer, unreachable: Vec::new(), mail: Vec::new() }
     }
 
     /// Binds a socket; returns the address it has.
@@ -106,6 +112,29 @@ impl Udp {
             }
         }
         false
+    }
+
+    /// Sends a datagram with the next [`Udp::flush`], or with the many that wait for it already.
+    pub fn post(&mut self, flow: Flow, bytes: Bytes) {
+        self.mail.push((flow, bytes));
+        if self.mail.len() >= LONGEST_MAIL {
+            self.flush();
+        }
+    }
+
+    /// Whether datagrams wait to be sent.
+    pub fn has_mail(&self) -> bool {
+        !self.mail.is_empty()
+    }
+
+    /// Sends what waits. A peer that is woken by the first is still awake when the others come: to wake it costs more than to
+    /// send.
+    pub fn flush(&mut self) {
+        let mut mail = std::mem::take(&mut self.mail);
+        for (flow, bytes) in mail.drain(..) {
+            self.send(&flow, &bytes);
+        }
+        self.mail = mail;
     }
 
     /// Sends a datagram. One that cannot leave is lost, as it may be on the way: the transactions repeat it.
