@@ -110,7 +110,7 @@ fn session(text: &mut String, description: &Description, origin: &Origin) -> fmt
 }
 
 fn stream(text: &mut String, stream: &Stream, origin: &Origin, shared: Option<IpAddr>) -> fmt::Result {
-    let bundle_only = stream.extras.iter().any(|e| e.name == "bundle-only");
+    let bundle_only = stream.extras.iter().any(|e| e.name == "bundle-only" && e.value.is_none());
     media_line(text, stream, bundle_only)?;
     let transport = &stream.transport;
     match transport.address {

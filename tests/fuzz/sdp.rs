@@ -33,6 +33,7 @@ fn damaged_descriptions_do_no_harm() {
         .collect();
     seeds.push(b"v=0\r\nm=audio 9 RTP/AVP 0 97\r\na=rtpmap:97 opus/48000/2\r\na=fmtp:97 x=1\r\n".to_vec());
     seeds.push(b"v=0\r\nm=audio 9 RTP/AVP 0\r\na=ssrc-group:FIp::D 50498894 2\r\n".to_vec());
+    seeds.push(b"v=0\r\nm=application 8 UDP/DTLS/SCTP webrtc-datachannel\r\na=bundle-only:x\r\n".to_vec());
     let each = MUTATIONS.div_ceil(seeds.len());
     for (at, seed) in seeds.iter().enumerate() {
         sdp(seed);
