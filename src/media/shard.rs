@@ -222,10 +222,19 @@ impl Shard {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(Reverse((at, place))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+        while let Some(Reverse((at, place))) = self.timers.peek().copied() {
+            let scheduled = self.legs.get_mut(place).map(|leg| &mut leg.scheduled).filter(|s| **s == Some(at));
+            // What is not wanted any more goes before its time: a shard that woke up for each leg that has ended would do
+            // so as often as for those that have begun.
+            let is_wanted = scheduled.is_some();
+            if is_wanted && at > now {
+                break;
+            }
+            if let Some(scheduled) = scheduled {
+                *scheduled = None;
+            }
             self.timers.pop();
-            let is_current = self.legs.get_mut(place).is_some_and(|leg| leg.scheduled.take_if(|s| *s == at).is_some());
-            if is_current {
+            if is_wanted {
                 self.with_leg(now, place, |leg, cx| leg.handle_timeout(cx));
                 self.after(now, place);
             }
@@ -263,6 +272,11 @@ impl Shard {
     /// The next thing to tell.
     pub fn poll_event(&mut self) -> Option<RelayEvent> {
         self.events.pop_front()
+    }
+
+    /// All that there is to tell.
+    pub fn take_events(&mut self) -> Vec<RelayEvent> {
+        self.events.drain(..).collect()
     }
 
     /// The next thing that an ear tells.

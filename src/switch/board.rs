@@ -23,8 +23,8 @@ pub enum Letter {
     Text(Box<Text>),
     /// What became of a copy that was given to an adapter.
     Delivered(TextId, Result<(), Undelivered>),
-    /// The relay told something.
-    Relay(RelayEvent),
+    /// The relay told something: all that it had to tell at one time.
+    Relay(Vec<RelayEvent>),
     /// A device can be rung.
     Bind(Binding),
     /// Devices are gone.
@@ -50,11 +50,12 @@ impl Board {
         self.emergency.store(Arc::new(numbers));
     }
 
-    /// Takes an event of the relay in. A full mailbox loses it: figures may be lost, and a leg whose event
+    /// Takes events of the relay in. A full mailbox loses them: figures may be lost, and a leg whose event
     /// is lost ends by its own deadline.
-    pub fn relay(&self, event: RelayEvent) {
-        if self.letters.try_send(Letter::Relay(event)).is_err() {
-            tracing::warn!("the calls are too busy: an event of the relay is lost");
+    pub fn relay(&self, events: Vec<RelayEvent>) {
+        let count = events.len();
+        if self.letters.try_send(Letter::Relay(events)).is_err() {
+            tracing::warn!(count, "the calls are too busy: events of the relay are lost");
         }
     }
 }

@@ -124,10 +124,12 @@ impl Calls {
             }
             Letter::Text(text) => self.write(now, wall_ms, *text),
             Letter::Delivered(id, result) => self.texts.delivered(now, id, result, &self.adapters),
-            Letter::Relay(event) => {
-                self.tally.relay(&event);
-                let id = event.call();
-                self.with(now, id, |call| call.relay(now, event));
+            Letter::Relay(events) => {
+                for event in events {
+                    self.tally.relay(&event);
+                    let id = event.call();
+                    self.with(now, id, |call| call.relay(now, event));
+                }
             }
             Letter::Bind(binding) => self.bindings.bind(binding),
             Letter::Unbind(bindings) => bindings.iter().for_each(|binding| self.bindings.unbind(binding)),

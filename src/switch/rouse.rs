@@ -11,7 +11,7 @@ use crate::model::RelayCommand;
 
 /// How long an order may wait that nobody waits for. The media of the call do not: when they come, the relay carries out
 /// first what it was ordered.
-pub const PATIENCE: Duration = Duration::from_millis(5);
+pub const PATIENCE: Duration = Duration::from_millis(20);
 /// Where the relay was not woken for so long no other order is to be expected soon.
 const LULL: Duration = Duration::from_millis(20);
 

@@ -88,7 +88,7 @@ impl Gateway {
         let (board, letters) = Board::new();
         let events = board.clone();
         let bound = parts.relay.bind_v4.map(IpAddr::V4).or(parts.relay.bind_v6.map(IpAddr::V6));
-        let relay = media::driver::start(parts.relay, Arc::new(move |event| events.relay(event)))?;
+        let relay = media::driver::start(parts.relay, Arc::new(move |told| events.relay(told)))?;
         relay.set_sounds(parts.sounds);
         board.set_emergency(parts.routing.dialplan.emergency_numbers());
         let switchboard = Arc::new(board.clone());

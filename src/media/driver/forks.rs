@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tracing::{debug, info, warn};
 
-use super::OnEvent;
+use super::OnEvents;
 use crate::base::{CallId, Secret};
 use crate::media::bridge::FRAME;
 use crate::media::sound::Mouth;
@@ -66,7 +66,7 @@ pub struct Fork {
     /// What the parties hear of it: the caller, the callee.
     pub mouths: [Mouth; CHANNELS],
     /// Who hears of its end.
-    pub on_event: OnEvent,
+    pub on_events: OnEvents,
 }
 
 /// The way from a shard to a fork.
@@ -192,7 +192,7 @@ pub fn begin(runtime: &Handle, fork: Fork) -> Line {
             Err(why) => warn!(%call, why, "the fork ends before the call"),
         }
         fork.mouths.iter().for_each(Mouth::hush);
-        (fork.on_event)(RelayEvent::TapEnded { call, tap, why: ended.err() });
+        (fork.on_events)(vec![RelayEvent::TapEnded { call, tap, why: ended.err() }]);
     });
     line
 }

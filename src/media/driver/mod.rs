@@ -45,8 +45,9 @@ pub const MAX_ORDERS_WAITING: usize = 4096;
 /// How long a shard may take to tell its figures.
 const FIGURES_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who hears of the relay's events. Called on the relay's threads: must not wait.
-pub type OnEvent = Arc<dyn Fn(RelayEvent) + Send + Sync>;
+/// Who hears of the relay's events: of all of one turn at once, so that nobody is woken up for each. Called on the relay's
+/// threads: must not wait.
+pub type OnEvents = Arc<dyn Fn(Vec<RelayEvent>) + Send + Sync>;
 
 /// A running relay. Dropping the last clone stops it.
 #[derive(Clone)]
@@ -95,7 +96,7 @@ impl Line {
 /// # Errors
 /// The sockets of ICE legs cannot be bound, the system is out of descriptors, or the configuration makes no
 /// sense.
-pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> {
+pub fn start(config: RelayConfig, on_events: OnEvents) -> io::Result<RelayHandle> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
     if config.shards == 0 || config.shards > MAX_SHARDS {
         return Err(invalid(&format!("the relay takes 1 to {MAX_SHARDS} shards")));
@@ -118,7 +119,7 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
         sounds: sounds.clone(),
         forks: None,
     };
-    let (recorder, recorder_thread) = recorder::start(config.recording.clone(), on_event.clone())?;
+    let (recorder, recorder_thread) = recorder::start(config.recording.clone(), on_events.clone())?;
     let runtime = forks::start()?;
     let runtime_handle = runtime.handle().clone();
     let mut handle = RelayHandle(Arc::new(running));
@@ -137,8 +138,8 @@ pub fn start(config: RelayConfig, on_event: OnEvent) -> io::Result<RelayHandle> 
             bell: bell.clone(),
             waiting: waiting.clone(),
             stopping: stopping.clone(),
-            taps: Taps::new(recorder.clone(), runtime_handle.clone(), config.fork_token.clone(), on_event.clone()),
-            on_event: on_event.clone(),
+            taps: Taps::new(recorder.clone(), runtime_handle.clone(), config.fork_token.clone(), on_events.clone()),
+            on_events: on_events.clone(),
         };
         let work = move || match seat.worker() {
             Ok(worker) => {
@@ -176,7 +177,7 @@ struct Seat {
     waiting: Arc<AtomicBool>,
     stopping: Arc<AtomicBool>,
     taps: Taps,
-    on_event: OnEvent,
+    on_events: OnEvents,
 }
 
 impl Seat {
@@ -207,7 +208,7 @@ impl Seat {
         let shared = [ice_v4, ice_v6].into_iter().flatten().map(|(socket, _)| socket).collect();
         let shard = Shard::new(config, dice);
         let inbox = Inbox { orders: self.queue, bell: self.bell, waiting: self.waiting };
-        Worker::new(shard, sockets, shared, net, inbox, self.stopping, self.taps, self.on_event)
+        Worker::new(shard, sockets, shared, net, inbox, self.stopping, self.taps, self.on_events)
     }
 }
 
@@ -234,7 +235,7 @@ impl RelayHandle {
     }
 
     /// Takes every call down, stops the threads, and waits until they are gone. Not to be called from
-    /// [`OnEvent`].
+    /// [`OnEvents`].
     pub fn stop(&self) {
         self.0.ask_to_stop();
         let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));

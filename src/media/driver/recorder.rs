@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::OnEvent;
+use super::OnEvents;
 use super::system::free_bytes;
 use crate::media::config::RecordingConfig;
 use crate::media::tap::file::Writer;
@@ -36,16 +36,16 @@ const SILENCE: [i16; CHANNELS * FRAME_SAMPLES] = [0; CHANNELS * FRAME_SAMPLES];
 ///
 /// # Errors
 /// The system has no thread to give.
-pub fn start(config: RecordingConfig, on_event: OnEvent) -> io::Result<(SyncSender<TapNews>, JoinHandle<()>)> {
+pub fn start(config: RecordingConfig, on_events: OnEvents) -> io::Result<(SyncSender<TapNews>, JoinHandle<()>)> {
     let (sender, news) = sync_channel(MAX_BLOCKS_WAITING);
-    let recorder = Recorder { config, on_event, files: HashMap::new(), serial: 0 };
+    let recorder = Recorder { config, on_events, files: HashMap::new(), serial: 0 };
     let thread = thread::Builder::new().name("recorder".into()).spawn(move || recorder.run(&news))?;
     Ok((sender, thread))
 }
 
 struct Recorder {
     config: RecordingConfig,
-    on_event: OnEvent,
+    on_events: OnEvents,
     files: HashMap<TapKey, Recording<BufWriter<File>>>,
     serial: u32,
 }
@@ -143,7 +143,7 @@ impl Recorder {
         if let Some(why) = &why {
             warn!(call = %key.call, why, "a recording did not go well");
         }
-        (self.on_event)(RelayEvent::TapEnded { call: key.call, tap: key.tap, why });
+        (self.on_events)(vec![RelayEvent::TapEnded { call: key.call, tap: key.tap, why }]);
     }
 }
 
@@ -199,8 +199,10 @@ mod tests {
     fn recorder(config: RecordingConfig) -> (Recorder, mpsc::Receiver<RelayEvent>) {
         let (tell, told) = mpsc::channel();
         let tell = std::sync::Mutex::new(tell);
-        let on_event: OnEvent = std::sync::Arc::new(move |event| tell.lock().unwrap().send(event).unwrap());
-        (Recorder { config, on_event, files: HashMap::new(), serial: 0 }, told)
+        let on_events: OnEvents = std::sync::Arc::new(move |events| {
+            events.into_iter().for_each(|event| tell.lock().unwrap().send(event).unwrap());
+        });
+        (Recorder { config, on_events, files: HashMap::new(), serial: 0 }, told)
     }
 
     fn why(told: &mpsc::Receiver<RelayEvent>) -> String {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::OnEvent;
+use super::OnEvents;
 use super::forks::{self, Fork, Line};
 use crate::base::Secret;
 use crate::media::tap::{TapKey, TapNews};
@@ -18,7 +18,7 @@ const MAX_ENDS_WAITING: usize = 4096;
 /// Where ears of one shard go.
 pub struct Taps {
     recorder: SyncSender<TapNews>,
-    on_event: OnEvent,
+    on_events: OnEvents,
     ends: VecDeque<TapKey>,
     forks: HashMap<TapKey, Line>,
     runtime: Handle,
@@ -27,8 +27,8 @@ pub struct Taps {
 
 impl Taps {
     /// To the recorder, and to WebSockets that run there and are shown this token.
-    pub fn new(recorder: SyncSender<TapNews>, runtime: Handle, token: Option<Secret>, on_event: OnEvent) -> Taps {
-        Taps { recorder, on_event, ends: VecDeque::new(), forks: HashMap::new(), runtime, token }
+    pub fn new(recorder: SyncSender<TapNews>, runtime: Handle, token: Option<Secret>, on_events: OnEvents) -> Taps {
+        Taps { recorder, on_events, ends: VecDeque::new(), forks: HashMap::new(), runtime, token }
     }
 
     /// Hands it on. A block that nobody can take in time is lost.
@@ -36,8 +36,8 @@ impl Taps {
         self.end_what_waits();
         match news {
             TapNews::Opened(key, TapEnd::WebSocket { url, rate_hz }, mouths) => {
-                let (token, on_event) = (self.token.clone(), self.on_event.clone());
-                let fork = Fork { key, url, rate_hz, token, mouths, on_event };
+                let (token, on_events) = (self.token.clone(), self.on_events.clone());
+                let fork = Fork { key, url, rate_hz, token, mouths, on_events };
                 self.forks.insert(key, forks::begin(&self.runtime, fork));
             }
             TapNews::Block(key, block) if self.forks.contains_key(&key) => {
@@ -77,6 +77,6 @@ impl Taps {
 
     fn ended(&self, key: TapKey, why: &str) {
         warn!(call = %key.call, why, "an ear hears for nobody");
-        (self.on_event)(RelayEvent::TapEnded { call: key.call, tap: key.tap, why: Some(why.to_owned()) });
+        (self.on_events)(vec![RelayEvent::TapEnded { call: key.call, tap: key.tap, why: Some(why.to_owned()) }]);
     }
 }

@@ -25,10 +25,10 @@ struct Bench {
 impl Bench {
     fn new(config: RelayConfig) -> Bench {
         let (sender, events) = mpsc::sync_channel(1000);
-        let on_event: OnEvent = Arc::new(move |event| {
-            let _ = sender.try_send(event);
+        let on_events: OnEvents = Arc::new(move |events| {
+            events.into_iter().for_each(|event| _ = sender.try_send(event));
         });
-        Bench { relay: start(config, on_event).expect("a relay"), events }
+        Bench { relay: start(config, on_events).expect("a relay"), events }
     }
 
     fn wait<T>(&self, wanted: impl Fn(&RelayEvent) -> Option<T>) -> T {

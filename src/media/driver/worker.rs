@@ -17,7 +17,7 @@ use super::ring::{Ring, Taken};
 use super::sockets::Sockets;
 use super::system::{Bell, dropped};
 use super::taps::Taps;
-use super::{OnEvent, Order};
+use super::{OnEvents, Order};
 use crate::media::budget::LEG_BUDGET;
 use crate::media::shard::{Shard, SocketId};
 
@@ -55,7 +55,7 @@ pub struct Worker {
     inbox: Inbox,
     stopping: Arc<AtomicBool>,
     taps: Taps,
-    on_event: OnEvent,
+    on_events: OnEvents,
     arrivals: Arrivals,
     departures: Departures,
     stale: Stale,
@@ -105,7 +105,7 @@ impl Worker {
         inbox: Inbox,
         stopping: Arc<AtomicBool>,
         taps: Taps,
-        on_event: OnEvent,
+        on_events: OnEvents,
     ) -> io::Result<Worker> {
         net.borrow_mut().watch_bell(inbox.bell.fd())?;
         Ok(Worker {
@@ -116,7 +116,7 @@ impl Worker {
             inbox,
             stopping,
             taps,
-            on_event,
+            on_events,
             arrivals: Arrivals::new(),
             departures: Departures::new(),
             stale: Stale { count: 0, told: None },
@@ -197,8 +197,9 @@ impl Worker {
         while let Some(news) = self.shard.poll_tap() {
             self.taps.take(news);
         }
-        while let Some(event) = self.shard.poll_event() {
-            (self.on_event)(event);
+        let events = self.shard.take_events();
+        if !events.is_empty() {
+            (self.on_events)(events);
         }
     }
 

@@ -127,7 +127,7 @@ impl World {
                     RelayCommand::Apply(graph) => self.lay(graph),
                     RelayCommand::Remove(call) => {
                         let removed = RelayEvent::Removed { call, legs: Vec::new() };
-                        self.calls.handle(self.now, 0, Letter::Relay(removed));
+                        self.calls.handle(self.now, 0, Letter::Relay(vec![removed]));
                     }
                     _ => {}
                 }
@@ -146,7 +146,7 @@ impl World {
             let pictures = described(port + 1, Direction::SendRecv).streams[0].transport.clone();
             let video = has_pictures.then(|| Box::new(LocalVideo { transport: pictures, ssrc: 2 }));
             let local = Box::new(LocalEnd { transport, ssrc: 1, cname: "us".into(), video });
-            self.calls.handle(self.now, 0, Letter::Relay(RelayEvent::Ready { call, leg, revision, local }));
+            self.calls.handle(self.now, 0, Letter::Relay(vec![RelayEvent::Ready { call, leg, revision, local }]));
         }
     }
 

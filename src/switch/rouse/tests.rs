@@ -115,7 +115,7 @@ impl World {
                     RelayCommand::Apply(graph) => self.lay(&graph),
                     RelayCommand::Remove(call) => {
                         let removed = RelayEvent::Removed { call, legs: Vec::new() };
-                        self.calls.handle(self.now, 0, Letter::Relay(removed));
+                        self.calls.handle(self.now, 0, Letter::Relay(vec![removed]));
                     }
                     _ => {}
                 }
@@ -132,7 +132,7 @@ impl World {
             self.laid.push(leg);
             let local = LocalEnd { transport: transport(20_000), ssrc: 1, cname: "us".into(), video: None };
             let (call, revision, local) = (graph.call, graph.revision, Box::new(local));
-            self.calls.handle(self.now, 0, Letter::Relay(RelayEvent::Ready { call, leg, revision, local }));
+            self.calls.handle(self.now, 0, Letter::Relay(vec![RelayEvent::Ready { call, leg, revision, local }]));
         }
     }
 

@@ -327,3 +327,17 @@ fn without_a_free_port_the_leg_fails_with_a_word() {
         matches!(&world.events[0], RelayEvent::Full { why, .. } if why == "the relay has no free IPv4 port for a leg")
     );
 }
+
+#[test]
+fn a_shard_is_not_woken_for_legs_that_are_gone() {
+    let mut world = World::new();
+    let (a, b) = legs();
+    world.apply(
+        1,
+        &[plain_leg(a, None, &[Codec::pcmu()], Source::Leg(b)), plain_leg(b, None, &[Codec::pcmu()], Source::Leg(a))],
+    );
+    assert!(world.shard.poll_timeout().is_some(), "something is due while they are there");
+    world.order(RelayCommand::Remove(CALL));
+    world.shard.handle_timeout(world.now);
+    assert_eq!(world.shard.poll_timeout(), None);
+}

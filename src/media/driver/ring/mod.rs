@@ -141,6 +141,8 @@ pub struct Ring {
     closing: Vec<(Request, u32)>,
     /// Those of them that are to be cancelled once more.
     escaped: Vec<Request>,
+    /// There are requests to receive that are queued and not handed over.
+    has_new: bool,
 }
 
 impl Ring {
@@ -178,6 +180,7 @@ impl Ring {
             ended: VecDeque::new(),
             closing: Vec::new(),
             escaped: Vec::new(),
+            has_new: false,
         };
         made.stock();
         Ok(made)
@@ -234,8 +237,12 @@ impl Ring {
             self.closing.push((request, 0));
             self.escaped.push(request);
         }
+        // A request that is not with the kernel yet must be before its socket goes from the table. What cancels it goes with
+        // what the turn brings else.
+        if self.has_new {
+            self.submit();
+        }
         self.cancel_escaped();
-        self.submit();
         let _ = self.ring.submitter().register_files_update(socket, &[-1]);
     }
 
@@ -338,7 +345,8 @@ impl Ring {
 
     /// Hands over what is to be sent, and gives back what is not needed any more.
     pub fn flush(&mut self) {
-        if self.submit() {
+        // Where nothing is sent there is no hurry: what else is queued goes with the next wait.
+        if !self.used.is_empty() && self.submit() {
             let slots = &mut self.slots;
             self.used.drain(..).for_each(|slot| slots.give(slot));
         }
@@ -417,6 +425,7 @@ impl Ring {
                 self.ended.push_front(request);
                 break;
             }
+            self.has_new = true;
             if let Some(place) = self.place(request) {
                 place.is_armed = true;
             }
@@ -460,12 +469,14 @@ impl Ring {
     fn submit(&mut self) -> bool {
         for _ in 0..MAX_TRIES {
             if self.ring.submission().is_empty() {
-                return true;
+                break;
             }
             // What is not taken stays queued.
             let _ = self.ring.submit();
         }
-        self.ring.submission().is_empty()
+        let is_empty = self.ring.submission().is_empty();
+        self.has_new &= !is_empty;
+        is_empty
     }
 
     fn enter(&mut self, wanted: usize, limit: Option<Duration>) {
@@ -476,6 +487,7 @@ impl Ring {
         };
         // The time being over is no error, and any other shows again.
         let _ = self.ring.submitter().submit_with_args(wanted, &arguments);
+        self.has_new &= !self.ring.submission().is_empty();
     }
 }
 
