@@ -23,6 +23,7 @@ pub fn of(config: &Config, demo: Option<SocketAddr>) -> Parts {
         routing: config.routing.clone(),
         directory: config.directory.clone(),
         most_calls: config.limits.calls,
+        new_calls_per_second: config.limits.new_calls_per_second,
         records: config.records.clone(),
         state: config.state_directory.clone(),
     }

@@ -134,6 +134,7 @@ fn parts(listen: Vec<Listen>, arguments: &Arguments) -> io::Result<Parts> {
         routing,
         directory: Directory::default(),
         most_calls: MOST_CALLS,
+        new_calls_per_second: None,
         records: None,
         state: PathBuf::new(),
     })

@@ -2,6 +2,8 @@
 //!
 //! Nothing here waits. A full queue is an answer with a name, not a delay, so nothing can wait in a ring.
 
+use std::time::Instant;
+
 use super::{Abilities, Binding, Contact, Entry, RelayCommand, Signal, Text, TextId, Undelivered};
 use crate::base::LegId;
 
@@ -26,6 +28,12 @@ pub trait Adapter: Send + Sync {
     fn abilities_towards(&self, contact: Option<&Contact>, trunk: Option<&str>) -> Abilities {
         let _ = (contact, trunk);
         self.abilities()
+    }
+
+    /// Whether new calls wait within the adapter where there are more than can be taken up, so that who is turned away there
+    /// costs little; else they wait before the calls.
+    fn holds_back(&self) -> bool {
+        false
     }
 
     /// Says a signal on a leg. A [`Signal::Start`] opens the leg.
@@ -59,6 +67,13 @@ pub trait Switchboard: Send + Sync {
     /// How much waits for the calls to turn to it. An adapter that can do so lets new calls wait while it is much.
     fn backlog(&self) -> usize {
         0
+    }
+
+    /// Whether one more new call may be taken up in this second, which then counts. Only an adapter asks that
+    /// [holds back](Adapter::holds_back) new calls by itself; the others' are counted before they come to the calls.
+    fn admits(&self, now: Instant) -> bool {
+        let _ = now;
+        true
     }
 
     /// Whether a call to this number may be one for help, which no limit of the gateway refuses.

@@ -65,8 +65,6 @@ pub struct Config {
     pub trunks: BTreeMap<String, Trunk>,
     /// What the registrar grants.
     pub registrar: RegistrarLimits,
-    /// The most new calls that are taken up in a second; without it as many as can be.
-    pub new_calls_per_second: Option<u32>,
     /// The name servers that are asked where trunks are; empty: those of the system.
     pub name_servers: Vec<SocketAddr>,
     /// Where a caller whom we block may complain: the `https` address of a signed card (RFC 8688 §3.1).
@@ -98,7 +96,6 @@ impl Default for Config {
             session_timer: TimerPolicy::default(),
             trunks: BTreeMap::new(),
             registrar: RegistrarLimits::default(),
-            new_calls_per_second: None,
             name_servers: Vec::new(),
             complaints: None,
             agent: "Patchcord".into(),

@@ -1,11 +1,12 @@
 //! The mailbox of the calls: what adapters and relay put their words into.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::base::LegId;
+use crate::base::{Allowance, LegId};
 use crate::model::{Binding, Overflow, RelayEvent, Signal, Switchboard, Text, TextId, Undelivered};
 use crate::route::pattern::Pattern;
 
@@ -36,13 +37,16 @@ pub enum Letter {
 pub struct Board {
     letters: mpsc::Sender<Letter>,
     emergency: Arc<ArcSwap<Vec<Pattern>>>,
+    /// For new calls, whatever they come by; `None`: no limit.
+    allowance: Option<Arc<Allowance>>,
 }
 
 impl Board {
-    /// A board and the letters that arrive on it.
-    pub fn new() -> (Board, mpsc::Receiver<Letter>) {
+    /// A board and the letters that arrive on it; at most so many new calls are taken up in a second, if there is a limit.
+    pub fn new(a_second: Option<u32>) -> (Board, mpsc::Receiver<Letter>) {
         let (letters, arrived) = mpsc::channel(MAILBOX);
-        (Board { letters, emergency: Arc::default() }, arrived)
+        let allowance = a_second.map(|count| Arc::new(Allowance::new(count, Instant::now())));
+        (Board { letters, emergency: Arc::default(), allowance }, arrived)
     }
 
     /// The numbers for help are others from here on.
@@ -70,6 +74,10 @@ impl Switchboard for Board {
 
     fn backlog(&self) -> usize {
         MAILBOX - self.letters.capacity()
+    }
+
+    fn admits(&self, now: Instant) -> bool {
+        self.allowance.as_ref().is_none_or(|allowance| allowance.take(now))
     }
 
     fn is_emergency(&self, dialled: &str) -> bool {

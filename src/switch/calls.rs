@@ -137,6 +137,16 @@ impl Calls {
         self.cross(now);
     }
 
+    /// Whether the adapter of a leg lets new calls wait by itself.
+    pub fn holds_back(&self, leg: LegId) -> bool {
+        self.adapters.get(&leg.adapter()).is_some_and(|adapter| adapter.holds_back())
+    }
+
+    /// Has a leg hear that there are too many calls, which is known before there is a call.
+    pub fn turn_away(&self, leg: LegId) {
+        say(&self.adapters, leg, Signal::Hangup(Hangup::new(Cause::Congestion)));
+    }
+
     /// When [`Calls::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let call = self.due.first().map(|(at, _)| *at);

@@ -164,6 +164,8 @@ pub struct Limits {
     pub calls: usize,
     /// How long calls may go on once the gateway was told to end.
     pub drain: Duration,
+    /// The most new calls that are taken up in a second, whatever they come by; without it as many as can be.
+    pub new_calls_per_second: Option<u32>,
 }
 
 impl Config {

@@ -10,9 +10,11 @@ use tracing::info;
 use super::board::Letter;
 use super::calls::Calls;
 use super::config::Routing;
+use super::entrance::{Entrance, Output};
 use super::figures::CallFigures;
 use crate::base::driver::Alarm;
-use crate::model::Directory;
+use crate::base::line;
+use crate::model::{Directory, Switchboard};
 
 /// Letters taken in one go before the clock is looked at again.
 const BATCH: usize = 64;
@@ -32,9 +34,15 @@ enum Order {
 pub struct CallsHandle {
     orders: mpsc::Sender<Order>,
     count: Arc<AtomicUsize>,
+    newcomers: Arc<line::Figures>,
 }
 
 impl CallsHandle {
+    /// What is counted of new calls that wait for the calls, those from pages and IM clients.
+    pub fn newcomers(&self) -> &line::Figures {
+        &self.newcomers
+    }
+
     /// How many calls there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -62,18 +70,30 @@ impl CallsHandle {
 }
 
 /// Starts the task. It ends when it has been drained.
-pub fn start(calls: Calls, letters: mpsc::Receiver<Letter>) -> CallsHandle {
+pub fn start(calls: Calls, letters: mpsc::Receiver<Letter>, switchboard: Arc<dyn Switchboard>) -> CallsHandle {
     let (orders, ordered) = mpsc::channel(ORDERS);
     let count = Arc::new(AtomicUsize::new(0));
-    let task = Task { calls, count: Arc::clone(&count), drain: None };
+    let entrance = Entrance::new(switchboard);
+    let newcomers = entrance.figures();
+    let task = Task { calls, entrance, count: Arc::clone(&count), drain: None, alarm: Alarm::default() };
     tokio::spawn(task.run(letters, ordered));
-    CallsHandle { orders, count }
+    CallsHandle { orders, count, newcomers }
 }
 
 struct Task {
     calls: Calls,
+    entrance: Entrance,
     count: Arc<AtomicUsize>,
     drain: Option<Drain>,
+    alarm: Alarm,
+}
+
+enum Wake {
+    Order(Order),
+    Letters(usize),
+    Due,
+    /// There is nothing else to do, and new calls wait.
+    Newcomers,
 }
 
 struct Drain {
@@ -85,26 +105,76 @@ struct Drain {
 impl Task {
     async fn run(mut self, mut letters: mpsc::Receiver<Letter>, mut orders: mpsc::Receiver<Order>) {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut alarm = Alarm::default();
         loop {
-            let due = [self.calls.poll_timeout(), self.drain.as_ref().map(|d| d.until)].into_iter().flatten().min();
-            tokio::select! {
-                Some(order) = orders.recv() => self.obey(order),
-                count = letters.recv_many(&mut batch, BATCH) => {
-                    if count == 0 {
-                        return;
-                    }
-                    let (now, wall_ms) = (Instant::now(), wall_ms());
-                    for letter in batch.drain(..) {
-                        self.calls.handle(now, wall_ms, letter);
-                    }
-                }
-                () = alarm.ring(due) => {}
+            match self.wake(&mut letters, &mut orders, &mut batch).await {
+                Wake::Order(order) => self.obey(order),
+                Wake::Letters(0) => return,
+                Wake::Letters(_) => self.read(&mut batch),
+                Wake::Due => {}
+                Wake::Newcomers => self.serve(true),
+            }
+            if self.entrance.is_pressing(Instant::now()) {
+                self.serve(false);
             }
             self.calls.handle_timeout(Instant::now());
             self.count.store(self.calls.len(), Ordering::Relaxed);
             if self.is_drained() {
                 return;
+            }
+        }
+    }
+
+    async fn wake(
+        &mut self,
+        letters: &mut mpsc::Receiver<Letter>,
+        orders: &mut mpsc::Receiver<Order>,
+        batch: &mut Vec<Letter>,
+    ) -> Wake {
+        let pause = self.entrance.pause(Instant::now());
+        let due = [self.calls.poll_timeout(), self.drain.as_ref().map(|d| d.until)].into_iter().flatten().min();
+        let alarm = &mut self.alarm;
+        let others = async {
+            tokio::select! {
+                Some(order) = orders.recv() => Wake::Order(order),
+                count = letters.recv_many(batch, BATCH) => Wake::Letters(count),
+                () = alarm.ring(due) => Wake::Due,
+            }
+        };
+        let newcomers = async {
+            match pause {
+                None => std::future::pending().await,
+                // The adapters have their turn as well, where there is one thread for all.
+                Some(Duration::ZERO) => tokio::task::yield_now().await,
+                Some(pause) => tokio::time::sleep(pause).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            wake = others => wake,
+            () = newcomers => Wake::Newcomers,
+        }
+    }
+
+    fn read(&mut self, batch: &mut Vec<Letter>) {
+        let (now, wall_ms) = (Instant::now(), wall_ms());
+        for letter in batch.drain(..) {
+            self.entrance.handle(now, letter, |leg| self.calls.holds_back(leg));
+            self.settle(now, wall_ms);
+        }
+    }
+
+    fn serve(&mut self, is_idle: bool) {
+        let now = Instant::now();
+        self.entrance.serve(now, is_idle);
+        self.settle(now, wall_ms());
+    }
+
+    /// Does what the entrance wants done.
+    fn settle(&mut self, now: Instant, wall_ms: u64) {
+        while let Some(output) = self.entrance.poll_output() {
+            match output {
+                Output::Read(letter) => self.calls.handle(now, wall_ms, letter),
+                Output::TurnAway(leg) => self.calls.turn_away(leg),
             }
         }
     }
@@ -125,7 +195,8 @@ impl Task {
     fn is_drained(&mut self) -> bool {
         let Some(mut drain) = self.drain.take() else { return false };
         let now = Instant::now();
-        if self.calls.is_empty() || (drain.is_farewell && drain.until <= now) {
+        let is_empty = self.calls.is_empty() && self.entrance.is_empty();
+        if is_empty || (drain.is_farewell && drain.until <= now) {
             let _ = drain.done.send(());
             return true;
         }

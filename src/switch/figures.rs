@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::driver::CallsHandle;
 use super::resolve::{SIP, WEB, XMPP};
-use crate::base::{AdapterId, LegId};
+use crate::base::{AdapterId, LegId, line};
 use crate::jingle::driver::XmppHandle;
 use crate::media::driver::RelayHandle;
 use crate::model::{Cause, Histogram, MediaFigures, Overflow, RelayEvent, Scale, Signal, Stage};
@@ -141,6 +141,21 @@ fn world(adapter: AdapterId) -> &'static str {
     }
 }
 
+/// New calls that come by one way.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomers {
+    /// How many wait to be taken up.
+    pub waiting: u64,
+    /// How many were turned away because there were too many.
+    pub turned_away: u64,
+}
+
+impl Newcomers {
+    fn of(figures: &line::Figures) -> Newcomers {
+        Newcomers { waiting: figures.waiting() as u64, turned_away: figures.turned_away() }
+    }
+}
+
 /// All figures of a gateway.
 #[derive(Debug, Clone)]
 pub struct Figures {
@@ -148,10 +163,10 @@ pub struct Figures {
     pub calls: CallFigures,
     /// Of the media plane.
     pub media: MediaFigures,
-    /// New calls by SIP that wait to be taken up.
-    pub waiting: u64,
-    /// New calls by SIP that were turned away because there were too many.
-    pub turned_away: u64,
+    /// New calls by SIP.
+    pub sip: Newcomers,
+    /// New calls from pages and IM clients.
+    pub others: Newcomers,
     /// Pages that are signed in.
     pub pages: u64,
     /// Accounts of IM clients that are known to be online.
@@ -179,8 +194,8 @@ impl Watch {
         Ok(Figures {
             calls: self.calls.figures().await.ok_or(Overflow)?,
             media: self.relay.figures().await?,
-            waiting: self.sip.waiting_calls() as u64,
-            turned_away: self.sip.calls_turned_away(),
+            sip: Newcomers::of(self.sip.newcomers()),
+            others: Newcomers::of(self.calls.newcomers()),
             pages: self.web.sessions() as u64,
             contacts: self.xmpp.as_ref().map_or(0, XmppHandle::online) as u64,
             connections: self.xmpp.as_ref().map(XmppHandle::connections).unwrap_or_default(),

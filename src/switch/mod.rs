@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod board;
 pub mod calls;
 pub mod driver;
+mod entrance;
 pub mod figures;
 mod guarding;
 mod joints;

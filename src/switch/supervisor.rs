@@ -52,6 +52,8 @@ pub struct Parts {
     pub directory: Directory,
     /// The most calls at once.
     pub most_calls: usize,
+    /// The most new calls that are taken up in a second, whatever they come by; without it as many as can be.
+    pub new_calls_per_second: Option<u32>,
     /// Where records go.
     pub records: Option<PathBuf>,
     /// Where rooms keep what outlives a restart.
@@ -85,7 +87,7 @@ impl Gateway {
     pub async fn start(parts: Parts) -> io::Result<Gateway> {
         let mut dice = seeded()?;
         let directory = Arc::new(ArcSwap::from_pointee(parts.directory));
-        let (board, letters) = Board::new();
+        let (board, letters) = Board::new(parts.new_calls_per_second);
         let events = board.clone();
         let bound = parts.relay.bind_v4.map(IpAddr::V4).or(parts.relay.bind_v6.map(IpAddr::V6));
         let relay = media::driver::start(parts.relay, Arc::new(move |told| events.relay(told)))?;
@@ -102,7 +104,7 @@ impl Gateway {
             true => None,
             false => {
                 let users = Arc::clone(&directory);
-                Some(jingle::driver::start(XMPP, parts.xmpp, parts.state, users, switchboard, dice.split())?)
+                Some(jingle::driver::start(XMPP, parts.xmpp, parts.state, users, switchboard.clone(), dice.split())?)
             }
         };
         let chance = dice.split();
@@ -118,7 +120,7 @@ impl Gateway {
         let calls =
             Calls::new(adapters, Arc::new(relay.clone()), Box::new(writer), resolver, parts.most_calls, first_call);
         let calls = bound.into_iter().fold(calls, Calls::joined_at);
-        let calls = driver::start(calls, letters);
+        let calls = driver::start(calls, letters, switchboard);
         Ok(Gateway { calls, web, sip_listens, sip, sip_task, xmpp, board, directory, relay, records: written })
     }
 

@@ -1,21 +1,18 @@
 //! Two gateways, and what a page at the second is told of whether a caller's number is the caller's own.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
-use super::house::{Gateway, LISTEN, PATIENCE, USERS, until};
+use super::house::{Gateway, LISTEN, USERS, until};
+use super::page::Page;
 use super::phone::Phone;
 
 /// A provider, in the extension of RFC 8226 §9.
@@ -116,53 +113,7 @@ impl Between {
     }
 }
 
-/// A page, as a program.
-struct Page(WebSocket<TcpStream>);
-
 impl Page {
-    fn open(page: SocketAddr, user: &str, password: &str) -> Page {
-        let mut stream = TcpStream::connect(page).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let body = json!({"user": user, "password": password}).to_string();
-        let head = format!(
-            "POST /session HTTP/1.1\r\nHost: {page}\r\nOrigin: http://{page}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let session: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).expect(&answer);
-
-        let mut request = format!("ws://{page}/ws").into_client_request().unwrap();
-        let header = |text: &str| HeaderValue::from_str(text).unwrap();
-        request.headers_mut().insert("origin", header(&format!("http://{page}")));
-        request.headers_mut().insert("sec-websocket-protocol", header("patchcord.1"));
-        let stream = TcpStream::connect(page).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut page = Page(client(request, stream).unwrap().0);
-        page.say(&json!({"type": "hello", "version": 1, "token": session["token"]}));
-        page.expect("welcome");
-        page
-    }
-
-    fn say(&mut self, frame: &Value) {
-        self.0.send(Message::Text(frame.to_string().into())).unwrap();
-    }
-
-    fn expect(&mut self, kind: &str) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            // The gateway's pings come in meanwhile.
-            assert!(Instant::now() < deadline, "no {kind}");
-            let Message::Text(text) = self.0.read().unwrap() else { continue };
-            let frame: Value = serde_json::from_str(&text).unwrap();
-            if frame["type"] == kind {
-                return frame;
-            }
-        }
-    }
-
     /// Is called and declines: who called, and what is known of the number.
     fn declines(&mut self) -> (Value, Value, Value) {
         let incoming = self.expect("incoming");

@@ -15,6 +15,7 @@ mod metrics;
 mod names;
 mod openmetrics;
 mod outage;
+mod page;
 mod phone;
 mod ports;
 mod record;

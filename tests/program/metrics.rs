@@ -59,6 +59,10 @@ fn whoever_scrapes_sees_a_call_while_it_goes_and_how_it_went() {
         (after.get("patchcord_sip_calls_waiting"), after.get("patchcord_sip_calls_turned_away_total")),
         (0.0, 0.0)
     );
+    assert_eq!(
+        (after.get("patchcord_page_and_im_calls_waiting"), after.get("patchcord_page_and_im_calls_turned_away_total")),
+        (0.0, 0.0)
+    );
     assert_eq!(after.get("patchcord_leg_mos_count{kind=\"plain\"}"), 1.0);
     assert!(after.get(&format!("{PACKETS}\"in\"}}")) >= came, "a counter never falls");
     assert!(after.get("process_resident_memory_bytes") > 1e6 && after.get("process_open_fds") > 3.0);

@@ -38,10 +38,7 @@ impl Collector for Page {
         let seconds = Some(Unit::Seconds);
         sheet.gauges("patchcord_uptime", "Since the start", seconds, [([], self.up.as_secs_f64())])?;
         sheet.calls(&self.figures.calls)?;
-        let waiting = "New calls by SIP that wait to be taken up";
-        sheet.gauge("patchcord_sip_calls_waiting", waiting, self.figures.waiting)?;
-        let turned_away = "New calls by SIP that were answered with 503 because there were too many";
-        sheet.counters("patchcord_sip_calls_turned_away", turned_away, None, [([], self.figures.turned_away)])?;
+        sheet.newcomers(&self.figures)?;
         sheet.legs(&self.figures.media)?;
         sheet.media(&self.figures.media)?;
         sheet.gauge("patchcord_page_sessions", "Pages that are signed in", self.figures.pages)?;
@@ -58,6 +55,17 @@ impl Collector for Page {
 struct Sheet<'a>(DescriptorEncoder<'a>);
 
 impl Sheet<'_> {
+    fn newcomers(&mut self, figures: &Figures) -> fmt::Result {
+        let waiting = "New calls by SIP that wait to be taken up";
+        self.gauge("patchcord_sip_calls_waiting", waiting, figures.sip.waiting)?;
+        let turned_away = "New calls by SIP that were answered with 503 because there were too many";
+        self.counters("patchcord_sip_calls_turned_away", turned_away, None, [([], figures.sip.turned_away)])?;
+        let waiting = "New calls from pages and IM clients that wait to be taken up";
+        self.gauge("patchcord_page_and_im_calls_waiting", waiting, figures.others.waiting)?;
+        let turned_away = "New calls from pages and IM clients that were refused because there were too many";
+        self.counters("patchcord_page_and_im_calls_turned_away", turned_away, None, [([], figures.others.turned_away)])
+    }
+
     fn calls(&mut self, calls: &CallFigures) -> fmt::Result {
         let worlds = |(from, to): &Worlds| [("from", *from), ("to", *to)];
         let now = calls.now.iter().map(|(pair, count)| (worlds(pair), *count as f64));

@@ -48,6 +48,7 @@ use super::message::{Malformed, Message};
 use super::registrar::read_contact;
 use super::stir::Stir;
 use super::stir::fetched::File;
+use crate::base::line::Figures;
 use crate::base::{AdapterId, Dice, LegId};
 use crate::model::{
     Abilities, Adapter, Contact, Directory, Entry, IceMode, KeyPolicy, LegSpec, Overflow, Signal, SrtpPolicy,
@@ -150,7 +151,7 @@ pub struct SipHandle {
     certificates: Option<Arc<Certificates>>,
     /// What names the files that prove callers' numbers.
     prover: Arc<Prover>,
-    newcomers: Arc<newcomers::Figures>,
+    newcomers: Arc<Figures>,
 }
 
 /// What the configuration says of the media of a peer.
@@ -216,14 +217,9 @@ impl Policies {
 }
 
 impl SipHandle {
-    /// New calls that wait to be taken up.
-    pub fn waiting_calls(&self) -> usize {
-        self.newcomers.waiting()
-    }
-
-    /// New calls that were ever turned away because there were too many.
-    pub fn calls_turned_away(&self) -> u64 {
-        self.newcomers.turned_away()
+    /// What is counted of new calls that wait, and that are turned away.
+    pub fn newcomers(&self) -> &Figures {
+        &self.newcomers
     }
 
     /// Ends the task, after all signals said before it. Calls should have been hung up.
@@ -249,6 +245,10 @@ impl SipHandle {
 impl Adapter for SipHandle {
     fn abilities(&self) -> Abilities {
         Abilities::PHONE
+    }
+
+    fn holds_back(&self) -> bool {
+        true
     }
 
     fn abilities_from(&self, entry: &Entry, contact: Option<&Contact>) -> Abilities {
@@ -382,7 +382,7 @@ fn start_core<C: Core>(
     let families = families::Families::new(&config);
     let ipv6_trunks = families.by_ipv6();
     let policies = Arc::new(Policies::of(&config));
-    let newcomers = Newcomers::new(config.new_calls_per_second, &config.agent, Arc::clone(&switchboard), &mut dice);
+    let newcomers = Newcomers::new(&config.agent, Arc::clone(&switchboard), &mut dice);
     let figures = newcomers.figures();
     let known = directory.load_full();
     let name_servers = config.name_servers.clone();

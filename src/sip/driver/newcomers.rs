@@ -1,7 +1,6 @@
 //! New calls, between the sockets and the endpoint: what belongs to calls that are up goes past them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,45 +9,12 @@ use tracing::warn;
 use super::core::Core;
 use super::udp::Udp;
 use crate::base::Dice;
+use crate::base::line::{Account, BATCH, Figures, Hold};
 use crate::model::Switchboard;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Malformed, Message, Method, Name, Request};
 use crate::sip::overload::sketch::{Asked, Sketch, turn_away};
 use crate::sip::overload::{Arrival, Gate, Mark, Next};
-
-/// How often the log tells of calls that are turned away.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// How many are turned away at once, before the sockets have their turn.
-const BATCH: usize = 64;
-/// As long as nobody waits, so many are taken up in the order in which they came among all else, before anything else has
-/// its turn: each peer then hears its answers in the order of its requests.
-const IN_ORDER: usize = 32;
-/// New calls wait while so many letters wait for the calls.
-const BACKLOG: usize = 32;
-/// One is taken up after this long, whatever else there is to do.
-const LONGEST_HOLD: Duration = Duration::from_millis(50);
-
-/// When it is looked again then.
-const HOLD: Duration = Duration::from_millis(1);
-
-/// What is counted of new calls, for whoever watches.
-#[derive(Debug, Default)]
-pub struct Figures {
-    waiting: AtomicUsize,
-    turned_away: AtomicU64,
-}
-
-impl Figures {
-    /// How many wait to be taken up.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// How many were ever turned away.
-    pub fn turned_away(&self) -> u64 {
-        self.turned_away.load(Ordering::Relaxed)
-    }
-}
 
 /// One new call.
 pub enum Newcomer {
@@ -65,33 +31,20 @@ pub struct Newcomers {
     turned_away: Vec<(Mark, Newcomer)>,
     agent: String,
     switchboard: Arc<dyn Switchboard>,
-    figures: Arc<Figures>,
-    taken_up: Option<Instant>,
-    /// How many were taken up as they came since the sockets were last waited for.
-    in_order: usize,
-    reported: Option<Instant>,
-    since_report: u64,
+    hold: Hold,
+    account: Account,
 }
 
 impl Newcomers {
-    /// Without any; at most so many are taken up in a second, if there is a limit.
-    pub fn new(a_second: Option<u32>, agent: &str, switchboard: Arc<dyn Switchboard>, dice: &mut Dice) -> Newcomers {
-        Newcomers {
-            gate: Gate::new(a_second, dice),
-            turned_away: Vec::new(),
-            agent: agent.to_owned(),
-            switchboard,
-            figures: Arc::default(),
-            taken_up: None,
-            in_order: 0,
-            reported: None,
-            since_report: 0,
-        }
+    /// Without any.
+    pub fn new(agent: &str, switchboard: Arc<dyn Switchboard>, dice: &mut Dice) -> Newcomers {
+        let (gate, turned_away, agent) = (Gate::new(dice), Vec::new(), agent.to_owned());
+        Newcomers { gate, turned_away, agent, switchboard, hold: Hold::default(), account: Account::default() }
     }
 
     /// What is counted of them.
     pub fn figures(&self) -> Arc<Figures> {
-        Arc::clone(&self.figures)
+        self.account.figures()
     }
 
     /// Whether there are none.
@@ -141,17 +94,17 @@ impl Newcomers {
 
     /// When there is something to be done: at once, if nothing else is, or after a while; `None` if nobody waits.
     pub fn pause(&mut self, now: Instant) -> Option<Duration> {
-        self.in_order = 0;
+        self.hold.turn();
         if self.is_empty() {
             return None;
         }
-        let is_due = !self.turned_away.is_empty() || self.gate.is_late(now) || self.has_room(now);
-        Some(if is_due { Duration::ZERO } else { HOLD })
+        let is_late = !self.turned_away.is_empty() || self.gate.is_late(now);
+        Some(self.hold.pause(now, is_late, self.switchboard.backlog()))
     }
 
     /// Whether somebody is to be turned away, or has waited for long, whatever else there is to do.
     pub fn is_pressing(&mut self, now: Instant) -> bool {
-        !self.turned_away.is_empty() || (!self.gate.is_empty() && (!self.is_held(now) || self.gate.is_late(now)))
+        !self.turned_away.is_empty() || (!self.gate.is_empty() && (!self.hold.is_held(now) || self.gate.is_late(now)))
     }
 
     /// Turns away who has waited too long, and takes one up, if there is room for it: where there is nothing else to do, or
@@ -161,21 +114,21 @@ impl Newcomers {
             self.turn_away(now, mark, newcomer, core, udp);
         }
         for _ in 0..BATCH {
-            let has_room = !self.is_held(now) || (is_idle && self.has_room(now));
+            let has_room = !self.hold.is_held(now) || (is_idle && self.hold.has_room(now, self.switchboard.backlog()));
             if !has_room && !self.gate.is_late(now) {
                 break;
             }
-            match self.gate.next(now) {
+            match self.gate.next(now, || self.switchboard.admits(now)) {
                 None => break,
                 Some(Next::TurnAway(mark, newcomer)) => self.turn_away(now, mark, newcomer, core, udp),
                 Some(Next::TakeUp(newcomer)) => {
-                    self.taken_up = Some(now);
+                    self.hold.note(now);
                     take_up(now, newcomer, core);
                     break;
                 }
             }
         }
-        self.figures.waiting.store(self.gate.len(), Ordering::Relaxed);
+        self.account.set_waiting(self.gate.len());
     }
 
     fn arrive(&mut self, now: Instant, mark: Mark, is_spared: bool, newcomer: Newcomer, core: &mut impl Core) {
@@ -183,13 +136,12 @@ impl Newcomers {
         match self.gate.arrive(now, mark, is_spared, newcomer) {
             Arrival::Again => {}
             Arrival::TurnedAway(mark, newcomer) => self.turned_away.push((mark, newcomer)),
-            Arrival::Waits if is_first && self.in_order < IN_ORDER && self.has_room(now) => {
-                self.in_order += 1;
-                match self.gate.next(now) {
+            Arrival::Waits if is_first && self.hold.is_in_order(now, self.switchboard.backlog()) => {
+                match self.gate.next(now, || self.switchboard.admits(now)) {
                     None => {}
                     Some(Next::TurnAway(mark, newcomer)) => self.turned_away.push((mark, newcomer)),
                     Some(Next::TakeUp(newcomer)) => {
-                        self.taken_up = Some(now);
+                        self.hold.note(now);
                         take_up(now, newcomer, core);
                     }
                 }
@@ -205,15 +157,6 @@ impl Newcomers {
         }
     }
 
-    /// Whether one was taken up so lately that the next may wait.
-    fn is_held(&self, now: Instant) -> bool {
-        self.taken_up.is_some_and(|at| now < at + LONGEST_HOLD)
-    }
-
-    fn has_room(&self, now: Instant) -> bool {
-        !self.is_held(now) || self.switchboard.backlog() < BACKLOG
-    }
-
     fn turn_away(&mut self, now: Instant, mark: Mark, newcomer: Newcomer, core: &mut impl Core, udp: &mut Udp) {
         match newcomer {
             Newcomer::Request(flow, request) => core.turn_away(flow, *request),
@@ -224,12 +167,8 @@ impl Newcomers {
                 }
             }
         }
-        self.figures.turned_away.fetch_add(1, Ordering::Relaxed);
-        self.since_report += 1;
-        if self.reported.is_none_or(|at| at + REPORT_EVERY <= now) {
-            self.reported = Some(now);
-            let (turned_away, a_second) = (std::mem::take(&mut self.since_report), self.gate.a_second());
-            let waiting = self.gate.len();
+        if let Some(turned_away) = self.account.turn_away(now) {
+            let (a_second, waiting) = (self.gate.a_second(), self.gate.len());
             warn!(
                 turned_away,
                 a_second, waiting, "more new calls come than can be taken up: some are answered with 503"

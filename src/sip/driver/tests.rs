@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use std::net::SocketAddr;
 
 use super::*;
+use crate::base::Allowance;
 use crate::model::Binding;
 use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::message::{Method, Request, Response};
@@ -111,12 +112,23 @@ impl Core for Mirror {
     }
 }
 
-/// A switchboard that is always too busy.
-struct Busy;
+/// A switchboard that is always too busy, and may have an allowance of new calls.
+#[derive(Default)]
+struct Busy(Option<Allowance>);
+
+impl Busy {
+    fn within(a_second: u32) -> Busy {
+        Busy(Some(Allowance::new(a_second, Instant::now())))
+    }
+}
 
 impl Switchboard for Busy {
     fn hear(&self, _: LegId, _: Signal) -> Result<(), Overflow> {
         Err(Overflow)
+    }
+
+    fn admits(&self, now: Instant) -> bool {
+        self.0.as_ref().is_none_or(|allowance| allowance.take(now))
     }
 
     fn bind(&self, _: Binding) {}
@@ -137,11 +149,15 @@ impl Bench {
     }
 
     fn with(config: Config, limits: Limits, outputs: Vec<Output>) -> Bench {
+        Bench::at(config, limits, outputs, Busy::default())
+    }
+
+    fn at(config: Config, limits: Limits, outputs: Vec<Output>, switchboard: Busy) -> Bench {
         let (seen, log) = mpsc::channel(64);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let core = |config: Config, _| Mirror { listen: config.listen, outputs: outputs.into(), seen };
         let running =
-            start_core(config, limits, Arc::clone(&directory), Arc::new(Busy), Dice::for_test(3), core).unwrap();
+            start_core(config, limits, Arc::clone(&directory), Arc::new(switchboard), Dice::for_test(3), core).unwrap();
         Bench { running, directory, seen: log }
     }
 
@@ -416,7 +432,8 @@ fn a_socket_that_cannot_be_had_is_named() {
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (seen, _log) = mpsc::channel(1);
         let core = |_, _| Mirror { listen: Vec::new(), outputs: VecDeque::new(), seen };
-        let error = start_core(config, Limits::default(), directory, Arc::new(Busy), Dice::for_test(3), core);
+        let error =
+            start_core(config, Limits::default(), directory, Arc::new(Busy::default()), Dice::for_test(3), core);
         let error = error.unwrap_err().to_string();
         assert!(error.starts_with(&format!("SIP cannot listen on tcp:{}: ", taken.local_addr().unwrap())), "{error}");
     });

@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::base::Allowance;
+use crate::base::line::{MOST_SPARED, MOST_WAITING, PATIENCE};
 
 const SOURCE: &str = "192.0.2.7:5062";
 
-fn gate(a_second: Option<u32>) -> Gate<u32> {
-    Gate::new(a_second, &mut Dice::from_seed([7; 32]))
+fn gate() -> Gate<u32> {
+    Gate::new(&mut Dice::from_seed([7; 32]))
 }
 
 fn ms(ms: u64) -> Duration {
@@ -21,6 +23,7 @@ fn arrive(gate: &mut Gate<u32>, now: Instant, call: u32) -> Arrival<u32> {
 /// turned away, and the longest that one of the first waited.
 struct Course {
     gate: Gate<u32>,
+    allowance: Option<Allowance>,
     began: Instant,
     came: Vec<Instant>,
     taken: u32,
@@ -30,8 +33,9 @@ struct Course {
 
 impl Course {
     fn new(a_second: Option<u32>) -> Course {
-        let (came, longest) = (Vec::new(), Duration::ZERO);
-        Course { gate: gate(a_second), began: Instant::now(), came, taken: 0, turned_away: 0, longest }
+        let (came, longest, began) = (Vec::new(), Duration::ZERO, Instant::now());
+        let allowance = a_second.map(|count| Allowance::new(count, began));
+        Course { gate: gate(), allowance, began, came, taken: 0, turned_away: 0, longest }
     }
 
     fn come(&mut self, at: Duration, count: u32) {
@@ -46,7 +50,8 @@ impl Course {
     fn work(&mut self, from: Duration, until: Duration, each: Duration) {
         let mut at = from;
         while at + each <= until {
-            match self.gate.next(self.began + at) {
+            let (now, allowance) = (self.began + at, &self.allowance);
+            match self.gate.next(now, || allowance.as_ref().is_none_or(|a| a.take(now))) {
                 None => return,
                 Some(Next::TurnAway(..)) => self.turned_away += 1,
                 Some(Next::TakeUp(call)) => {
@@ -61,13 +66,13 @@ impl Course {
 
 #[test]
 fn who_comes_while_nothing_else_is_to_be_done_is_taken_up_in_order() {
-    let (mut gate, now) = (gate(None), Instant::now());
+    let (mut gate, now) = (gate(), Instant::now());
     for call in 0..3 {
         assert_eq!(arrive(&mut gate, now, call), Arrival::Waits);
     }
-    let next: Vec<_> = std::iter::from_fn(|| gate.next(now)).collect();
+    let next: Vec<_> = std::iter::from_fn(|| gate.next(now, || true)).collect();
     assert_eq!(next, [Next::TakeUp(0), Next::TakeUp(1), Next::TakeUp(2)]);
-    assert!(gate.is_empty() && gate.next(now).is_none());
+    assert!(gate.is_empty() && gate.next(now, || true).is_none());
 }
 
 #[test]
@@ -164,7 +169,7 @@ fn once_no_more_come_than_can_be_carried_nobody_is_turned_away() {
 
 #[test]
 fn an_invite_that_comes_again_while_it_waits_is_the_same_and_its_cancel_finds_it() {
-    let (mut gate, now) = (gate(None), Instant::now());
+    let (mut gate, now) = (gate(), Instant::now());
     for call in 0..3 {
         arrive(&mut gate, now, call);
     }
@@ -172,16 +177,19 @@ fn an_invite_that_comes_again_while_it_waits_is_the_same_and_its_cancel_finds_it
     let mark = |call: &str, source: &str| gate.mark(source.parse().unwrap(), call, b"1");
     let (one, other) = (mark("z9hG4bK1", SOURCE), mark("z9hG4bK1", "192.0.2.8:5062"));
     assert_eq!((gate.take_out(other), gate.take_out(one), gate.take_out(one)), (None, Some(1), None));
-    assert_eq!((gate.next(now), gate.next(now), gate.next(now)), (Some(Next::TakeUp(0)), Some(Next::TakeUp(2)), None));
+    assert_eq!(
+        (gate.next(now, || true), gate.next(now, || true), gate.next(now, || true)),
+        (Some(Next::TakeUp(0)), Some(Next::TakeUp(2)), None)
+    );
 }
 
 #[test]
 fn what_was_on_its_way_when_it_was_turned_away_is_no_other_call() {
-    let (mut gate, now) = (gate(Some(1)), Instant::now());
+    let (mut gate, now) = (gate(), Instant::now());
     arrive(&mut gate, now, 0);
     arrive(&mut gate, now, 1);
-    assert_eq!(gate.next(now), Some(Next::TakeUp(0)));
-    let Some(Next::TurnAway(mark, 1)) = gate.next(now) else { panic!("there is room for one") };
+    assert_eq!(gate.next(now, || true), Some(Next::TakeUp(0)));
+    let Some(Next::TurnAway(mark, 1)) = gate.next(now, || false) else { panic!("there is room for one") };
     let tag = gate.tag(mark);
     assert!(gate.is_of_turned_away(tag.as_bytes()));
     for (later, arrival) in [
@@ -223,22 +231,22 @@ fn who_is_spared_goes_first_and_is_not_turned_away() {
         assert_eq!(spare(&mut course.gate, call), Arrival::Waits);
     }
     for call in 0..MOST_SPARED as u32 {
-        assert_eq!(course.gate.next(now + ms(900)), Some(Next::TakeUp(call)));
+        assert_eq!(course.gate.next(now + ms(900), || true), Some(Next::TakeUp(call)));
     }
-    assert!(matches!(course.gate.next(now + ms(900)), Some(Next::TurnAway(..))), "the rest are as all others");
+    assert!(matches!(course.gate.next(now + ms(900), || true), Some(Next::TurnAway(..))), "the rest are as all others");
 
-    let (mut gate, now) = (gate(Some(1)), Instant::now());
+    let (mut gate, now) = (gate(), Instant::now());
     for call in 0..=MOST_WAITING as u32 {
         let _ = arrive(&mut gate, now, call);
     }
-    assert_eq!((spare(&mut gate, 7), gate.next(now)), (Arrival::Waits, Some(Next::TakeUp(7))));
-    assert_eq!((spare(&mut gate, 8), gate.next(now)), (Arrival::Waits, Some(Next::TakeUp(8))));
-    assert!(matches!(gate.next(now), Some(Next::TurnAway(..))), "there is no more room in this second");
+    assert_eq!((spare(&mut gate, 7), gate.next(now, || true)), (Arrival::Waits, Some(Next::TakeUp(7))));
+    assert_eq!((spare(&mut gate, 8), gate.next(now, || false)), (Arrival::Waits, Some(Next::TakeUp(8))));
+    assert!(matches!(gate.next(now, || false), Some(Next::TurnAway(..))), "there is no more room in this second");
 }
 
 #[test]
 fn a_line_has_an_end() {
-    let (mut gate, now) = (gate(None), Instant::now());
+    let (mut gate, now) = (gate(), Instant::now());
     for call in 0..MOST_WAITING as u32 {
         assert_eq!(arrive(&mut gate, now, call), Arrival::Waits);
     }
@@ -279,7 +287,7 @@ mod sketches {
             (Asked::Invite, "sip:bob@example.org", &b"one@example.org"[..])
         );
         assert!(sketch.is_new_call());
-        let gate = gate(None);
+        let gate = gate();
         let request = read(INVITE);
         assert_eq!(gate.mark_of_sketch(source(), &sketch), gate.mark_of_request(source(), &request));
         let via = request.headers.via().unwrap();

@@ -194,7 +194,7 @@ fn others(config: &Config) -> String {
     let log = Table::new("[log]").text("level", &config.log.level).text("format", format);
     let limits = Table::new("[limits]").raw("calls", config.limits.calls);
     let limits = limits.text("drain", print_duration(config.limits.drain));
-    let limits = match config.sip.new_calls_per_second {
+    let limits = match config.limits.new_calls_per_second {
         Some(count) => limits.raw("new_calls_per_second", count),
         None => limits,
     };

@@ -66,8 +66,6 @@ fn read_root(root: &mut Section<'_>, folder: &Path, files: SoundFiles, others: &
     let mut limits_section = root.section("limits");
     let mut used = guarding::read_limits(&mut limits_section);
     let limits = read_limits(&mut limits_section);
-    sip.new_calls_per_second =
-        limits_section.integer("new_calls_per_second", 1..=1_000_000).and_then(|count| u32::try_from(count.value).ok());
     drop(limits_section);
     let (trunks, mut trunk_names) = people::trunks(root, folder, &planning.numbering, &mut used);
     sip.trunks = trunks;
@@ -362,5 +360,7 @@ fn read_log(section: &mut Section<'_>) -> Log {
 fn read_limits(section: &mut Section<'_>) -> Limits {
     let calls = section.integer("calls", 1..=1_000_000).map_or(CALLS, |c| usize::try_from(c.value).unwrap_or(CALLS));
     let drain = section.duration("drain", Duration::ZERO..=Duration::from_secs(24 * 3600));
-    Limits { calls, drain: drain.map_or(DRAIN, |d| d.value) }
+    let a_second = section.integer("new_calls_per_second", 1..=1_000_000);
+    let new_calls_per_second = a_second.and_then(|count| u32::try_from(count.value).ok());
+    Limits { calls, drain: drain.map_or(DRAIN, |d| d.value), new_calls_per_second }
 }

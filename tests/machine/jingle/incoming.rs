@@ -26,6 +26,23 @@ fn keys_behind_a_number_are_no_part_of_whom_a_client_calls() {
 }
 
 #[test]
+fn a_call_that_is_turned_away_before_anybody_looked_at_it_is_told_that_there_are_too_many() {
+    let mut rig = Rig::new();
+    rig.propose(SID);
+    let (leg, _) = rig.started();
+    rig.say(leg, Signal::Hangup(Hangup::new(Cause::Congestion)));
+    let reject = rig.sent().remove(0);
+    assert_eq!(words(&reject), "reject general-error +store");
+    assert!(String::from(&reject).contains(Cause::Congestion.sentence()));
+    rig.jingle("session-initiate", "other", DINO_AUDIO);
+    let (leg, start) = rig.started();
+    assert!(start.offer.is_some());
+    rig.words();
+    rig.say(leg, Signal::Hangup(Hangup::new(Cause::Congestion)));
+    assert_eq!(rig.words(), ["session-terminate general-error"]);
+}
+
+#[test]
 fn a_proposed_call_is_asked_for_its_offer_answered_and_hung_up() {
     let mut rig = Rig::new();
     rig.propose(SID);

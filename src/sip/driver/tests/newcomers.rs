@@ -29,10 +29,10 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(a_second: Option<u32>, switchboard: impl Switchboard + 'static) -> Desk {
+    fn new(switchboard: impl Switchboard + 'static) -> Desk {
         let (seen, log) = mpsc::channel(64);
         let core = Mirror { listen: Vec::new(), outputs: VecDeque::new(), seen };
-        let newcomers = Newcomers::new(a_second, "Patchcord", Arc::new(switchboard), &mut Dice::for_test(1));
+        let newcomers = Newcomers::new("Patchcord", Arc::new(switchboard), &mut Dice::for_test(1));
         let [local, remote] = ["127.0.0.1:5060", "127.0.0.1:5062"].map(|a| a.parse().unwrap());
         let flow = Flow { transport: Transport::Udp, local, remote };
         Desk { newcomers, core, seen: log, flow, now: Instant::now() }
@@ -69,7 +69,7 @@ fn within(datagram: Vec<u8>) -> Vec<u8> {
 #[test]
 fn as_long_as_nobody_waits_all_is_heard_in_the_order_in_which_it_came() {
     for new in [numbered, folded] {
-        let mut desk = Desk::new(None, Busy);
+        let mut desk = Desk::new(Busy::default());
         for number in [1, 3, 5] {
             desk.hear(&new("INVITE", number));
             desk.hear(&numbered("OPTIONS", number + 1));
@@ -82,7 +82,7 @@ fn as_long_as_nobody_waits_all_is_heard_in_the_order_in_which_it_came() {
 #[test]
 fn what_belongs_to_calls_goes_past_new_ones_which_are_taken_up_in_order_one_at_a_time() {
     for new in [numbered, folded] {
-        let mut desk = Desk::new(None, Busy);
+        let mut desk = Desk::new(Busy::default());
         for number in 0..34 {
             desk.hear(&new("INVITE", number));
         }
@@ -103,7 +103,7 @@ fn what_belongs_to_calls_goes_past_new_ones_which_are_taken_up_in_order_one_at_a
 #[test]
 fn an_invite_that_waits_is_heard_before_its_cancel_and_once_though_it_comes_again() {
     for new in [numbered, folded] {
-        let mut desk = Desk::new(None, Behind);
+        let mut desk = Desk::new(Behind);
         desk.hear(&new("INVITE", 1));
         desk.hear(&new("INVITE", 2));
         desk.hear(&new("INVITE", 3));
@@ -119,7 +119,7 @@ fn an_invite_that_waits_is_heard_before_its_cancel_and_once_though_it_comes_agai
 
 #[test]
 fn while_the_calls_are_behind_new_ones_wait_but_not_for_ever() {
-    let mut desk = Desk::new(None, Behind);
+    let mut desk = Desk::new(Behind);
     desk.hear(&numbered("INVITE", 1));
     desk.hear(&numbered("INVITE", 2));
     desk.serve();
@@ -136,8 +136,8 @@ fn while_the_calls_are_behind_new_ones_wait_but_not_for_ever() {
 fn one_too_many_gets_its_503_whether_it_was_read_as_a_whole_or_not() {
     run(async {
         let listen = ["udp", "tcp"].map(|t| format!("{t}:127.0.0.1:0").parse().unwrap()).to_vec();
-        let config = Config { listen, new_calls_per_second: Some(1), ..Config::default() };
-        let bench = Bench::with(config, Limits::default(), Vec::new());
+        let config = Config { listen, ..Config::default() };
+        let bench = Bench::at(config, Limits::default(), Vec::new(), Busy::within(1));
         let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         phone.connect(bench.address(Transport::Udp)).await.unwrap();
         let mut refused = 0;
@@ -159,7 +159,7 @@ fn one_too_many_gets_its_503_whether_it_was_read_as_a_whole_or_not() {
             }
         }
         assert!(refused > 0);
-        assert_eq!(bench.running.handle.calls_turned_away(), refused);
+        assert_eq!(bench.running.handle.newcomers().turned_away(), refused);
         let mut stream = bench.connect().await;
         let mut answers = Vec::new();
         for number in 41..60 {
@@ -167,13 +167,13 @@ fn one_too_many_gets_its_503_whether_it_was_read_as_a_whole_or_not() {
             answers.push(status(&mut stream).await);
         }
         assert!(answers.contains(&503), "{answers:?}");
-        assert_eq!(bench.running.handle.waiting_calls(), 0);
+        assert_eq!(bench.running.handle.newcomers().waiting(), 0);
     });
 }
 
 #[test]
 fn the_ack_of_who_was_turned_away_goes_no_further() {
-    let mut desk = Desk::new(Some(1), Busy);
+    let mut desk = Desk::new(Busy::within(1));
     let sockets = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     sockets.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     run(async {

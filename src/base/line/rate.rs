@@ -1,9 +1,6 @@
-//! How many come in a second, and how many may.
+//! How many come in a second.
 
 use std::time::{Duration, Instant};
-
-/// What a second is.
-const SECOND: Duration = Duration::from_secs(1);
 
 /// How many come, second by second.
 #[derive(Debug, Default)]
@@ -46,36 +43,5 @@ impl Rate {
             _ => self.counts = [0; 3],
         }
         self.began = Some(began + Duration::from_secs(seconds));
-    }
-}
-
-/// So many in a second, and no more at once.
-#[derive(Debug)]
-pub struct Allowance {
-    /// What each takes of the second.
-    cost: Duration,
-    /// What is left of it.
-    left: Duration,
-    at: Option<Instant>,
-}
-
-impl Allowance {
-    /// So many in a second; one at least.
-    pub fn new(a_second: u32) -> Allowance {
-        Allowance { cost: SECOND / a_second.max(1), left: SECOND, at: None }
-    }
-
-    /// Whether there is room for one more, which then takes it.
-    pub fn take(&mut self, now: Instant) -> bool {
-        let since = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        self.at = Some(now);
-        self.left = (self.left + since).min(SECOND);
-        match self.left.checked_sub(self.cost) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
     }
 }
