@@ -213,12 +213,15 @@ impl Call {
                 } else if progress.stage == Stage::Ringing {
                     self.ring_back();
                 }
-                self.tell(progress);
+                self.tell_of(leg, progress);
             }
             Signal::Answer(answer) => self.branch_answered(now, leg, answer),
             Signal::Accept => self.branch_accepted(now, leg),
             Signal::Redirect(_) => self.branch_ended(now, leg, Hangup::new(Cause::NotSupported)),
-            Signal::Hangup(hangup) => self.branch_ended(now, leg, hangup),
+            Signal::Hangup(hangup) => {
+                let hangup = self.with_words(leg, hangup);
+                self.branch_ended(now, leg, hangup);
+            }
             other => self.hear_in_session(now, leg, other),
         }
     }

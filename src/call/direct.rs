@@ -120,11 +120,14 @@ impl Call {
                 if progress.stage != Stage::Trying {
                     self.tell_name(self.caller.id, leg);
                 }
-                self.tell(progress);
+                self.tell_of(leg, progress);
             }
             Signal::Accept => self.direct_accepted(now, leg),
             Signal::Redirect(_) => self.direct_ended(now, Hangup::new(Cause::NotSupported)),
-            Signal::Hangup(hangup) => self.direct_ended(now, hangup),
+            Signal::Hangup(hangup) => {
+                let hangup = self.with_words(leg, hangup);
+                self.direct_ended(now, hangup);
+            }
             Signal::Refuse { cause, .. } => {
                 self.say(leg, Signal::Hangup(Hangup::new(cause)));
                 self.direct_ended(now, Hangup::new(cause));
@@ -252,7 +255,7 @@ impl Call {
         self.say(caller, Signal::Answer(answer));
         self.described();
         self.tell_names();
-        self.pass_words();
+        self.pass_words(leg);
         self.say(caller, Signal::Accept);
         info!(call = %self.id, leg = %caller, "answered; the media go directly");
         for (holder, held) in [(caller, leg), (leg, caller)] {

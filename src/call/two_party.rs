@@ -110,7 +110,7 @@ pub struct Call {
     pub(super) passports: Vec<String>,
     /// What the caller sends along.
     pub(super) along: Along,
-    /// What the system of a callee says with its acceptance, until the caller is told of that.
+    /// What the system of a callee says, until what it goes with is heard.
     pub(super) words: Option<(LegId, UserToUser)>,
     /// The caller's leg has had its hang-up.
     pub(super) caller_gone: bool,
@@ -438,17 +438,21 @@ impl Call {
 
     /// Tells the caller how far the callee's side got, each stage once.
     pub(super) fn tell(&mut self, progress: Progress) {
-        let merged = match self.told {
-            Some(told) => Progress {
-                stage: told.stage.max(progress.stage),
-                early_media: told.early_media || progress.early_media,
-            },
-            None => progress,
-        };
-        if self.told != Some(merged) {
-            self.told = Some(merged);
-            self.say(self.caller.id, Signal::Progress(merged));
+        if self.told != Some(self.merged(progress)) {
+            self.tell_anew(progress);
         }
+    }
+
+    /// The same, whether it was told before or not.
+    pub(super) fn tell_anew(&mut self, progress: Progress) {
+        let merged = self.merged(progress);
+        self.told = Some(merged);
+        self.say(self.caller.id, Signal::Progress(merged));
+    }
+
+    fn merged(&self, progress: Progress) -> Progress {
+        let Some(told) = self.told else { return progress };
+        Progress { stage: told.stage.max(progress.stage), early_media: told.early_media || progress.early_media }
     }
 
     /// The callee is there and its media can flow: now the caller is told, if there is an end of ours to
@@ -470,7 +474,7 @@ impl Call {
         } else if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, false) {
             self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: false }));
         }
-        self.pass_words();
+        self.pass_words_of_callee();
         self.say(self.caller.id, Signal::Accept);
         self.begin_talk(now);
         self.begin_to_listen(now);
@@ -484,6 +488,7 @@ impl Call {
     pub(super) fn answer_early(&mut self) {
         self.aim_pictures();
         if let Some((exchange, description)) = self.caller.answer(Direction::SendRecv, true) {
+            self.pass_words_of_callee();
             self.say(self.caller.id, Signal::Answer(Answer { exchange, description, provisional: true }));
         }
     }

@@ -2,11 +2,11 @@
 
 use super::two_party::Call;
 use crate::base::LegId;
-use crate::model::{Signal, UserToUser};
+use crate::model::{Detail, Hangup, Progress, Signal, Stage, UserToUser};
 
 impl Call {
-    /// The system of a party says something. A callee's waits until the caller is told who picked up; what somebody says
-    /// who comes in by a transfer is for whoever wished it, who has no ear for it.
+    /// The system of a party says something. A callee's waits for what it goes with: that somebody rings, picks up or
+    /// refuses. What somebody says who comes in by a transfer is for whoever wished it, who has no ear for it.
     pub(super) fn hear_words(&mut self, leg: LegId, words: UserToUser) {
         if self.is_newcomer(leg) {
             return;
@@ -20,12 +20,38 @@ impl Call {
         }
     }
 
-    /// The callee picked up: the caller hears what its system said with that.
-    pub(super) fn pass_words(&mut self) {
-        if let Some((leg, words)) = self.words.take()
-            && self.callees.iter().any(|callee| callee.id == leg)
-        {
-            self.say(self.caller.id, Signal::UserToUser(words));
+    /// The caller is about to hear of a callee, and before that what its system said with it; whether it said anything.
+    pub(super) fn pass_words(&mut self, leg: LegId) -> bool {
+        let Some(words) = self.take_words_of(leg) else { return false };
+        self.say(self.caller.id, Signal::UserToUser(words));
+        true
+    }
+
+    /// The same of the only callee that is left.
+    pub(super) fn pass_words_of_callee(&mut self) {
+        if let [callee] = self.callees.as_slice() {
+            self.pass_words(callee.id);
         }
+    }
+
+    /// How far a callee got, with what its system said: that is told again, where it was told of another.
+    pub(super) fn tell_of(&mut self, leg: LegId, progress: Progress) {
+        // Whoever merely tries says nothing that every caller hears.
+        if progress.stage != Stage::Trying && self.pass_words(leg) {
+            self.tell_anew(progress);
+        } else {
+            self.tell(progress);
+        }
+    }
+
+    /// A refusal, with what the callee's system said with it.
+    pub(super) fn with_words(&mut self, leg: LegId, hangup: Hangup) -> Hangup {
+        let Some(words) = self.take_words_of(leg) else { return hangup };
+        let detail = Detail { words, ..hangup.detail.unwrap_or_default() };
+        Hangup { detail: Some(detail), ..hangup }
+    }
+
+    fn take_words_of(&mut self, leg: LegId) -> Option<UserToUser> {
+        self.words.take_if(|(of, _)| *of == leg).map(|(_, words)| words)
     }
 }

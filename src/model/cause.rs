@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::UserToUser;
+
 /// Why a call or a leg ended. Each adapter has one table from and to its own codes; the names here are also
 /// what a browser is told and what a call record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,6 +196,9 @@ pub struct Detail {
     /// Where a caller who was blocked may complain, as the wire said it: the address of a signed card (RFC 8688 §3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<String>,
+    /// What the system of who refuses says with that to the caller's. No record has it.
+    #[serde(skip)]
+    pub words: UserToUser,
 }
 
 #[cfg(test)]

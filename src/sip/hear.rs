@@ -160,6 +160,7 @@ pub fn failure(response: &Response) -> Hangup {
             q850: reasons.q850,
             text,
             complaints: complaints(response),
+            ..Detail::default()
         }),
     }
 }
@@ -197,5 +198,5 @@ pub fn cancel(headers: &Headers) -> Hangup {
 fn detail(reasons: Reasons) -> Option<Detail> {
     let Reasons { sip, q850, text } = reasons;
     let said = sip.is_some() || q850.is_some() || text.is_some();
-    said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text, complaints: None })
+    said.then_some(Detail { sip_status: sip.filter(|s| *s >= 300), q850, text, ..Detail::default() })
 }

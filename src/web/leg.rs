@@ -217,11 +217,13 @@ impl Leg {
     }
 
     pub(super) fn end(&mut self, hangup: Hangup, out: &mut Said) {
+        let words = hangup.detail.as_ref().map(|detail| detail.words.0.clone()).filter(|words| !words.is_empty());
+        out.frames.extend(words.map(|data| ToPage::UserToUser { call: self.name.clone(), data }));
         out.frames.push(ToPage::Ended {
             call: self.name.clone(),
             cause: hangup.cause,
             text: hangup.cause.sentence().to_owned(),
-            detail: hangup.detail.map(EndDetail::from),
+            detail: hangup.detail.map(EndDetail::from).filter(|detail| *detail != EndDetail::default()),
         });
         self.stage = Stage::Ended;
     }

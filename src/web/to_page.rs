@@ -241,7 +241,7 @@ pub enum LiveState {
 }
 
 /// What a telephone network said, in `ended`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct EndDetail {
     #[serde(skip_serializing_if = "Option::is_none")]

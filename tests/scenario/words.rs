@@ -2,7 +2,7 @@
 
 use patchcord::base::LegId;
 use patchcord::call::{Action, Branch};
-use patchcord::model::{Address, Along, Cause, Codec, Hangup, Signal, Transfer, UserToUser};
+use patchcord::model::{Address, Along, Cause, Codec, Detail, Hangup, Progress, Signal, Stage, Transfer, UserToUser};
 
 use super::ladder::{Ladder, phone_description};
 
@@ -46,6 +46,31 @@ fn a_caller_hears_the_words_of_who_picks_up_before_that_and_of_nobody_else() {
     ladder.hear(legs[1], said("busy here"));
     accept(&mut ladder, legs[0]);
     assert!(words(&ladder, ladder.caller()).is_empty(), "they were of the other");
+}
+
+#[test]
+fn a_caller_hears_the_words_of_each_who_rings_before_that_it_rings_and_those_of_the_refusal_that_counts() {
+    let (mut ladder, legs) = ringing(&["sip:one", "sip:two"]);
+    let caller = ladder.caller();
+    let rings = || Signal::Progress(Progress { stage: Stage::Ringing, early_media: false });
+    for (leg, text) in [(legs[0], "queue 1"), (legs[1], "queue 2")] {
+        ladder.said.clear();
+        ladder.hear(leg, said(text));
+        ladder.hear(leg, rings());
+        let heard: Vec<_> = ladder.said.iter().filter(|(to, _)| *to == caller).map(|(_, signal)| signal).collect();
+        assert_eq!(heard, [&said(text), &rings()]);
+    }
+    ladder.said.clear();
+    ladder.hear(legs[0], rings());
+    assert!(words(&ladder, caller).is_empty() && ladder.said.is_empty(), "it was told, and says nothing more");
+    ladder.hear(legs[0], said("back at nine"));
+    ladder.hear(legs[0], Signal::Hangup(Hangup::new(Cause::Declined)));
+    ladder.hear(legs[1], said("broken"));
+    ladder.hear(legs[1], Signal::Hangup(Hangup::new(Cause::ServerError)));
+    let last = ladder.said.iter().rev().find(|(to, _)| *to == caller).map(|(_, signal)| signal.clone());
+    let detail = Detail { words: UserToUser(vec!["back at nine".into()]), ..Detail::default() };
+    assert_eq!(last, Some(Signal::Hangup(Hangup { cause: Cause::Declined, detail: Some(detail.clone()) })));
+    assert!(!serde_json::to_string(&detail).unwrap().contains("nine"), "no record has them");
 }
 
 #[test]

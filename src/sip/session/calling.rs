@@ -390,7 +390,10 @@ impl Calling {
                 match response.headers.retry_after() {
                     _ if status == 430 => self.flow_failed(at, failure),
                     wait if status == 503 => self.fail_over(at, wait.unwrap_or_default(), failure),
-                    _ => self.fail(at, failure),
+                    _ => {
+                        at.hear_words(&response.headers);
+                        self.fail(at, failure)
+                    }
                 }
             }
         }
@@ -413,6 +416,7 @@ impl Calling {
         if response.code() == 199 {
             return self.branch_is_over(at, response);
         }
+        at.hear_words(&response.headers);
         let stage = match response.code() {
             180 => crate::model::Stage::Ringing,
             183 => crate::model::Stage::Session,

@@ -142,6 +142,9 @@ impl Incoming {
                 for reason in say::reasons(&hangup) {
                     response.headers.push(reason);
                 }
+                for word in at.words_of(&hangup) {
+                    response.headers.push(word);
+                }
                 if let Some(card) = say::complaints(&hangup, at.wire.config.complaints.as_deref()) {
                     response.headers.push(card);
                 }
@@ -188,9 +191,17 @@ impl Incoming {
         if let Some(body) = body {
             response = response.with_body(hear::SDP, body);
         }
-        let same = self.repeat.as_ref().is_some_and(|(last, _)| last.code() == status && last.body == response.body);
+        let mut is_new =
+            self.repeat.as_ref().is_none_or(|(last, _)| last.code() != status || last.body != response.body);
+        // A caller that waits without a word hears them with the answer.
+        if self.reliable.is_none() || self.has_offer {
+            for word in at.take_words() {
+                response.headers.push(word);
+                is_new = true;
+            }
+        }
         self.repeat = Some((response.clone(), at.now + PROVISIONAL_EVERY));
-        if !same {
+        if is_new {
             self.say_provisional(at, response);
         }
     }

@@ -1,10 +1,10 @@
-//! What the systems of the parties say to each other in the answer to an INVITE and in a BYE (RFC 7433 §3). In provisional
-//! responses, refusals and answers to a BYE it is left out.
+//! What the systems of the parties say to each other in the responses to an INVITE and in a BYE (RFC 7433 §3). In answers to
+//! a BYE it is left out.
 
 use tracing::info;
 
 use super::{At, Leg};
-use crate::model::{Signal, UserToUser};
+use crate::model::{Hangup, Signal, UserToUser};
 use crate::sip::along;
 use crate::sip::message::{Header, Headers};
 use crate::sip::wire::Wire;
@@ -40,6 +40,16 @@ impl At<'_> {
         } else {
             info!(leg = %self.leg.id, "User-to-User is left out: its sender is not trusted with it");
         }
+    }
+
+    /// The headers that say what goes with a refusal.
+    pub(super) fn words_of(&self, hangup: &Hangup) -> impl Iterator<Item = Header> + use<> {
+        let words = hangup.detail.as_ref().map(|detail| detail.words.clone()).unwrap_or_default();
+        let is_trusted = self.leg.is_trusted_with_words(self.wire);
+        if !is_trusted && !words.0.is_empty() {
+            info!(leg = %self.leg.id, "User-to-User is left out: the peer is not trusted with it");
+        }
+        along::word_headers(words).filter(move |_| is_trusted)
     }
 
     /// The headers that say what was kept, once.

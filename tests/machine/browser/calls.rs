@@ -426,6 +426,20 @@ fn a_page_is_told_whom_a_call_that_was_sent_on_was_meant_for_but_nobody_who_wish
 }
 
 #[test]
+fn a_page_hears_the_words_of_who_refuses_before_that_the_call_has_ended() {
+    let mut rig = Rig::new();
+    let (alice, _) = rig.sign_in("alice");
+    rig.send(alice, &json!({"type": "call", "call": "1", "to": "+15550100", "sdp": OFFER}));
+    let (leg, _) = rig.signal();
+    let detail = Detail { words: UserToUser(vec!["back at nine".into()]), ..Detail::default() };
+    rig.say(leg, Signal::Hangup(Hangup { cause: Cause::Busy, detail: Some(detail) }));
+    let frames = rig.frames(alice);
+    let [words, ended] = frames.as_slice() else { panic!("{frames:?}") };
+    assert_eq!(words, &json!({"type": "user-to-user", "call": "1", "data": ["back at nine"]}));
+    assert_eq!((&ended["type"], ended.get("detail")), (&json!("ended"), None));
+}
+
+#[test]
 fn a_page_hears_and_says_words_to_systems_with_calls_answers_and_hang_ups() {
     let mut rig = Rig::new();
     let (alice, welcome) = rig.sign_in("alice");

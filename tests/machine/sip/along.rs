@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use patchcord::model::{Address, Along, Cause, Document, Hangup, Location, Offer, Signal, Transfer, UserToUser};
+use patchcord::model::{
+    Address, Along, Cause, Detail, Document, Hangup, Location, Offer, Progress, Signal, Stage, Transfer, UserToUser,
+};
 use patchcord::sip::config::{Config, Trunk};
 use patchcord::sip::hear::{self, Body};
 use patchcord::sip::message::{Header, Message, Name, Request};
@@ -218,4 +220,102 @@ fn words_of_users_that_a_stranger_says_with_its_answer_or_bye_are_dropped() {
     let heard = net.take_heard(0);
     assert!(heard.iter().any(|(_, signal)| matches!(signal, Signal::Accept)));
     assert!(!heard.iter().any(|(_, signal)| matches!(signal, Signal::UserToUser(_))));
+}
+
+fn ringing() -> Signal {
+    Signal::Progress(Progress { stage: Stage::Ringing, early_media: false })
+}
+
+/// The words that an end has heard, and what came behind each of them.
+fn words_before(net: &mut Net, end: usize) -> Vec<(String, Signal)> {
+    let heard = net.take_heard(end);
+    let pairs = heard.iter().zip(heard.iter().skip(1));
+    let of = |((_, said), (_, next)): (&(_, Signal), &(_, Signal))| match said {
+        Signal::UserToUser(words) => Some((words.0.concat(), next.clone())),
+        _ => None,
+    };
+    pairs.filter_map(of).collect()
+}
+
+#[test]
+fn words_of_users_go_with_ringing_and_with_refusals_between_those_who_are_trusted_with_them_alone() {
+    for trusted in [true, false] {
+        let mut net = Net::pair_with(3, |trunk| trunk.profile.user_to_user = trusted);
+        net.call(0, Some(media(1000)));
+        net.run_ms(30);
+        let b = net.incoming(1);
+        net.say(1, b, ringing());
+        net.run_ms(30);
+        assert_eq!(words_before(&mut net, 0), []);
+        // Other words are a reason to say again that it rings, and none are not.
+        net.say(1, b, Signal::UserToUser(word(WORDS[0])));
+        net.say(1, b, ringing());
+        net.say(1, b, ringing());
+        net.run_ms(30);
+        let expected = if trusted { vec![(WORDS[0].to_owned(), ringing())] } else { Vec::new() };
+        assert_eq!(words_before(&mut net, 0), expected);
+        let detail = Detail { words: word(WORDS[1]), ..Detail::default() };
+        net.say(1, b, Signal::Hangup(Hangup { cause: Cause::Busy, detail: Some(detail) }));
+        net.run_ms(100);
+        let refused = words_before(&mut net, 0);
+        assert_eq!(
+            refused.iter().map(|(words, _)| words.as_str()).collect::<Vec<_>>(),
+            &WORDS[1..][..usize::from(trusted)]
+        );
+        assert!(refused.iter().all(|(_, next)| matches!(next, Signal::Hangup(Hangup { cause: Cause::Busy, .. }))));
+    }
+}
+
+#[test]
+fn words_of_users_are_said_to_no_caller_who_is_not_trusted_with_them() {
+    for trusted in [true, false] {
+        let mut net = Net::with_script(1, |trunk| trunk.profile.user_to_user = trusted);
+        net.inject(address("10.0.0.9:5060"), 0, request("INVITE", "sip:600@example.org", 1));
+        let leg = net.incoming(0);
+        net.say(0, leg, Signal::UserToUser(word(WORDS[0])));
+        net.say(0, leg, ringing());
+        let rings = last(&net).1;
+        assert_eq!((rings.code(), rings.headers.has(&user_to_user())), (180, trusted));
+        let detail = Detail { words: word(WORDS[1]), ..Detail::default() };
+        net.say(0, leg, Signal::Hangup(Hangup { cause: Cause::Declined, detail: Some(detail) }));
+        let refused = last(&net).1;
+        assert_eq!((refused.code(), refused.headers.has(&user_to_user())), (603, trusted));
+    }
+}
+
+#[test]
+fn words_with_a_refusal_that_is_not_the_last_word_are_not_taken_for_those_of_the_next_server() {
+    let peers = "10.0.0.9:5060";
+    let mut net = Net::with_script(4, |trunk| trunk.profile.user_to_user = true);
+    net.call(0, Some(media(1000)));
+    net.run_ms(20);
+    let full = patchcord::sip::message::Response::to(&net.request("INVITE"), 503)
+        .with_to_tag("theirs")
+        .with(Header::new(user_to_user(), WORDS[0]));
+    net.inject(address(peers), 0, full);
+    assert!(words(&mut net, 0).is_empty());
+}
+
+#[test]
+fn a_caller_that_insists_on_provisional_responses_hears_words_with_them_and_without_an_offer_with_the_answer() {
+    for has_offer in [true, false] {
+        let mut net = Net::with_script(1, |trunk| trunk.profile.user_to_user = true);
+        let invite = request("INVITE", "sip:600@example.org", 1).with(Header::new(Name::Require, "100rel"));
+        let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+        let invite = if has_offer { invite.with_body("application/sdp", sdp) } else { invite };
+        net.inject(address("10.0.0.9:5060"), 0, invite);
+        let leg = net.incoming(0);
+        net.say(0, leg, Signal::UserToUser(word(WORDS[0])));
+        net.say(0, leg, ringing());
+        let rings = last(&net).1;
+        let expected = if has_offer { (180, Some(WORDS[0])) } else { (100, None) };
+        assert_eq!((rings.code(), rings.headers.get(&user_to_user()).map(|value| value.as_str())), expected);
+        let said = |net: &Net| last(net).1.headers.get(&user_to_user()).map(ToString::to_string);
+        if !has_offer {
+            let exchange = patchcord::base::ExchangeId::said(0);
+            net.say(0, leg, Signal::Offer(Offer { exchange, description: media(1000) }));
+            net.say(0, leg, Signal::Accept);
+            assert_eq!((last(&net).1.code(), said(&net).as_deref()), (200, Some(WORDS[0])));
+        }
+    }
 }
