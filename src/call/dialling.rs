@@ -13,7 +13,8 @@ use super::plan::{Attempt, Branch, Step};
 use super::two_party::{Call, State};
 use crate::base::LegId;
 use crate::model::{
-    Abilities, About, Answer, Cause, Codec, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Signal, Stage, Start,
+    Abilities, About, Answer, Cause, Codec, Detail, Hangup, LegSpec, MediaPath, Offer, Progress, Seal, SealKind,
+    Signal, Stage, Start,
 };
 
 /// How long the caller rings at most whatever the dialplan says: below ISUP's T9 of 120 to 180 s
@@ -324,9 +325,13 @@ impl Call {
         self.next_attempt(now, Hangup::new(Cause::NoAnswer));
     }
 
-    /// Whether the leg is a telephone's: plain RTP, nothing to wait for.
-    pub(super) fn is_plain(spec: LegSpec) -> bool {
-        spec == LegSpec { ipv6: spec.ipv6, ..LegSpec::PHONE }
+    /// Whether media can flow on a leg whose peer has answered: it is a telephone's, with plain RTP and nothing to wait for, or
+    /// one that was offered keys and has taken none (RFC 8643 §3.1), or the relay has said so.
+    pub(super) fn is_up(leg: &Leg) -> bool {
+        let plain = LegSpec { ipv6: leg.spec.ipv6, ..LegSpec::PHONE };
+        let open = LegSpec { seal: SealKind::Opportunistic, ..plain };
+        let has_no_keys = || leg.remote.as_ref().is_some_and(|remote| remote.transport.seal == Seal::Plain);
+        leg.connected || leg.spec == plain || (leg.spec == open && has_no_keys())
     }
 }
 

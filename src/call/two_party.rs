@@ -402,7 +402,12 @@ impl Call {
     }
 
     pub(super) fn order(&mut self, command: RelayCommand) {
-        self.outputs.push_back(Output::Order(command));
+        // A graph is all that is wanted, so of two that nobody has taken yet the later counts.
+        let last = self.outputs.iter_mut().rev().find(|output| matches!(output, Output::Order(_)));
+        match (last, command) {
+            (Some(Output::Order(waiting @ RelayCommand::Apply(_))), graph @ RelayCommand::Apply(_)) => *waiting = graph,
+            (_, command) => self.outputs.push_back(Output::Order(command)),
+        }
     }
 
     pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
@@ -501,7 +506,7 @@ impl Call {
         }
         self.callees.retain(|c| c.id == winner);
         self.settle_pictures(winner);
-        let is_up = self.callees.iter().all(|c| c.connected || Call::is_plain(c.spec));
+        let is_up = self.callees.iter().all(Call::is_up);
         self.state = State::Answering { deadline: now + CONNECT_PATIENCE, callee_is_up: is_up };
         self.apply();
         if is_up {

@@ -202,7 +202,7 @@ impl Call {
         if known.remote.is_none() {
             return self.newcomer_refused(now, winner, incompatible("picked up without an answer to the offer"));
         }
-        let is_up = known.connected || Call::is_plain(known.spec);
+        let is_up = Call::is_up(known);
         let Some(transfer) = self.transfer.as_deref_mut() else { return };
         let Step::Ringing(ringing) = &transfer.step else { return };
         let target = ringing.target.clone();
