@@ -180,6 +180,37 @@ fn a_trunk_that_does_not_know_bulk_registrations_says_so() {
     assert!(said.contains("RFC 6140") && said.contains("`bulk`"), "{said}");
 }
 
+/// Registers everybody, and says by these headers what becomes of the flow.
+fn keeper(status: u16, headers: &'static [(Name, &'static str)]) -> Carrier {
+    Carrier::new(move |request| {
+        let asks = request.headers.supported().any(|tag| tag == "outbound");
+        let mut response = Response::to(request, if asks { status } else { 200 });
+        for (name, value) in headers {
+            response = response.with(Header::new(name.clone(), *value));
+        }
+        Some(response)
+    })
+}
+
+#[test]
+fn what_becomes_of_the_flow_to_a_trunk_is_told_and_its_registration_by_the_gateway_stays() {
+    let settings = format!("{ACCOUNT}outbound = true\n");
+    let kept = keeper(200, &[(Name::Require, "outbound"), (Name::FlowTimer, "25")]);
+    let text = file(&kept.address.to_string(), &settings);
+    let mut gateway = Gateway::with(&text);
+    gateway.program.log.expect("is registered at the trunk");
+    let (is_well, said) = tried(&text, &[]);
+    assert!(is_well && said.contains("it calls us by our flow, and wants to hear of it every 25 s"), "{said}");
+    let contacts: Vec<_> =
+        kept.asked("REGISTER").iter().map(|r| r.headers.contacts().unwrap().list()[0].clone()).collect();
+    let instance = |at: usize| contacts[at].params.get("+sip.instance").unwrap();
+    assert_ne!(instance(0), instance(1), "the trial takes the place of nobody");
+    let (is_well, said) = tried(&file(&keeper(200, &[]).address.to_string(), &settings), &[]);
+    assert!(is_well && said.contains("does not say that it calls us by our flow"), "{said}");
+    let (is_well, said) = tried(&file(&keeper(439, &[]).address.to_string(), &settings), &[]);
+    assert!(is_well && said.contains("the first hop keeps no flows (439") && said.contains("for 600 s"), "{said}");
+}
+
 /// A name server that knows no name: its address.
 fn name_server() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

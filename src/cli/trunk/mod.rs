@@ -14,8 +14,8 @@ use crate::sip::config::{Config as SipConfig, Trunk};
 use crate::sip::driver::line::{self, Line};
 use crate::sip::message::NameAddr;
 use crate::sip::say;
-use crate::sip::trunk::Registration;
 use crate::sip::trunk::registration::{News, Step};
+use crate::sip::trunk::{Instance, Registration};
 use crate::switch::config::Config;
 use talk::{Broken, Talk};
 use words::Wrong;
@@ -116,7 +116,9 @@ async fn reach(config: &SipConfig, name: &str, trunk: &Trunk) -> Result<Line, Wr
 
 async fn register(talk: &mut Talk<'_>) -> Result<Registration, Wrong> {
     let trunk = talk.trunk;
-    let mut registration = Registration::new(Instant::now(), trunk, &mut talk.dice);
+    // An instance of its own: that of the gateway would take the place of its registration.
+    let instance = Instance::random(&mut talk.dice);
+    let mut registration = Registration::new(Instant::now(), trunk, instance, &mut talk.dice);
     loop {
         let request = registration.request(talk.line.flow, talk.contact(), &say::by_proxy(trunk));
         let mut request = talk.signed(request);
@@ -124,9 +126,15 @@ async fn register(talk: &mut Talk<'_>) -> Result<Registration, Wrong> {
         let response = answer.map_err(|broken| words::broken("the registration", talk, &broken))?;
         match registration.handle_response(Instant::now(), &response, trunk, &mut talk.dice) {
             Some(Step::Ask) => {}
-            Some(Step::Tell(News::Registered { expires_s, .. })) => {
+            Some(Step::AskPlainly) => tell("outbound", words::NO_FLOWS),
+            Some(Step::Tell(News::Registered { expires_s, unkept, .. })) => {
                 let who = registration.account().unwrap_or_default();
                 tell("registered", &format!("as {who}, for {expires_s} s"));
+                match registration.held().and_then(|held| held.kept) {
+                    Some(kept) => tell("outbound", &words::kept(kept)),
+                    None if unkept => tell("outbound", words::UNKEPT),
+                    None => {}
+                }
                 return Ok(registration);
             }
             Some(Step::Tell(News::Failed { why, .. })) => return Err(words::unregistered(trunk, &response, &why)),
@@ -140,7 +148,7 @@ async fn register(talk: &mut Talk<'_>) -> Result<Registration, Wrong> {
 /// Signs off what was registered for the trial. A gateway that runs has a registration of its own, and keeps it.
 async fn leave(talk: &mut Talk<'_>, mut registration: Registration) {
     let mut step = registration.leave();
-    while let Some(Step::Ask) = step {
+    while let Some(Step::Ask | Step::AskPlainly) = step {
         let request = registration.request(talk.line.flow, talk.contact(), &say::by_proxy(talk.trunk));
         let mut request = talk.signed(request);
         let Ok(response) = talk.ask(&mut request, LEAVE_PATIENCE, |_| ()).await else { return };

@@ -14,6 +14,7 @@ use crate::sip::digest;
 use crate::sip::driver::line::NoLine;
 use crate::sip::flow::Transport;
 use crate::sip::message::{Name, Request, Response};
+use crate::sip::trunk::outbound::Kept;
 
 /// The first thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +166,18 @@ pub fn broken(what: &str, talk: &Talk<'_>, broken: &Broken) -> Wrong {
 /// It says that it is not there.
 pub fn not_there(said: &str) -> Wrong {
     Wrong::new(format!("it is not there for us now: it says {said}"), "ask the carrier, or try again later")
+}
+
+/// Its first hop answers 439.
+pub const NO_FLOWS: &str = "the first hop keeps no flows (439 First Hop Lacks Outbound Support): registers without; \
+                            leave `outbound` away";
+/// It does not say that it calls by the flow.
+pub const UNKEPT: &str = "it does not say that it calls us by our flow (no `Require: outbound`): leave `outbound` away";
+
+/// It calls by the flow.
+pub fn kept(kept: Kept) -> String {
+    let within = kept.flow_timer.map(|timer| format!(", and wants to hear of it every {} s", timer.as_secs()));
+    format!("it calls us by our flow{}", within.unwrap_or_default())
 }
 
 /// The registration was refused.

@@ -33,6 +33,8 @@ pub struct Profile {
     pub diversion: DiversionForm,
     /// All numbers of the account are registered at once (RFC 6140).
     pub bulk: bool,
+    /// The carrier is asked to call us by the flow that we register by, and that is kept alive (RFC 5626).
+    pub outbound: bool,
     /// Whether it takes its party somewhere else by itself when it is asked to (REFER, RFC 5589).
     pub refer: bool,
     /// Whether it is told, and believed, what users' systems tell each other (`User-to-User`, RFC 7433).
@@ -52,6 +54,7 @@ impl Default for Profile {
             number_format: NumberFormat::default(),
             diversion: DiversionForm::default(),
             bulk: false,
+            outbound: false,
             refer: false,
             user_to_user: false,
         }

@@ -35,7 +35,7 @@ impl Trunks {
         let nowhere = || Located::at(Transport::Udp, Vec::new());
         let located: Vec<Located> =
             config.trunks.values().map(|t| t.wish().at_once().unwrap_or_else(nowhere)).collect();
-        let lines = config.trunks.values().map(|trunk| Line::new(now, trunk, wire)).collect();
+        let lines = config.trunks.iter().map(|(name, trunk)| Line::new(now, name, trunk, wire)).collect();
         let names = located.iter().any(Located::is_empty);
         Trunks { located, lines, look_up_at: names.then_some(now) }
     }

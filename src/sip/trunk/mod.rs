@@ -1,11 +1,13 @@
 //! What we do at a carrier besides calling: registering there, and asking whether it is there.
 //!
-//! Both are functions of messages and time; [`endpoint`](super::endpoint) puts them on the wire.
+//! All are functions of messages and time; [`endpoint`](super::endpoint) puts them on the wire.
 
 pub mod health;
+pub mod outbound;
 pub mod registration;
 
 pub use health::Health;
+pub use outbound::Instance;
 pub use registration::Registration;
 
 /// What a transaction at a trunk is for.

@@ -3,6 +3,7 @@
 //! ```text
 //!   Waiting ──due──▶ Asking ──2xx──▶ Waiting (for the refresh)
 //!      ▲               │ 401, 407, 423: again at once
+//!      │               │ 439: again at once, without `outbound` (RFC 5626 §6)
 //!      └── longer and longer, by chance (RFC 5626 §4.5) ── else
 //!   leave() ──▶ Asking for no time at all ──▶ Gone
 //! ```
@@ -14,6 +15,8 @@ use crate::sip::config::Trunk;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Header, Host, Method, Name, NameAddr, Request, Response, SipUri, Text, Uri};
 use crate::sip::session::proof::Proof;
+
+use super::outbound::{Instance, Kept, LACKS_OUTBOUND, OPTION, Outbound};
 
 /// The first wait after a failure (RFC 5626 §4.5, `base-time-all-fail`).
 pub const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -46,6 +49,8 @@ pub struct Held {
     pub flow: Flow,
     /// The way that our requests are to take (RFC 3608), nearest first.
     pub routes: Vec<NameAddr>,
+    /// That it calls us by the flow, if it does (RFC 5626).
+    pub kept: Option<Kept>,
 }
 
 /// What came of a round.
@@ -57,6 +62,8 @@ pub enum News {
         expires_s: u32,
         /// Whether we were not registered before.
         first: bool,
+        /// It was asked to call us by our flow, does not say that it will, and that has not been told yet.
+        unkept: bool,
     },
     /// We are not, and why.
     Failed {
@@ -78,6 +85,9 @@ pub enum News {
 pub enum Step {
     /// Send [`Registration::request`], on the same flow if there is one.
     Ask,
+    /// The same, and tell that the first hop keeps no flows, so that the carrier is not asked to call us by ours
+    /// (RFC 5626 §6).
+    AskPlainly,
     /// Nothing but to tell.
     Tell(News),
 }
@@ -103,6 +113,8 @@ pub struct Registration {
     /// Every number of the account at once, by a contact without a user part (RFC 6140 §5.2).
     is_bulk: bool,
     corrections: u8,
+    /// What is asked about the flow, if anything is.
+    outbound: Option<Outbound>,
     proof: Proof,
     last: Option<Request>,
     phase: Phase,
@@ -114,8 +126,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Begins at once.
-    pub fn new(now: Instant, trunk: &Trunk, dice: &mut Dice) -> Registration {
+    /// Begins at once. `instance` is who we are there, if the trunk is to know us by our flow.
+    pub fn new(now: Instant, trunk: &Trunk, instance: Instance, dice: &mut Dice) -> Registration {
         let host = Host::from(trunk.address.host.as_str());
         let mut registrar = SipUri::new(host);
         if let Some(port) = trunk.address.port {
@@ -133,6 +145,7 @@ impl Registration {
             wanted_s: trunk.profile.expires_s,
             is_bulk: trunk.profile.bulk,
             corrections: 0,
+            outbound: trunk.profile.outbound.then(|| Outbound::new(instance)),
             proof: Proof::default(),
             last: None,
             phase: Phase::Waiting { at: now },
@@ -183,7 +196,7 @@ impl Registration {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Step> {
         if self.held.as_ref().is_some_and(|held| held.until <= now) {
-            self.held = None;
+            self.lose();
             return Some(Step::Tell(News::Lapsed));
         }
         match self.phase {
@@ -210,6 +223,11 @@ impl Registration {
         let expires_s = if self.leaving { 0 } else { self.wanted_s };
         let mut contact = NameAddr::new(self.contact(contact));
         contact.params.set("expires", expires_s.to_string());
+        let asked = self.outbound.as_ref().filter(|outbound| outbound.is_asked());
+        if let Some(outbound) = asked {
+            outbound.mark(&mut contact);
+        }
+        let supported = if asked.is_some() { format!("{OPTION}, path") } else { "path".to_owned() };
         let mut request = Request::new(Method::REGISTER, Uri::Sip(self.registrar.clone()))
             .with(Header::of(Name::MaxForwards, 70))
             .with(Header::of(Name::From, self.account.clone().with_tag(&self.tag)))
@@ -218,7 +236,7 @@ impl Registration {
             .with_cseq(self.cseq)
             .with(Header::of(Name::Contact, contact))
             .with(Header::of(Name::Expires, expires_s))
-            .with(Header::new(Name::Supported, "path"));
+            .with(Header::new(Name::Supported, supported));
         if self.is_bulk {
             request.headers.push(Header::new(Name::Require, BULK));
             request.headers.push(Header::new(Name::ProxyRequire, BULK));
@@ -283,6 +301,7 @@ impl Registration {
                 };
                 Some(self.failed(now, why.to_owned(), Some(response), dice))
             }
+            LACKS_OUTBOUND if self.outbound.as_mut().is_some_and(Outbound::refuse) => Some(Step::AskPlainly),
             423 if self.corrections < CORRECTIONS => self.correct(now, response, dice),
             420 if self.is_bulk && response.headers.elements(&Name::Unsupported).any(|tag| tag == BULK) => {
                 let why = "it does not know the registration of many numbers at once (RFC 6140): take `bulk` away";
@@ -325,10 +344,12 @@ impl Registration {
         let routes = routes.take(ROUTES_LIMIT).collect();
         let granted = Duration::from_secs(u64::from(expires_s));
         let first = self.held.is_none();
-        self.held = Some(Held { until: now + granted, flow, routes });
+        let kept = self.outbound.as_ref().and_then(|outbound| outbound.read(response));
+        let unkept = kept.is_none() && self.outbound.as_mut().is_some_and(Outbound::tell_unkept);
+        self.held = Some(Held { until: now + granted, flow, routes, kept });
         self.failures = 0;
         self.phase = Phase::Waiting { at: now + refresh_after(granted, dice) };
-        Step::Tell(News::Registered { expires_s, first })
+        Step::Tell(News::Registered { expires_s, first, unkept })
     }
 
     /// Nobody answered, or the transport failed.
@@ -340,12 +361,20 @@ impl Registration {
     pub fn handle_closed(&mut self, now: Instant, flow: &Flow) -> bool {
         let was_held = self.held.as_ref().is_some_and(|held| held.flow == *flow);
         if was_held {
-            self.held = None;
+            self.lose();
             if let Phase::Waiting { at } = &mut self.phase {
                 *at = (*at).min(now + RECONNECT);
             }
         }
         was_held
+    }
+
+    /// What is to be made anew may go by another first hop.
+    fn lose(&mut self) {
+        self.held = None;
+        if let Some(outbound) = &mut self.outbound {
+            outbound.renew();
+        }
     }
 
     fn failed(&mut self, now: Instant, why: String, response: Option<&Response>, dice: &mut Dice) -> Step {

@@ -250,6 +250,7 @@ fn print_profile(table: Table, trunk: &Trunk) -> Table {
         .text("number_format", profile.number_format.word())
         .text("diversion", profile.diversion.word())
         .flag("bulk", profile.bulk)
+        .flag("outbound", profile.outbound)
         .flag("refer", profile.refer)
         .flag("user_to_user", profile.user_to_user)
 }

@@ -45,6 +45,10 @@ pub(super) fn read_profile(section: &mut Section<'_>) -> Profile {
     if let Some(bulk) = bulk.as_ref().filter(|bulk| bulk.value && !register) {
         section.sheet().complain(bulk.at, "`bulk` is a way of registering: write `register = true` too");
     }
+    let outbound = section.flag("outbound");
+    if let Some(outbound) = outbound.as_ref().filter(|outbound| outbound.value && !register) {
+        section.sheet().complain(outbound.at, "`outbound` is a way of registering: write `register = true` too");
+    }
     let user_to_user = section.flag("user_to_user").map_or(set.user_to_user, |f| f.value);
     let refer = section.flag("refer").map_or(set.refer, |f| f.value);
     Profile {
@@ -58,6 +62,7 @@ pub(super) fn read_profile(section: &mut Section<'_>) -> Profile {
         number_format: number_format.map_or(set.number_format, |n| n.value),
         diversion: diversion.map_or(set.diversion, |d| d.value),
         bulk: bulk.map_or(set.bulk, |b| b.value),
+        outbound: outbound.map_or(set.outbound, |o| o.value),
         refer,
         user_to_user,
     }

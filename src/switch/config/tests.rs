@@ -629,3 +629,13 @@ fn a_preset_sets_what_is_not_written_beside_it() {
     let stranger = "[[trunk]]\nname = \"c\"\naddress = \"10.0.0.1\"\nregister = true\n";
     assert!(problems(stranger).join("\n").contains("needs to know as whom"));
 }
+
+#[test]
+fn ways_of_registering_make_no_sense_where_nobody_registers() {
+    for key in ["bulk", "outbound"] {
+        let trunk = format!("[[trunk]]\nname = \"c\"\naddress = \"10.0.0.1\"\n{key} = true\n");
+        let said = read(&trunk).unwrap_err();
+        assert!(said.contains(&format!("`{key}` is a way of registering: write `register = true` too")), "{said}");
+        assert!(read(&format!("{trunk}user = \"a\"\npassword = \"b\"\nregister = true\n")).is_ok(), "{key}");
+    }
+}

@@ -15,6 +15,7 @@ mod identity_of_others;
 mod keys;
 mod net;
 mod outage;
+mod outbound;
 mod overload;
 mod placements;
 mod profile;

@@ -14,7 +14,7 @@ use crate::sip::say;
 use crate::sip::transaction::Tell;
 use crate::sip::trunk::health::{Change, Due, PATIENCE};
 use crate::sip::trunk::registration::{News, Step};
-use crate::sip::trunk::{Errand, Health, Registration};
+use crate::sip::trunk::{Errand, Health, Instance, Registration};
 use crate::sip::wire::{Owner, Wire};
 
 /// How soon a trunk is registered at whose name has not been found yet.
@@ -28,9 +28,10 @@ pub struct Line {
 }
 
 impl Line {
-    pub(super) fn new(now: Instant, trunk: &Trunk, wire: &mut Wire) -> Line {
+    pub(super) fn new(now: Instant, name: &str, trunk: &Trunk, wire: &mut Wire) -> Line {
+        let instance = Instance::of(&wire.config, name, trunk);
         Line {
-            registration: trunk.profile.register.then(|| Registration::new(now, trunk, &mut wire.dice)),
+            registration: trunk.profile.register.then(|| Registration::new(now, trunk, instance, &mut wire.dice)),
             health: trunk.profile.health.map(|every| Health::new(now, every)),
         }
     }
@@ -139,6 +140,10 @@ impl Trunks {
     fn obey(&mut self, now: Instant, at: usize, step: Option<Step>, wire: &mut Wire) {
         match step {
             Some(Step::Ask) => self.register(now, at, wire),
+            Some(Step::AskPlainly) => {
+                tell_plain(at, wire);
+                self.register(now, at, wire);
+            }
             Some(Step::Tell(news)) => tell_registration(at, &news, wire),
             None => {}
         }
@@ -203,11 +208,15 @@ impl Trunks {
 
 fn tell_registration(at: usize, news: &News, wire: &Wire) {
     let trunk = wire.config.trunks.keys().nth(at).map(String::as_str).unwrap_or_default();
+    if let News::Registered { unkept: true, .. } = news {
+        let why = "its 200 has no `Require: outbound`";
+        warn!(event = "trunk", trunk, state = "plain", why, "the trunk does not say that it calls us by our flow");
+    }
     match news {
-        News::Registered { expires_s, first: true } => {
+        News::Registered { expires_s, first: true, .. } => {
             info!(event = "trunk", trunk, state = "registered", expires_s, "is registered at the trunk");
         }
-        News::Registered { expires_s, first: false } => tracing::debug!(trunk, expires_s, "refreshed"),
+        News::Registered { expires_s, first: false, .. } => tracing::debug!(trunk, expires_s, "refreshed"),
         News::Failed { why, again_in, .. } => {
             let again_in_s = again_in.as_secs();
             warn!(event = "trunk", trunk, state = "unregistered", why, again_in_s, "cannot register at the trunk");
@@ -215,6 +224,12 @@ fn tell_registration(at: usize, news: &News, wire: &Wire) {
         News::Lapsed => warn!(event = "trunk", trunk, state = "unregistered", "the registration has run out"),
         News::Left => info!(event = "trunk", trunk, state = "signed-off", "has signed off at the trunk"),
     }
+}
+
+fn tell_plain(at: usize, wire: &Wire) {
+    let trunk = wire.config.trunks.keys().nth(at).map(String::as_str).unwrap_or_default();
+    let why = "the first hop keeps no flows (439)";
+    warn!(event = "trunk", trunk, state = "plain", why, "registers without `outbound`");
 }
 
 fn tell_health(at: usize, address: SocketAddr, change: Change, why: &str, wire: &Wire) {
