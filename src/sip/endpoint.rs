@@ -70,8 +70,14 @@ pub enum Output {
     Transmit {
         /// By which way.
         flow: Flow,
-        /// One whole message.
+        /// One whole message, or what keeps the flow alive (RFC 5626 §4.4).
         bytes: Bytes,
+    },
+    /// Let go of the connection of that name, if there is one, then call [`Endpoint::handle_transport_error`]: nothing comes by
+    /// it any more.
+    Close {
+        /// Its name.
+        flow: Flow,
     },
     /// A peer said something on a leg.
     Signal {
@@ -233,7 +239,7 @@ impl Endpoint {
         self.wire.broken_because = None;
         if flow.transport.is_reliable() {
             self.clients.forget(&flow);
-            self.trunks.handle_closed(now, &flow);
+            self.trunks.handle_closed(now, &flow, &mut self.wire);
             let changes = self.registrar.drop_flow(&flow);
             self.tell_changes(changes);
         }

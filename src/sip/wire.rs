@@ -100,6 +100,8 @@ pub struct Wire {
     pub broken_because: Option<&'static str>,
     /// Peers by UDP that are known to listen by TCP too, at the same port.
     pub takes_tcp: HashSet<SocketAddr>,
+    /// Flows by which carriers call us, and that are kept for it (RFC 5626).
+    pub kept: Vec<Flow>,
     /// What proves callers' numbers.
     pub stir: Stir,
     /// Registrations of users whose flow was said to be gone.
@@ -121,6 +123,7 @@ impl Wire {
             shun: Shun::default(),
             broken_because: None,
             takes_tcp: HashSet::new(),
+            kept: Vec::new(),
             stir: Stir::default(),
             gone: Vec::new(),
             names: HashMap::new(),
@@ -183,12 +186,16 @@ impl Wire {
 
     /// Our own address for requests within dialogs.
     ///
-    /// A peer that is asked for by `sips:` is told one of that kind (RFC 3261 §8.1.1.8).
+    /// A peer that is asked for by `sips:` is told one of that kind (RFC 3261 §8.1.1.8). Where the flow is kept, requests are
+    /// to come by it (RFC 5626 §4.3).
     pub fn contact(&self, flow: &Flow, peer: &Uri) -> Header {
         let mut uri = SipUri::new(self.host(flow)).with_user("patchcord").with_port(flow.local.port());
         uri.secure = flow.transport.is_secure() && peer.scheme() == "sips";
         if let Some(word) = flow.transport.uri_word().filter(|_| !(uri.secure && flow.transport == Transport::Tls)) {
             uri = uri.with_param("transport", word);
+        }
+        if self.kept.contains(flow) {
+            uri.params.flag("ob");
         }
         Header::of(Name::Contact, NameAddr::new(uri))
     }

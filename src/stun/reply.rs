@@ -7,7 +7,7 @@ use super::message::{BINDING, Class, MAGIC_COOKIE, Message};
 /// A successful response to a Binding request.
 const SUCCESS: u16 = 0x0101;
 /// RFC 8489 §14.2
-const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 
 /// The response to a Binding request that came from there; `None` to anything else, which is left without an answer.
 pub fn seen_at(request: &[u8], source: SocketAddr) -> Option<Vec<u8>> {

@@ -138,7 +138,7 @@ async fn register(talk: &mut Talk<'_>) -> Result<Registration, Wrong> {
                 return Ok(registration);
             }
             Some(Step::Tell(News::Failed { why, .. })) => return Err(words::unregistered(trunk, &response, &why)),
-            Some(Step::Tell(News::Lapsed | News::Left)) | None => {
+            Some(Step::Tell(News::Lapsed | News::Left | News::FlowFailed { .. })) | None => {
                 return Err(words::unregistered(trunk, &response, "the registration came to nothing"));
             }
         }

@@ -22,6 +22,7 @@ use tracing::{debug, warn};
 use super::{Event, Limits};
 use crate::sip::flow::Flow;
 use crate::sip::message::{Frame, Framer};
+use crate::sip::trunk::keep_alive::PING;
 
 /// What is read at once, in octets.
 const CHUNK: usize = 16 * 1024;
@@ -31,10 +32,8 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// RFC 5626 §4.4.1: the answer to a ping.
 const PONG: &[u8] = b"\r\n";
-/// The ping.
-const PING: &[u8] = b"\r\n\r\n";
 
-/// How often we ping on a connection that we opened (RFC 5626 §4.4.1: every 95 to 120 seconds), so that no NAT on the
+/// How often we ping on a connection that we opened, unless the endpoint does (RFC 5626 §4.4.1: every 95 to 120 seconds), so that no NAT on the
 /// way forgets it.
 const PING_EVERY: Duration = Duration::from_secs(100);
 
@@ -68,6 +67,15 @@ pub struct Connection {
     pub limits: Limits,
     pub events: mpsc::Sender<Event>,
     pub outgoing: mpsc::Receiver<Bytes>,
+    pub pings: Pings,
+}
+
+/// Who keeps a connection alive, and whether the peer has still to answer to it.
+#[derive(Debug, Default)]
+pub struct Pings {
+    /// The endpoint does, and is told of answers.
+    is_kept: bool,
+    is_awaited: bool,
 }
 
 /// Why a connection ends. Nobody is to blame but the peer or the network.
@@ -170,10 +178,17 @@ impl Connection {
                     Err(error) => Err(error.into()),
                 },
                 bytes = self.outgoing.recv() => match bytes {
-                    Some(bytes) => self.write(stream, &bytes).await,
+                    Some(bytes) => {
+                        self.pings.is_kept |= bytes == PING;
+                        self.pings.is_awaited |= bytes == PING;
+                        self.write(stream, &bytes).await
+                    }
                     None => Err(End::Released),
                 },
-                _ = ping.tick(), if is_ours => self.write(stream, PING).await,
+                _ = ping.tick(), if is_ours && !self.pings.is_kept => {
+                    self.pings.is_awaited = true;
+                    self.write(stream, PING).await
+                }
                 () = tokio::time::sleep_until(deadline) => {
                     Err(End::Late(if in_message { "finish a message" } else { "say anything" }))
                 }
@@ -194,10 +209,15 @@ impl Connection {
     }
 
     /// Waits while the endpoint is busy, and TCP slows the peer down.
-    async fn take_frames(&self, framer: &mut Framer, stream: &mut AnyStream) -> Result<Taken, End> {
+    async fn take_frames(&mut self, framer: &mut Framer, stream: &mut AnyStream) -> Result<Taken, End> {
         let mut taken = Taken::Nothing;
         loop {
             let message = match framer.poll() {
+                // What comes after a lone CRLF decides what it is, and to a ping of ours nothing has to come after it.
+                Ok(None) if self.pings.is_awaited && framer.take_pong() => {
+                    self.take_pong().await?;
+                    continue;
+                }
                 Ok(None) => return Ok(taken),
                 Ok(Some(Frame::Message(message))) => Ok(message),
                 Ok(Some(Frame::Malformed(wrong))) => Err(wrong),
@@ -205,7 +225,10 @@ impl Connection {
                     self.write(stream, PONG).await?;
                     continue;
                 }
-                Ok(Some(Frame::Pong)) => continue,
+                Ok(Some(Frame::Pong)) => {
+                    self.take_pong().await?;
+                    continue;
+                }
                 Err(wrong) => {
                     let last = Event::Unframed { flow: self.flow, id: self.id, wrong };
                     self.events.send(last).await.map_err(|_| End::Released)?;
@@ -215,6 +238,14 @@ impl Connection {
             self.events.send(Event::Message { flow: self.flow, message }).await.map_err(|_| End::Released)?;
             taken = Taken::Some;
         }
+    }
+
+    async fn take_pong(&mut self) -> Result<(), End> {
+        let is_news = std::mem::take(&mut self.pings.is_awaited) && self.pings.is_kept;
+        if !is_news {
+            return Ok(());
+        }
+        self.events.send(Event::Pong { flow: self.flow }).await.map_err(|_| End::Released)
     }
 
     async fn write(&self, stream: &mut AnyStream, bytes: &[u8]) -> Result<(), End> {

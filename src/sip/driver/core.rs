@@ -14,6 +14,7 @@ use crate::sip::message::{Malformed, Message, Request};
 use crate::sip::stir::Stir;
 use crate::sip::stir::fetched::File;
 use crate::sip::transaction::key::ServerKey;
+use crate::stun;
 
 /// The endpoint, seen from the task. A trait, so that tests of the sockets can put a simpler one in its
 /// place.
@@ -34,6 +35,10 @@ pub trait Core: Send + 'static {
     fn turn_away(&mut self, flow: Flow, request: Request);
     /// The connection of that name is gone, or cannot be had, and perhaps why.
     fn handle_closed(&mut self, now: Instant, flow: Flow, why: Option<&'static str>);
+    /// The peer has answered a ping of ours by a connection.
+    fn handle_pong(&mut self, _now: Instant, _flow: Flow) {}
+    /// A message of STUN that is no request came by UDP.
+    fn handle_stun(&mut self, _now: Instant, _flow: Flow, _response: &stun::Message<'_>) {}
     /// Whose connection it is that a proxy has opened.
     fn handle_client(&mut self, _flow: Flow, _client: IpAddr) {}
     /// Nobody is at the end of that flow.
@@ -90,6 +95,14 @@ impl Core for Endpoint {
 
     fn handle_closed(&mut self, now: Instant, flow: Flow, why: Option<&'static str>) {
         self.handle_transport_error(now, flow, why);
+    }
+
+    fn handle_pong(&mut self, now: Instant, flow: Flow) {
+        Endpoint::handle_pong(self, now, flow);
+    }
+
+    fn handle_stun(&mut self, now: Instant, flow: Flow, response: &stun::Message<'_>) {
+        Endpoint::handle_stun(self, now, flow, response);
     }
 
     fn handle_client(&mut self, flow: Flow, client: IpAddr) {

@@ -115,6 +115,10 @@ enum Event {
         id: u64,
         client: IpAddr,
     },
+    /// The answer to a ping of the endpoint.
+    Pong {
+        flow: Flow,
+    },
     Closed {
         flow: Flow,
         id: u64,

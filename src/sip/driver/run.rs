@@ -22,6 +22,7 @@ use crate::model::{Binding, Cause, Directory, Switchboard, Undelivered};
 use crate::sip::endpoint::{Output, ResolveId};
 use crate::sip::flow::Transport;
 use crate::sip::locate::Located;
+use crate::stun;
 
 /// Orders or events taken at once, before the sockets have their turn.
 const BATCH: usize = 64;
@@ -167,7 +168,10 @@ impl<C: Core> Driver<C> {
 
     fn read(&mut self, socket: usize) {
         let (now, core, newcomers) = (Instant::now(), &mut self.core, &mut self.newcomers);
-        let is_all = self.udp.read(socket, |flow, datagram| newcomers.hear_datagram(now, flow, datagram, core));
+        let is_all = self.udp.read(socket, |flow, datagram| match stun::Message::parse(datagram) {
+            Some(response) => core.handle_stun(now, flow, &response),
+            None => newcomers.hear_datagram(now, flow, datagram, core),
+        });
         if is_all && self.said.is_empty() && self.inbox.is_empty() {
             self.serve_newcomers(true);
         }
@@ -201,6 +205,7 @@ impl<C: Core> Driver<C> {
                 Some(false) => self.core.handle_closed(now, flow, None),
                 None => {}
             },
+            Event::Pong { flow } => self.core.handle_pong(now, flow),
             Event::Closed { flow, id, why } => {
                 if self.streams.ended(&flow, id) {
                     self.core.handle_closed(now, flow, why);
@@ -269,6 +274,10 @@ impl<C: Core> Driver<C> {
                         }
                     }
                 },
+                Output::Close { flow } => {
+                    self.streams.close(&flow);
+                    self.core.handle_closed(Instant::now(), flow, None);
+                }
                 Output::Signal { leg, signal } => {
                     if self.switchboard.hear(leg, signal).is_err() {
                         warn!(%leg, "the calls are too busy");

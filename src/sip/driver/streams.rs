@@ -166,7 +166,14 @@ impl Streams {
         let id = self.next_id;
         self.next_id += 1;
         let (sender, outgoing) = mpsc::channel(OUTGOING);
-        let connection = Connection { flow, id, limits: self.limits, events: self.events.clone(), outgoing };
+        let connection = Connection {
+            flow,
+            id,
+            limits: self.limits,
+            events: self.events.clone(),
+            outgoing,
+            pings: Default::default(),
+        };
         self.tasks.spawn(connection.run(origin));
         let client = flow.remote.ip();
         *self.per_peer.entry(client).or_default() += 1;
@@ -217,6 +224,11 @@ impl Streams {
             self.forget(flow, None);
         }
         taken
+    }
+
+    /// Lets go of the connection of that name.
+    pub fn close(&mut self, flow: &Flow) {
+        self.forget(flow, None);
     }
 
     /// A connection ended. `false` if another has taken its place already.

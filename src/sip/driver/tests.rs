@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod keep_alive;
 mod newcomers;
 mod secure;
 mod websocket;
@@ -71,6 +72,14 @@ impl Core for Mirror {
 
     fn handle_closed(&mut self, _: Instant, flow: Flow, _: Option<&'static str>) {
         self.see(format!("closed {}", flow.remote));
+    }
+
+    fn handle_pong(&mut self, _: Instant, flow: Flow) {
+        self.see(format!("pong {}", flow.remote));
+    }
+
+    fn handle_stun(&mut self, _: Instant, _: Flow, response: &crate::stun::Message<'_>) {
+        self.see(format!("seen at {}", crate::stun::mapped_address(response).unwrap()));
     }
 
     fn handle_client(&mut self, _: Flow, client: IpAddr) {

@@ -83,7 +83,7 @@ impl Udp {
         Poll::Pending
     }
 
-    /// Reads a batch of datagrams of a socket; `true` if there are no more for now.
+    /// Reads a batch of datagrams of a socket, and takes what is SIP or a response of STUN; `true` if there are no more for now.
     pub fn read(&mut self, at: usize, mut take: impl FnMut(Flow, &[u8])) -> bool {
         let Some(port) = self.sockets.get(at) else { return true };
         for _ in 0..BATCH {
@@ -96,12 +96,15 @@ impl Udp {
                     }
                     // A phone behind a NAT asks where it is seen, and keeps its way open so (RFC 5626 §4.4.2, §5.4).
                     if stun::is_stun(datagram) {
-                        if let Some(reply) = stun::seen_at(datagram, remote)
-                            && let Err(error) = port.sender.send_to(&reply, remote)
-                        {
-                            debug!(%error, %remote, "a STUN response could not leave");
+                        if let Some(reply) = stun::seen_at(datagram, remote) {
+                            if let Err(error) = port.sender.send_to(&reply, remote) {
+                                debug!(%error, %remote, "a STUN response could not leave");
+                            }
+                            continue;
                         }
-                        continue;
+                        if stun::Message::parse(datagram).is_none() {
+                            continue;
+                        }
                     }
                     let flow = Flow { transport: Transport::Udp, local: port.local, remote };
                     take(flow, datagram);

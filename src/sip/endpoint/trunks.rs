@@ -1,6 +1,7 @@
 //! Where the trunks are: their addresses, looked up now and then; and what goes on there.
 
 mod errands;
+mod flows;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};

@@ -63,9 +63,13 @@ impl Framer {
         matches!(self.state, State::Body { .. }) || self.buffer.iter().any(|b| !matches!(b, b'\r' | b'\n'))
     }
 
-    /// Whether all there is is one CRLF: a pong, or half a ping. It becomes a frame only when more follows.
-    pub fn may_be_pong(&self) -> bool {
-        matches!(self.state, State::Head { .. }) && self.buffer.as_ref() == b"\r\n"
+    /// Takes a CRLF away that is all there is: a pong, or half a ping, which whoever waits for a pong takes for one.
+    pub fn take_pong(&mut self) -> bool {
+        let is_pong = matches!(self.state, State::Head { searched: 0 }) && self.buffer.as_ref() == b"\r\n";
+        if is_pong {
+            self.buffer.clear();
+        }
+        is_pong
     }
 
     /// The next frame, or `None` if more bytes are needed.

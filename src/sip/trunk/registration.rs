@@ -5,6 +5,7 @@
 //!      ▲               │ 401, 407, 423: again at once
 //!      │               │ 439: again at once, without `outbound` (RFC 5626 §6)
 //!      └── longer and longer, by chance (RFC 5626 §4.5) ── else
+//!   flow_failed() ──▶ Waiting, briefly at first
 //!   leave() ──▶ Asking for no time at all ──▶ Gone
 //! ```
 
@@ -74,6 +75,13 @@ pub enum News {
         /// When it is tried again.
         again_in: Duration,
     },
+    /// The flow by which it calls us does not live any more; it is registered at anew.
+    FlowFailed {
+        /// One clause.
+        why: String,
+        /// When.
+        again_in: Duration,
+    },
     /// What was granted has run out.
     Lapsed,
     /// We have signed off.
@@ -120,6 +128,10 @@ pub struct Registration {
     phase: Phase,
     held: Option<Held>,
     failures: u32,
+    /// Flows in a row that failed without ever having shown that they live.
+    dead_flows: u32,
+    /// What is held, if anything is, is by a flow that has failed.
+    has_failed: bool,
     /// How often in a row there was no way to ask.
     postponed: u32,
     leaving: bool,
@@ -151,6 +163,8 @@ impl Registration {
             phase: Phase::Waiting { at: now },
             held: None,
             failures: 0,
+            dead_flows: 0,
+            has_failed: false,
             postponed: 0,
             leaving: false,
         }
@@ -343,7 +357,7 @@ impl Registration {
         let routes = response.headers.elements(&Name::ServiceRoute).filter_map(|r| r.parse().ok());
         let routes = routes.take(ROUTES_LIMIT).collect();
         let granted = Duration::from_secs(u64::from(expires_s));
-        let first = self.held.is_none();
+        let first = std::mem::take(&mut self.has_failed) || self.held.is_none();
         let kept = self.outbound.as_ref().and_then(|outbound| outbound.read(response));
         let unkept = kept.is_none() && self.outbound.as_mut().is_some_and(Outbound::tell_unkept);
         self.held = Some(Held { until: now + granted, flow, routes, kept });
@@ -367,6 +381,22 @@ impl Registration {
             }
         }
         was_held
+    }
+
+    /// The flow that was to be kept has failed (RFC 5626 §4.5): it is made again at once if it has ever lived, else after
+    /// the waits of failures. A connection is worth nothing then; by UDP calls may come still, until all has run out.
+    pub fn flow_failed(&mut self, now: Instant, why: String, was_proven: bool, dice: &mut Dice) -> Step {
+        let again_in = if was_proven { RECONNECT } else { backoff(self.dead_flows, dice) };
+        self.dead_flows = if was_proven { 0 } else { self.dead_flows.saturating_add(1) };
+        self.has_failed = true;
+        match &mut self.held {
+            Some(held) if !held.flow.transport.is_reliable() => held.kept = None,
+            _ => self.lose(),
+        }
+        if let Phase::Waiting { at } = &mut self.phase {
+            *at = (*at).min(now + again_in);
+        }
+        Step::Tell(News::FlowFailed { why, again_in })
     }
 
     /// What is to be made anew may go by another first hop.

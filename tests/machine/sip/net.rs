@@ -15,7 +15,9 @@ use patchcord::sip::config::{Config, Listen, Trunk};
 use patchcord::sip::locate::{Located, Wish};
 use patchcord::sip::message::{Message, Method, Request};
 use patchcord::sip::stir::fetched::File;
+use patchcord::sip::trunk::keep_alive::PING;
 use patchcord::sip::{Endpoint, Flow, Output, Transport};
+use patchcord::stun::is_stun;
 
 /// How long a message takes.
 pub const LATENCY: Duration = Duration::from_millis(10);
@@ -63,6 +65,10 @@ pub struct Net {
     pub sent: Vec<(Duration, SocketAddr, SocketAddr, Message)>,
     /// What came to addresses where nobody is: a test plays that peer.
     pub mail: Vec<(Flow, Message)>,
+    /// What was sent to keep flows alive.
+    pub keep_alives: Vec<(Duration, Flow, Bytes)>,
+    /// The connections that ends have let go of.
+    pub closed: Vec<Flow>,
     /// The addresses that ends want to have fetched.
     pub fetches: Vec<(usize, String)>,
 }
@@ -86,6 +92,8 @@ impl Net {
             dice: Dice::for_test(seed),
             sent: Vec::new(),
             mail: Vec::new(),
+            keep_alives: Vec::new(),
+            closed: Vec::new(),
             fetches: Vec::new(),
         }
     }
@@ -210,6 +218,11 @@ impl Net {
         while let Some(output) = self.ends[end].endpoint.poll_output() {
             match output {
                 Output::Transmit { flow, bytes } => self.post(flow, bytes),
+                Output::Close { flow } => {
+                    self.closed.push(flow);
+                    let now = self.now;
+                    self.ends[end].endpoint.handle_transport_error(now, flow, None);
+                }
                 Output::Signal { leg, signal } => self.ends[end].heard.push((leg, signal)),
                 Output::Text(text) => self.ends[end].texts.push(*text),
                 Output::Delivered(id, result) => self.ends[end].delivered.push((id, result)),
@@ -247,6 +260,9 @@ impl Net {
     }
 
     fn post(&mut self, flow: Flow, bytes: Bytes) {
+        if bytes.as_ref() == PING || is_stun(&bytes) {
+            return self.keep_alives.push((self.now - self.start, flow, bytes));
+        }
         let message = Message::read_datagram(bytes.clone()).expect("an endpoint writes what can be read");
         self.sent.push((self.now - self.start, flow.local, flow.remote, message.clone()));
         let lost = (self.filter)(&flow, &message)

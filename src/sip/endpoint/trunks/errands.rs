@@ -14,7 +14,7 @@ use crate::sip::say;
 use crate::sip::transaction::Tell;
 use crate::sip::trunk::health::{Change, Due, PATIENCE};
 use crate::sip::trunk::registration::{News, Step};
-use crate::sip::trunk::{Errand, Health, Instance, Registration};
+use crate::sip::trunk::{Errand, Health, Instance, KeepAlive, Registration};
 use crate::sip::wire::{Owner, Wire};
 
 /// How soon a trunk is registered at whose name has not been found yet.
@@ -25,6 +25,8 @@ const UNRESOLVED: Duration = Duration::from_secs(2);
 pub struct Line {
     pub(super) registration: Option<Registration>,
     pub(super) health: Option<Health>,
+    /// The flow by which the carrier calls us, if it does so.
+    pub(super) keep_alive: Option<KeepAlive>,
 }
 
 impl Line {
@@ -33,13 +35,15 @@ impl Line {
         Line {
             registration: trunk.profile.register.then(|| Registration::new(now, trunk, instance, &mut wire.dice)),
             health: trunk.profile.health.map(|every| Health::new(now, every)),
+            keep_alive: None,
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
         let health = self.health.as_ref().map(Health::poll_timeout);
-        registration.into_iter().chain(health.flatten()).min()
+        let keep_alive = self.keep_alive.as_ref().and_then(KeepAlive::poll_timeout);
+        registration.into_iter().chain(health.flatten()).chain(keep_alive).min()
     }
 }
 
@@ -66,6 +70,7 @@ impl Trunks {
             while let Some(step) = self.registration(at).and_then(|r| r.handle_timeout(now)) {
                 self.obey(now, at, Some(step), wire);
             }
+            self.keep_flow(now, at, wire);
             let (Some(line), Some(located)) = (self.lines.get_mut(at), self.located.get(at)) else { continue };
             let health = line.health.as_mut().filter(|h| h.poll_timeout().is_some_and(|due| due <= now));
             let due = health.map(|h| h.handle_timeout(now, &located.addresses())).unwrap_or_default();
@@ -125,10 +130,10 @@ impl Trunks {
     }
 
     /// A connection is gone.
-    pub fn handle_closed(&mut self, now: Instant, flow: &Flow) {
-        for line in &mut self.lines {
-            if let Some(registration) = &mut line.registration {
-                registration.handle_closed(now, flow);
+    pub fn handle_closed(&mut self, now: Instant, flow: &Flow, wire: &mut Wire) {
+        for at in 0..self.lines.len() {
+            if self.registration(at).is_some_and(|registration| registration.handle_closed(now, flow)) {
+                self.follow_flow(now, at, wire);
             }
         }
     }
@@ -137,7 +142,7 @@ impl Trunks {
         self.lines.get_mut(at).and_then(|line| line.registration.as_mut())
     }
 
-    fn obey(&mut self, now: Instant, at: usize, step: Option<Step>, wire: &mut Wire) {
+    pub(super) fn obey(&mut self, now: Instant, at: usize, step: Option<Step>, wire: &mut Wire) {
         match step {
             Some(Step::Ask) => self.register(now, at, wire),
             Some(Step::AskPlainly) => {
@@ -147,6 +152,7 @@ impl Trunks {
             Some(Step::Tell(news)) => tell_registration(at, &news, wire),
             None => {}
         }
+        self.follow_flow(now, at, wire);
     }
 
     fn register(&mut self, now: Instant, at: usize, wire: &mut Wire) {
@@ -220,6 +226,10 @@ fn tell_registration(at: usize, news: &News, wire: &Wire) {
         News::Failed { why, again_in, .. } => {
             let again_in_s = again_in.as_secs();
             warn!(event = "trunk", trunk, state = "unregistered", why, again_in_s, "cannot register at the trunk");
+        }
+        News::FlowFailed { why, again_in } => {
+            let again_in_s = again_in.as_secs();
+            warn!(event = "trunk", trunk, state = "flow-failed", why, again_in_s, "the flow to the trunk has failed");
         }
         News::Lapsed => warn!(event = "trunk", trunk, state = "unregistered", "the registration has run out"),
         News::Left => info!(event = "trunk", trunk, state = "signed-off", "has signed off at the trunk"),
