@@ -13,6 +13,7 @@ import { RtpPeer } from "../lib/rtp.mjs";
 import { Sipp } from "../lib/sipp.mjs";
 import { afterAll, check, run, scenesOf, until } from "../lib/tests.mjs";
 import { startEdges, testEdges } from "./edges.mjs";
+import { startFlows, testFlows } from "./flows.mjs";
 
 const PAGE_HZ = 600;
 const ANNA_HZ = 1000;
@@ -30,6 +31,7 @@ afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
 const announces = await freePort();
 const kamailio = await startKamailio(path.join(here, "carrier.cfg"), { announces });
 afterAll(() => kamailio.stop());
+const flows = await startFlows();
 const trunk = transport => `
 [[trunk]]
 name = "${transport}"
@@ -49,7 +51,7 @@ dial = "trunk:${transport}"
 `;
 const gateway = await startGateway({
   sockets: ["tls"],
-  toml: `${Object.keys(AREA).map(trunk).join("")}
+  toml: `${Object.keys(AREA).map(trunk).join("")}${flows.toml}
 [[rule]]
 when = { entry = "trunk", to = "+49*0" }
 dial = "user:web"
@@ -264,5 +266,6 @@ scene("what is wrong with a trunk is told: its password, its name, its port, the
 });
 
 testEdges({ scene, setting: edges, softphone, pageHz: PAGE_HZ });
+testFlows({ scene, setting: flows, gateway, softphone });
 
 await run();
