@@ -23,7 +23,7 @@ macro_rules! names {
                 }
             }
 
-            fn known(lower: &str) -> Option<Name> {
+            fn known(lower: &[u8]) -> Option<Name> {
                 match lower {
                     $($lower => Some(Name::$variant),)*
                     _ => None,
@@ -41,75 +41,75 @@ macro_rules! names {
 }
 
 names! {
-    Via "Via" "via" b'v';
-    From "From" "from" b'f';
-    To "To" "to" b't';
-    CallId "Call-ID" "call-id" b'i';
-    CSeq "CSeq" "cseq";
-    Contact "Contact" "contact" b'm';
-    MaxForwards "Max-Forwards" "max-forwards";
-    ContentLength "Content-Length" "content-length" b'l';
-    ContentType "Content-Type" "content-type" b'c';
-    Route "Route" "route";
-    RecordRoute "Record-Route" "record-route";
-    Allow "Allow" "allow";
-    Supported "Supported" "supported" b'k';
-    Require "Require" "require";
-    UserAgent "User-Agent" "user-agent";
-    Server "Server" "server";
-    Expires "Expires" "expires";
-    Authorization "Authorization" "authorization";
-    ProxyAuthorization "Proxy-Authorization" "proxy-authorization";
-    WwwAuthenticate "WWW-Authenticate" "www-authenticate";
-    ProxyAuthenticate "Proxy-Authenticate" "proxy-authenticate";
-    AuthenticationInfo "Authentication-Info" "authentication-info";
-    Accept "Accept" "accept";
-    AcceptContact "Accept-Contact" "accept-contact" b'a';
-    AcceptEncoding "Accept-Encoding" "accept-encoding";
-    AcceptLanguage "Accept-Language" "accept-language";
-    AlertInfo "Alert-Info" "alert-info";
-    AllowEvents "Allow-Events" "allow-events" b'u';
-    CallInfo "Call-Info" "call-info";
-    ContentDisposition "Content-Disposition" "content-disposition";
-    ContentEncoding "Content-Encoding" "content-encoding" b'e';
-    ContentLanguage "Content-Language" "content-language";
-    Date "Date" "date";
-    Diversion "Diversion" "diversion";
-    ErrorInfo "Error-Info" "error-info";
-    Event "Event" "event" b'o';
-    FlowTimer "Flow-Timer" "flow-timer";
-    HistoryInfo "History-Info" "history-info";
-    Identity "Identity" "identity" b'y';
-    InReplyTo "In-Reply-To" "in-reply-to";
-    MimeVersion "MIME-Version" "mime-version";
-    MinExpires "Min-Expires" "min-expires";
-    MinSe "Min-SE" "min-se";
-    Organization "Organization" "organization";
-    Path "Path" "path";
-    PAssertedIdentity "P-Asserted-Identity" "p-asserted-identity";
-    PPreferredIdentity "P-Preferred-Identity" "p-preferred-identity";
-    RemotePartyId "Remote-Party-ID" "remote-party-id";
-    Priority "Priority" "priority";
-    Privacy "Privacy" "privacy";
-    ProxyRequire "Proxy-Require" "proxy-require";
-    RAck "RAck" "rack";
-    Reason "Reason" "reason";
-    ReferTo "Refer-To" "refer-to" b'r';
-    ReferredBy "Referred-By" "referred-by" b'b';
-    RejectContact "Reject-Contact" "reject-contact" b'j';
-    Replaces "Replaces" "replaces";
-    ReplyTo "Reply-To" "reply-to";
-    RequestDisposition "Request-Disposition" "request-disposition" b'd';
-    RetryAfter "Retry-After" "retry-after";
-    RSeq "RSeq" "rseq";
-    ServiceRoute "Service-Route" "service-route";
-    SessionExpires "Session-Expires" "session-expires" b'x';
-    SessionId "Session-ID" "session-id";
-    Subject "Subject" "subject" b's';
-    SubscriptionState "Subscription-State" "subscription-state";
-    Timestamp "Timestamp" "timestamp";
-    Unsupported "Unsupported" "unsupported";
-    Warning "Warning" "warning";
+    Via "Via" b"via" b'v';
+    From "From" b"from" b'f';
+    To "To" b"to" b't';
+    CallId "Call-ID" b"call-id" b'i';
+    CSeq "CSeq" b"cseq";
+    Contact "Contact" b"contact" b'm';
+    MaxForwards "Max-Forwards" b"max-forwards";
+    ContentLength "Content-Length" b"content-length" b'l';
+    ContentType "Content-Type" b"content-type" b'c';
+    Route "Route" b"route";
+    RecordRoute "Record-Route" b"record-route";
+    Allow "Allow" b"allow";
+    Supported "Supported" b"supported" b'k';
+    Require "Require" b"require";
+    UserAgent "User-Agent" b"user-agent";
+    Server "Server" b"server";
+    Expires "Expires" b"expires";
+    Authorization "Authorization" b"authorization";
+    ProxyAuthorization "Proxy-Authorization" b"proxy-authorization";
+    WwwAuthenticate "WWW-Authenticate" b"www-authenticate";
+    ProxyAuthenticate "Proxy-Authenticate" b"proxy-authenticate";
+    AuthenticationInfo "Authentication-Info" b"authentication-info";
+    Accept "Accept" b"accept";
+    AcceptContact "Accept-Contact" b"accept-contact" b'a';
+    AcceptEncoding "Accept-Encoding" b"accept-encoding";
+    AcceptLanguage "Accept-Language" b"accept-language";
+    AlertInfo "Alert-Info" b"alert-info";
+    AllowEvents "Allow-Events" b"allow-events" b'u';
+    CallInfo "Call-Info" b"call-info";
+    ContentDisposition "Content-Disposition" b"content-disposition";
+    ContentEncoding "Content-Encoding" b"content-encoding" b'e';
+    ContentLanguage "Content-Language" b"content-language";
+    Date "Date" b"date";
+    Diversion "Diversion" b"diversion";
+    ErrorInfo "Error-Info" b"error-info";
+    Event "Event" b"event" b'o';
+    FlowTimer "Flow-Timer" b"flow-timer";
+    HistoryInfo "History-Info" b"history-info";
+    Identity "Identity" b"identity" b'y';
+    InReplyTo "In-Reply-To" b"in-reply-to";
+    MimeVersion "MIME-Version" b"mime-version";
+    MinExpires "Min-Expires" b"min-expires";
+    MinSe "Min-SE" b"min-se";
+    Organization "Organization" b"organization";
+    Path "Path" b"path";
+    PAssertedIdentity "P-Asserted-Identity" b"p-asserted-identity";
+    PPreferredIdentity "P-Preferred-Identity" b"p-preferred-identity";
+    RemotePartyId "Remote-Party-ID" b"remote-party-id";
+    Priority "Priority" b"priority";
+    Privacy "Privacy" b"privacy";
+    ProxyRequire "Proxy-Require" b"proxy-require";
+    RAck "RAck" b"rack";
+    Reason "Reason" b"reason";
+    ReferTo "Refer-To" b"refer-to" b'r';
+    ReferredBy "Referred-By" b"referred-by" b'b';
+    RejectContact "Reject-Contact" b"reject-contact" b'j';
+    Replaces "Replaces" b"replaces";
+    ReplyTo "Reply-To" b"reply-to";
+    RequestDisposition "Request-Disposition" b"request-disposition" b'd';
+    RetryAfter "Retry-After" b"retry-after";
+    RSeq "RSeq" b"rseq";
+    ServiceRoute "Service-Route" b"service-route";
+    SessionExpires "Session-Expires" b"session-expires" b'x';
+    SessionId "Session-ID" b"session-id";
+    Subject "Subject" b"subject" b's';
+    SubscriptionState "Subscription-State" b"subscription-state";
+    Timestamp "Timestamp" b"timestamp";
+    Unsupported "Unsupported" b"unsupported";
+    Warning "Warning" b"warning";
 }
 
 /// No name we know is longer.
@@ -129,7 +129,7 @@ impl Name {
         let lower = lower.get_mut(..raw.len())?;
         lower.copy_from_slice(raw);
         lower.make_ascii_lowercase();
-        Name::known(std::str::from_utf8(lower).ok()?)
+        Name::known(lower)
     }
 
     /// Whether the two are the same header.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::scan::{find, is_token_byte, trim, unquote, write_quoted};
+use super::scan::{cut, find, is_token_byte, trim, unquote, write_quoted};
 use super::{BadUri, Params, Uri};
 
 /// A name, an address and parameters.
@@ -49,7 +49,7 @@ impl FromStr for NameAddr {
         let open = find(text, b'<', false).map_err(|()| BadUri("a quoted string is not closed"))?;
         let Some(open) = open else { return read_bare(text) };
         let (display, rest) = (text.get(..open).unwrap_or_default(), text.get(open + 1..).unwrap_or_default());
-        let (uri, rest) = rest.split_once('>').ok_or(BadUri("an angle bracket is not closed"))?;
+        let (uri, rest) = cut(rest, b'>').ok_or(BadUri("an angle bracket is not closed"))?;
         let display = match trim(display) {
             "" => None,
             quoted if quoted.starts_with('"') => {

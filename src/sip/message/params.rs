@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::scan::{find, is_token, is_token_byte, trim, unquote, write_quoted};
+use super::scan::{cut, find, is_token, is_token_byte, trim, unquote, write_quoted};
 
 /// Parameters in the order in which they came. Names are compared without case. Values stay as they stand
 /// on the wire, so that what we do not understand goes on unchanged.
@@ -90,7 +90,7 @@ impl Params {
 }
 
 fn read_one(item: &str, of_header: bool) -> Result<(Cow<'static, str>, Option<String>), &'static str> {
-    let (name, value) = match item.split_once('=') {
+    let (name, value) = match cut(item, b'=') {
         Some((name, value)) => (name, Some(value)),
         None => (item, None),
     };

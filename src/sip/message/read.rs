@@ -1,6 +1,7 @@
 //! Bytes to message.
 
 use bytes::Bytes;
+use memchr::memchr;
 use rsip::StatusCode;
 
 use super::scan::is_token_byte;
@@ -55,7 +56,7 @@ impl Message {
 pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at += bytes.get(at..)?.iter().position(|b| *b == b'\n')?;
+        at += memchr(b'\n', bytes.get(at..)?)?;
         match (bytes.get(at + 1), bytes.get(at + 2)) {
             (Some(b'\n'), _) => return Some(at + 2),
             (Some(b'\r'), Some(b'\n')) => return Some(at + 3),
@@ -148,7 +149,7 @@ impl Head {
 
 /// The first line without its end, and what follows.
 fn cut_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|b| *b == b'\n') {
+    match memchr(b'\n', bytes) {
         None => (bytes, &[]),
         Some(at) => {
             let line = bytes.get(..at).unwrap_or_default();
@@ -190,7 +191,7 @@ fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
 }
 
 fn read_header(head: &Bytes, line: &[u8], folded: bool) -> Result<Header, &'static str> {
-    let colon = line.iter().position(|b| *b == b':').ok_or("a header has no colon")?;
+    let colon = memchr(b':', line).ok_or("a header has no colon")?;
     let name = trim_bytes(line.get(..colon).unwrap_or_default());
     let value = trim_bytes(line.get(colon + 1..).unwrap_or_default());
     if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {

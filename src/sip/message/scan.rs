@@ -1,8 +1,31 @@
 //! Looking for delimiters where quotes and angle brackets hide them (RFC 3261 §25.1).
 
+use memchr::{memchr, memchr2};
+
+/// A set of octets that costs one look for each.
+pub(super) struct Octets([bool; 256]);
+
+impl Octets {
+    pub const fn new(all: &[u8]) -> Octets {
+        let mut set = [false; 256];
+        let mut at = 0;
+        while at < all.len() {
+            set[all[at] as usize] = true;
+            at += 1;
+        }
+        Octets(set)
+    }
+
+    pub fn has(&self, b: u8) -> bool {
+        self.0[usize::from(b)]
+    }
+}
+
+const TOKEN: Octets = Octets::new(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~");
+
 /// A character of a token.
 pub(super) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN.has(b)
 }
 
 /// Whether all of it is one token.
@@ -12,32 +35,52 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Linear white space; folds are spaces already.
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let bytes = text.as_bytes();
+    let start = bytes.iter().position(|b| !is_space(b)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
+/// What stands before and behind the first of that ASCII character.
+pub(super) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = memchr(at, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// The first of `wanted` outside quotes and, if `brackets`, outside `<>`. `Err` if a quote is left open.
 pub(super) fn find(text: &str, wanted: u8, brackets: bool) -> Result<Option<usize>, ()> {
-    let (mut quoted, mut escaped, mut depth) = (false, false, false);
-    for (at, b) in text.bytes().enumerate() {
-        if quoted {
-            match b {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-            continue;
+    let mut at = 0;
+    loop {
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let hides = if brackets { memchr2(b'"', b'<', rest) } else { memchr(b'"', rest) };
+        let visible = hides.and_then(|end| rest.get(..=end)).unwrap_or(rest);
+        if let Some(found) = memchr(wanted, visible) {
+            return Ok(Some(at + found));
         }
-        match b {
-            b'>' if brackets && wanted != b'>' => depth = false,
-            _ if depth => {}
-            _ if b == wanted => return Ok(Some(at)),
-            b'"' => quoted = true,
-            b'<' if brackets => depth = true,
-            _ => {}
+        let Some(open) = hides else { return Ok(None) };
+        let hidden = rest.get(open + 1..).unwrap_or_default();
+        let end = match rest.get(open) {
+            Some(b'"') => end_of_quoted(hidden).ok_or(())?,
+            _ => match memchr(b'>', hidden) {
+                Some(end) => end,
+                None => return Ok(None),
+            },
+        };
+        at += open + 1 + end + 1;
+    }
+}
+
+/// Where the quote stands that closes what it begins within.
+fn end_of_quoted(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        match bytes.get(at) {
+            Some(b'"') => return Some(at),
+            _ => at += 2,
         }
     }
-    if quoted { Err(()) } else { Ok(None) }
 }
 
 /// The elements of a list. An open quote hides all that follows it, so the last element then is the rest.

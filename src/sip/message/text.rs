@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr2;
 
 /// A piece of a message: shares the message's buffer, so cloning allocates nothing. It keeps the octets as
 /// they came, so that a `Call-ID` or a branch in some other encoding goes back unchanged, and reads as text
@@ -52,7 +53,7 @@ impl Text {
 
     /// The same text without line ends, which would end the header it is written into.
     pub(super) fn on_one_line(self) -> Text {
-        if self.raw.iter().any(|b| matches!(b, b'\r' | b'\n')) {
+        if memchr2(b'\r', b'\n', &self.raw).is_some() {
             let raw: Vec<u8> = self.raw.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }).collect();
             return Text::from_bytes(raw.into());
         }

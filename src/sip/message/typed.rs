@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::scan::{elements, find, is_token, trim};
+use memchr::memchr2;
+
+use super::scan::{cut, elements, find, is_token, trim};
 use super::{Headers, Method, Name, NameAddr, Params, Text, Via};
 
 /// A header that is missing or cannot be read.
@@ -100,11 +102,11 @@ impl FromStr for ContentType {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<ContentType, &'static str> {
-        let (media_type, params) = match text.split_once(';') {
+        let (media_type, params) = match cut(text, b';') {
             Some((media_type, params)) => (media_type, Params::read(params, true)?),
             None => (text, Params::default()),
         };
-        let (kind, subtype) = media_type.split_once('/').ok_or("no media type")?;
+        let (kind, subtype) = cut(media_type, b'/').ok_or("no media type")?;
         let (kind, subtype) = (trim(kind), trim(subtype));
         if !is_token(kind) || !is_token(subtype) {
             return Err("no media type");
@@ -163,7 +165,7 @@ impl Headers {
 
     /// The branch in the top Via, of headers that have been checked: the same as by [`Headers::via`], without reading it.
     pub fn branch(&self) -> Option<&str> {
-        let (_, params) = self.elements(&Name::Via).next()?.split_once(';')?;
+        let (_, params) = cut(self.elements(&Name::Via).next()?, b';')?;
         param(params, "branch").filter(|branch| !branch.is_empty())
     }
 
@@ -171,7 +173,7 @@ impl Headers {
     pub fn call_id(&self) -> Result<&Text, BadHeader> {
         let call_id = self.one(&Name::CallId)?;
         // An empty one, or one in two words, would not come back as it went.
-        if call_id.is_empty() || call_id.contains([' ', '\t']) {
+        if call_id.is_empty() || memchr2(b' ', b'\t', call_id.as_bytes()).is_some() {
             return Err(bad(Name::CallId, "is not one word"));
         }
         Ok(call_id)
@@ -305,10 +307,10 @@ impl Headers {
 /// The tag behind an address.
 fn tag(text: &str) -> Option<&str> {
     let params = match find(text, b'<', false).ok()? {
-        Some(open) => text.get(open..)?.split_once('>')?.1,
+        Some(open) => cut(text.get(open..)?, b'>')?.1,
         None => text,
     };
-    param(params.split_once(';')?.1, "tag")
+    param(cut(params, b';')?.1, "tag")
 }
 
 /// The value of the first parameter of that name behind a header's value, its first semicolon taken off.
@@ -320,7 +322,7 @@ fn param<'a>(params: &'a str, wanted: &str) -> Option<&'a str> {
             None => (text, None),
         };
         rest = left;
-        let (name, value) = item.split_once('=').unwrap_or((item, ""));
+        let (name, value) = cut(item, b'=').unwrap_or((item, ""));
         if trim(name).eq_ignore_ascii_case(wanted) {
             return Some(trim(value));
         }

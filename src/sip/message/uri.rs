@@ -5,7 +5,16 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use memchr::{memchr, memrchr};
+
 use super::Params;
+use super::scan::{Octets, cut};
+
+/// What no address may hold.
+const OUTSIDE: Octets = Octets::new(
+    b"\0\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\
+    \x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f \"<>\x7f",
+);
 
 /// Why something is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -111,10 +120,8 @@ impl fmt::Display for Host {
 
 /// `host` or `host:port`.
 pub(super) fn read_host_port(text: &str) -> Result<(Host, Option<u16>), BadUri> {
-    let colon = match text.rfind(']') {
-        Some(bracket) => text.get(bracket..).and_then(|tail| tail.find(':')).map(|at| at + bracket),
-        None => text.find(':'),
-    };
+    let from = memrchr(b']', text.as_bytes()).unwrap_or_default();
+    let colon = memchr(b':', text.as_bytes().get(from..).unwrap_or_default()).map(|at| at + from);
     match colon {
         None => Ok((Host::read(text)?, None)),
         Some(at) => {
@@ -241,17 +248,17 @@ impl SipUri {
     }
 
     fn read(secure: bool, text: &str) -> Result<SipUri, BadUri> {
-        let (user_info, rest) = match text.split_once('@') {
+        let (user_info, rest) = match cut(text, b'@') {
             Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, text),
         };
-        if rest.contains('@') {
+        if memchr(b'@', rest.as_bytes()).is_some() {
             return Err(BadUri("the address has two @"));
         }
         let (user, password) = match user_info {
             None => (None, None),
             Some(info) => {
-                let (user, password) = match info.split_once(':') {
+                let (user, password) = match cut(info, b':') {
                     Some((user, password)) => (user, Some(password.to_owned())),
                     None => (info, None),
                 };
@@ -261,11 +268,11 @@ impl SipUri {
                 (Some(user.to_owned()), password)
             }
         };
-        let (rest, headers) = match rest.split_once('?') {
+        let (rest, headers) = match cut(rest, b'?') {
             Some((rest, headers)) => (rest, Some(headers.to_owned())),
             None => (rest, None),
         };
-        let (host_port, params) = match rest.split_once(';') {
+        let (host_port, params) = match cut(rest, b';') {
             Some((host_port, params)) => (host_port, Params::read(params, false).map_err(BadUri)?),
             None => (rest, Params::default()),
         };
@@ -284,10 +291,10 @@ impl FromStr for Uri {
     type Err = BadUri;
 
     fn from_str(text: &str) -> Result<Uri, BadUri> {
-        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+        if text.bytes().any(|b| OUTSIDE.has(b)) {
             return Err(BadUri("an address holds white space, quotes or angle brackets"));
         }
-        let (scheme, rest) = text.split_once(':').ok_or(BadUri("an address has no scheme"))?;
+        let (scheme, rest) = cut(text, b':').ok_or(BadUri("an address has no scheme"))?;
         let mut letters = scheme.bytes();
         let starts_well = letters.next().is_some_and(|b| b.is_ascii_alphabetic());
         if !starts_well || !letters.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
@@ -387,7 +394,7 @@ fn escape(plain: &str, legal: fn(u8) -> bool) -> String {
 /// Reads `%XX` once. A percent sign that begins no escape stands for itself; octets that are no UTF-8 are
 /// read as Latin-1.
 pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('%') {
+    if memchr(b'%', raw.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
     }
     let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use super::scan::{is_token, trim};
+use super::scan::{cut, is_token, trim};
 use super::uri::read_host_port;
 use super::{BadUri, Host, Params};
 
@@ -29,9 +29,13 @@ impl ViaTransport {
     /// Reads a transport's name; case does not matter (RFC 3261 §7.3.1).
     pub fn read(text: &str) -> ViaTransport {
         use rsip::Transport::*;
-        let known = [Udp, Tcp, Tls, TlsSctp, Sctp, Ws, Wss].map(ViaTransport::Known);
-        let known = known.into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()));
-        known.unwrap_or_else(|| ViaTransport::Other(text.to_ascii_uppercase()))
+        for known in [Udp, Tcp, Tls, TlsSctp, Sctp, Ws, Wss] {
+            let known = ViaTransport::Known(known);
+            if text.eq_ignore_ascii_case(known.as_str()) {
+                return known;
+            }
+        }
+        ViaTransport::Other(text.to_ascii_uppercase())
     }
 
     /// The name in a Via.
@@ -122,9 +126,8 @@ impl FromStr for Via {
 
     fn from_str(text: &str) -> Result<Via, BadUri> {
         const SHAPE: BadUri = BadUri("a Via is not SIP/2.0/transport host");
-        let mut parts = text.splitn(3, '/');
-        let (name, version, rest) = (parts.next(), parts.next(), parts.next());
-        let (Some(name), Some(version), Some(rest)) = (name, version, rest) else { return Err(SHAPE) };
+        let (name, rest) = cut(text, b'/').ok_or(SHAPE)?;
+        let (version, rest) = cut(rest, b'/').ok_or(SHAPE)?;
         if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
             return Err(SHAPE);
         }
@@ -132,7 +135,7 @@ impl FromStr for Via {
         if !is_token(transport) {
             return Err(SHAPE);
         }
-        let (sent_by, params) = match rest.split_once(';') {
+        let (sent_by, params) = match cut(rest, b';') {
             Some((sent_by, params)) => (sent_by, Params::read(params, true).map_err(BadUri)?),
             None => (rest, Params::default()),
         };

@@ -6,6 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::from_utf8;
 
+use memchr::{memchr, memchr2};
+
 use crate::sip::transaction::key::{COOKIE, ServerKey};
 
 /// What is asked, as far as it matters here.
@@ -187,7 +189,7 @@ impl<'a> Iterator for Lines<'a> {
         let Some((name, value)) = cut(line, b':').filter(|_| !is_folded) else { return Some(None) };
         let (field, value) = (Field::by_name(name.trim_ascii()), value.trim_ascii());
         // What could be taken for the end of a line in an answer.
-        let is_plain = field == Field::Other || !value.iter().any(|b| matches!(b, b'\r' | 0));
+        let is_plain = field == Field::Other || memchr2(b'\r', 0, value).is_none();
         Some(is_plain.then_some((field, value)))
     }
 }
@@ -306,7 +308,7 @@ fn read_tag(value: &[u8]) -> Option<Option<&[u8]>> {
 
 /// What stands before and behind the first octet of that kind.
 fn cut(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|b| *b == at)?;
+    let at = memchr(at, bytes)?;
     Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
