@@ -57,7 +57,14 @@ impl SessionUuid {
 
 impl fmt::Display for SessionUuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut rest = self.0.get();
+        let mut digits = [0; 32];
+        for digit in digits.iter_mut().rev() {
+            *digit = HEX[(rest & 15) as usize];
+            rest >>= 4;
+        }
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 

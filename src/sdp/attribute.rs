@@ -1,7 +1,7 @@
 //! What one attribute says, in the model's words. `webrtc-sdp` types it, after what it refuses without need
 //! is put straight; what it would print otherwise than it was (`fmtp`, `rtcp-fb`, `crypto`) stays as it is.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use webrtc_sdp::address::ExplicitlyTypedAddress;
@@ -107,6 +107,10 @@ pub(super) fn extra(line: &Line<'_>) -> Option<Extra> {
 
 /// The address of a `c=` line; `None` for a name, which nobody here resolves.
 pub(super) fn connection(line: &Line<'_>) -> Result<Option<IpAddr>, SdpError> {
+    // Nearly every line reads so, and the whole reader has names of hosts in mind.
+    if let Some(ip) = line.value.strip_prefix("IN IP4 ").and_then(|ip| ip.parse::<Ipv4Addr>().ok()) {
+        return Ok(Some(ip.into()));
+    }
     if let Ok(SdpType::Connection(connection)) =
         parse_sdp_line(&format!("c={}", line.value), line.number).map(|l| l.sdp_type)
     {

@@ -40,12 +40,12 @@ pub fn read(text: &str) -> Result<Description, SdpError> {
 
 /// The text without control characters but its ends of lines; a tab separates as a space does.
 fn printable(text: &str) -> Cow<'_, str> {
-    let control = |c: char| c.is_ascii_control() && !matches!(c, '\r' | '\n');
-    if text.len() > MAX_OCTETS || !text.contains(control) {
+    let control = |b: u8| b.is_ascii_control() && !matches!(b, b'\r' | b'\n');
+    if text.len() > MAX_OCTETS || !text.bytes().any(control) {
         return Cow::Borrowed(text);
     }
     let spaced = text.chars().map(|c| if c == '\t' { ' ' } else { c });
-    Cow::Owned(spaced.filter(|c| !control(*c)).collect())
+    Cow::Owned(spaced.filter(|c| !u8::try_from(*c).is_ok_and(control)).collect())
 }
 
 /// What the session says for those streams that do not say it themselves.

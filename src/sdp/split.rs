@@ -1,5 +1,7 @@
 //! Text to sections: the session's lines, and each `m=` line with what follows it.
 
+use memchr::memchr2;
+
 use super::{MAX_LINE_OCTETS, MAX_LINES, MAX_OCTETS, MAX_STREAMS, SdpError};
 
 /// One line, without its end.
@@ -53,8 +55,11 @@ pub(super) fn split(text: &str) -> Result<Sections<'_>, SdpError> {
     }
     let mut sections = Sections { session: Vec::new(), streams: Vec::new() };
     let mut count = 0;
-    for raw in text.split(['\n', '\r']) {
-        let raw = raw.trim_end_matches(' ');
+    let mut rest = Some(text);
+    while let Some(text) = rest {
+        let end = memchr2(b'\n', b'\r', text.as_bytes());
+        let raw = end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches(' ');
+        rest = end.and_then(|end| text.get(end + 1..));
         if raw.is_empty() {
             continue;
         }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::attribute::is_token;
 use super::{MEDIA_EXTRA, candidate};
+use crate::base::Printed;
 use crate::model::{
     Codec, Description, Direction, Extra, Fingerprint, HeaderExtension, Ice, Kind, RtpSource, Seal, Setup, SourceGroup,
     Stream, Transport,
@@ -59,7 +60,7 @@ pub fn write(description: &Description, origin: &Origin) -> String {
 
 /// The text without control characters: nothing that a description holds may begin a line of its own.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(|c: char| c.is_ascii_control()) {
+    if text.bytes().any(|b| b.is_ascii_control()) {
         Cow::Owned(text.chars().filter(|c| !c.is_ascii_control()).collect())
     } else {
         Cow::Borrowed(text)
@@ -194,7 +195,8 @@ fn media_line(text: &mut String, stream: &Stream, bundle_only: bool) -> fmt::Res
         write!(text, " {}", if formats.is_empty() { "0".into() } else { clean(formats) })?;
     }
     for codec in &stream.codecs {
-        write!(text, " {}", codec.payload_type)?;
+        text.push(' ');
+        text.push_str(itoa::Buffer::new().format(codec.payload_type));
     }
     text.write_str("\r\n")
 }
@@ -350,7 +352,7 @@ struct Net(IpAddr);
 
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = if self.0.is_ipv4() { "IP4" } else { "IP6" };
-        write!(f, "IN {family} {}", self.0)
+        f.write_str(if self.0.is_ipv4() { "IN IP4 " } else { "IN IP6 " })?;
+        Printed(self.0).fmt(f)
     }
 }

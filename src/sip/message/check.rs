@@ -36,31 +36,35 @@ fn singles(headers: &Headers) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Who calls whom, in which call.
+fn parties(headers: &Headers) -> Result<(), BadHeader> {
+    headers.check_address(&Name::From)?;
+    headers.check_address(&Name::To)?;
+    headers.call_id().map(drop)
+}
+
 /// A request.
 pub(super) fn request(request: &Request) -> Result<(), Malformed> {
     let headers = &request.headers;
     singles(headers)?;
-    let vias = headers.vias().map_err(unreadable)?;
-    let via = vias.first().ok_or_else(|| bad("Via: is missing"))?;
+    headers.check_vias().map_err(unreadable)?;
     // A branch of the cookie alone would make all such requests one transaction.
-    if via.branch().is_some_and(|b| b.eq_ignore_ascii_case(BRANCH_COOKIE)) {
+    if headers.branch().is_some_and(|b| b.eq_ignore_ascii_case(BRANCH_COOKIE)) {
         return Err(bad("Via: the branch is empty behind its cookie"));
     }
-    headers.from().map_err(unreadable)?;
-    headers.to().map_err(unreadable)?;
-    headers.call_id().map_err(unreadable)?;
+    parties(headers).map_err(unreadable)?;
     let cseq = headers.cseq().map_err(unreadable)?;
     if cseq.method != request.method {
         return Err(bad("CSeq: counts another method"));
     }
     headers.max_forwards().map_err(unreadable)?;
     headers.expires().map_err(unreadable)?;
-    let contacts = headers.contacts().map_err(unreadable)?;
-    if contacts == super::Contacts::Star && request.method != Method::REGISTER {
+    let is_star = headers.check_contacts().map_err(unreadable)?;
+    if is_star && request.method != Method::REGISTER {
         return Err(bad("Contact: * is for REGISTER only"));
     }
-    headers.routes().map_err(unreadable)?;
-    headers.record_routes().map_err(unreadable)?;
+    headers.check_addresses(&Name::Route).map_err(unreadable)?;
+    headers.check_addresses(&Name::RecordRoute).map_err(unreadable)?;
     headers.content_type().map_err(unreadable)?;
     // RFC 3261 §19.1.1, table 1: a Request-URI carries no headers.
     match &request.uri {
@@ -73,10 +77,8 @@ pub(super) fn request(request: &Request) -> Result<(), Malformed> {
 pub(super) fn response(response: &Response) -> Result<(), Malformed> {
     let headers = &response.headers;
     singles(headers)?;
-    headers.via().map_err(unreadable)?;
-    headers.from().map_err(unreadable)?;
-    headers.to().map_err(unreadable)?;
-    headers.call_id().map_err(unreadable)?;
+    headers.check_via().map_err(unreadable)?;
+    parties(headers).map_err(unreadable)?;
     headers.cseq().map_err(unreadable)?;
     Ok(())
 }

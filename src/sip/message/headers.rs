@@ -99,7 +99,7 @@ impl Headers {
     }
 
     /// Puts another in place of the first element of the first header of that name.
-    pub(super) fn replace_first_element(&mut self, name: &Name, element: Option<&str>) {
+    pub(super) fn replace_first_element(&mut self, name: &Name, element: Option<String>) {
         let Some(at) = self.0.iter().position(|h| h.name.is(name)) else { return };
         let Some(header) = self.0.get_mut(at) else { return };
         let rest = match super::scan::find(&header.value, b',', true) {

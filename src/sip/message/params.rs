@@ -1,9 +1,12 @@
 //! `;name=value` behind a header's value or a URI (RFC 3261 §25.1, generic-param and uri-parameter).
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use super::scan::{cut, find, is_token, is_token_byte, trim, unquote, write_quoted};
+use super::scan::{Octets, cut, find, is_token, is_token_byte, trim, unquote, write_quoted};
+
+/// What the value of a parameter may hold in quotes only.
+const NOT_BARE: Octets = Octets::controls_and(b" \"<>,");
 
 /// Parameters in the order in which they came. Names are compared without case. Values stay as they stand
 /// on the wire, so that what we do not understand goes on unchanged.
@@ -75,21 +78,37 @@ impl Params {
     /// legal around the separators, and values may be quoted.
     pub(super) fn read(text: &str, of_header: bool) -> Result<Params, &'static str> {
         let mut params = Vec::new();
-        let mut rest = Some(text);
-        while let Some(text) = rest {
-            let cut = find(text, b';', false).map_err(|()| "a quoted string is not closed")?;
-            let (item, left) = match cut {
-                Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-                None => (text, None),
-            };
-            rest = left;
-            params.push(read_one(item, of_header)?);
+        for param in each(text, of_header) {
+            let (name, value) = param?;
+            params.push((shared(name), value.map(str::to_owned)));
         }
         Ok(Params(params))
     }
+
+    /// Whether [`Params::read`] would read it.
+    pub(super) fn check(text: &str, of_header: bool) -> Result<(), &'static str> {
+        each(text, of_header).try_for_each(|param| param.map(drop))
+    }
 }
 
-fn read_one(item: &str, of_header: bool) -> Result<(Cow<'static, str>, Option<String>), &'static str> {
+/// A name and a value as they stand in the text.
+type Param<'a> = (&'a str, Option<&'a str>);
+
+fn each(text: &str, of_header: bool) -> impl Iterator<Item = Result<Param<'_>, &'static str>> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Ok(cut) = find(text, b';', false) else { return Some(Err("a quoted string is not closed")) };
+        let (item, left) = match cut {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+            None => (text, None),
+        };
+        rest = left;
+        Some(read_one(item, of_header))
+    })
+}
+
+fn read_one(item: &str, of_header: bool) -> Result<Param<'_>, &'static str> {
     let (name, value) = match cut(item, b'=') {
         Some((name, value)) => (name, Some(value)),
         None => (item, None),
@@ -106,12 +125,12 @@ fn read_one(item: &str, of_header: bool) -> Result<(Cow<'static, str>, Option<St
     }
     if let Some(value) = value {
         let complete = of_header && value.starts_with('"') && unquote(value).is_some();
-        let bare = !value.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'"' | b'<' | b'>' | b','));
+        let bare = !value.bytes().any(|b| NOT_BARE.has(b));
         if !complete && !bare {
             return Err("a parameter's value is neither a token nor a quoted string");
         }
     }
-    Ok((shared(name), value.map(str::to_owned)))
+    Ok((name, value))
 }
 
 /// The name as it stands; those that nearly every message has are not copied.
@@ -126,9 +145,11 @@ fn shared(name: &str) -> Cow<'static, str> {
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.0 {
-            match value {
-                Some(value) => write!(f, ";{name}={value}")?,
-                None => write!(f, ";{name}")?,
+            f.write_char(';')?;
+            f.write_str(name)?;
+            if let Some(value) = value {
+                f.write_char('=')?;
+                f.write_str(value)?;
             }
         }
         Ok(())

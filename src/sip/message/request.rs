@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use rsip::StatusCode;
 
-use super::{CSeq, Header, Headers, Method, Name, Text, Uri, reason_phrase};
+use super::{CSeq, Header, Headers, Method, Name, Text, Uri, Via, reason_phrase};
 
 /// A request (RFC 3261 §7.1). Cloning copies no text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,12 @@ impl Request {
     }
 
     /// Notes in the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4); responses made
-    /// from the request then find their way back. A Via that cannot be read stays as it is.
-    pub fn stamp_source(&mut self, source: SocketAddr) {
-        if let Ok(mut via) = self.headers.via() {
-            via.stamp(source);
-            self.headers.replace_first_element(&Name::Via, Some(&via.to_string()));
-        }
+    /// from the request then find their way back. Gives that Via; one that cannot be read stays as it is.
+    pub fn stamp_source(&mut self, source: SocketAddr) -> Option<Via> {
+        let mut via = self.headers.via().ok()?;
+        via.stamp(source);
+        self.headers.replace_first_element(&Name::Via, Some(via.to_string()));
+        Some(via)
     }
 }
 

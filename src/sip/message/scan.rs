@@ -6,6 +6,7 @@ use memchr::{memchr, memchr2};
 pub(super) struct Octets([bool; 256]);
 
 impl Octets {
+    /// These.
     pub const fn new(all: &[u8]) -> Octets {
         let mut set = [false; 256];
         let mut at = 0;
@@ -16,6 +17,19 @@ impl Octets {
         Octets(set)
     }
 
+    /// These and the control characters.
+    pub const fn controls_and(all: &[u8]) -> Octets {
+        let mut set = Octets::new(all);
+        let mut control = 0;
+        while control < b' ' {
+            set.0[control as usize] = true;
+            control += 1;
+        }
+        set.0[0x7f] = true;
+        set
+    }
+
+    /// Whether it is one of them.
     pub fn has(&self, b: u8) -> bool {
         self.0[usize::from(b)]
     }
@@ -126,4 +140,43 @@ pub(in crate::sip) fn write_quoted(out: &mut impl std::fmt::Write, plain: &str) 
         }
     }
     out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first of `wanted` outside quotes and `<>`, octet by octet.
+    fn found_slowly(text: &str, wanted: u8, brackets: bool) -> Result<Option<usize>, ()> {
+        let (mut quoted, mut escaped, mut hidden) = (false, false, false);
+        for (at, b) in text.bytes().enumerate() {
+            match b {
+                _ if quoted && escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' if quoted => quoted = false,
+                _ if quoted => {}
+                b'>' if brackets => hidden = false,
+                _ if hidden => {}
+                _ if b == wanted => return Ok(Some(at)),
+                b'"' => quoted = true,
+                b'<' if brackets => hidden = true,
+                _ => {}
+            }
+        }
+        if quoted { Err(()) } else { Ok(None) }
+    }
+
+    #[test]
+    fn a_mark_is_found_where_a_look_at_each_octet_finds_it() {
+        const MARKS: [char; 6] = ['a', ';', '"', '\\', '<', '>'];
+        let mut texts = vec![String::new()];
+        for _ in 0..6 {
+            texts = texts.iter().flat_map(|text| MARKS.map(|mark| format!("{text}{mark}"))).collect();
+            for text in &texts {
+                for (wanted, brackets) in [(b';', true), (b';', false), (b'<', false)] {
+                    assert_eq!(find(text, wanted, brackets), found_slowly(text, wanted, brackets), "{text} {wanted}");
+                }
+            }
+        }
+    }
 }

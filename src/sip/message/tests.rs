@@ -356,3 +356,49 @@ fn a_tag_and_a_branch_are_found_without_reading_the_whole_as_they_are_by_reading
     }
     assert_eq!((Headers::default().to_tag(), Headers::default().branch()), (None, None));
 }
+
+#[test]
+fn a_value_is_refused_unread_as_it_is_when_read() {
+    for text in [
+        "sip:bob@example.org",
+        "sip:bob:secret@[2001:db8::1]:5060;transport=tcp?subject=x",
+        "sip:@x",
+        "sip:a@b@c",
+        "sip:",
+        "sip:x:0",
+        "sip:x;=y",
+        "sip:x;a=\"",
+        "tel:+1-212;phone-context=x",
+        "tel:;x",
+        "tel:1;",
+        "urn:service:sos",
+        "9:x",
+        "x",
+        "",
+    ] {
+        assert_eq!(Uri::check(text), text.parse::<Uri>().map(drop), "{text}");
+        for value in [
+            text.to_owned(),
+            format!("{text};tag=1"),
+            format!("<{text}>;tag=1;x"),
+            format!("\"B\\\"b\" <{text}>"),
+            format!("\"Bob <{text}>"),
+            format!("a;b <{text}>"),
+            format!("<{text}> x"),
+            format!("<{text}"),
+        ] {
+            assert_eq!(NameAddr::check(&value), value.parse::<NameAddr>().map(drop), "{value}");
+        }
+    }
+    for text in [
+        "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx;rport",
+        "SIP / 2.0 / tcp example.org : 5061 ; branch=\"x\"",
+        "SIP/2.0/UDP",
+        "SIP/2.0/UDP x:99999",
+        "SIP/2.0/U P x",
+        "SIP/2.0/UDP x;;",
+        "SIP/3.0/UDP x",
+    ] {
+        assert_eq!(Via::check(text), text.parse::<Via>().map(drop), "{text}");
+    }
+}

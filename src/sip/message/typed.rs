@@ -1,7 +1,7 @@
 //! The headers the gateway understands, read when asked for. A header that is absent is `Ok(None)` or an
 //! empty list; one that cannot be read is an error that names it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,7 +35,9 @@ pub struct CSeq {
 
 impl fmt::Display for CSeq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.number, self.method)
+        f.write_str(itoa::Buffer::new().format(self.number))?;
+        f.write_char(' ')?;
+        f.write_str(self.method.as_str())
     }
 }
 
@@ -111,7 +113,9 @@ impl FromStr for ContentType {
         if !is_token(kind) || !is_token(subtype) {
             return Err("no media type");
         }
-        Ok(ContentType { media_type: format!("{kind}/{subtype}").to_ascii_lowercase(), params })
+        let mut media_type = [kind, "/", subtype].concat();
+        media_type.make_ascii_lowercase();
+        Ok(ContentType { media_type, params })
     }
 }
 
@@ -151,6 +155,28 @@ impl Headers {
     /// To.
     pub fn to(&self) -> Result<NameAddr, BadHeader> {
         self.one(&Name::To)?.parse().map_err(|e: super::BadUri| bad(Name::To, e.0))
+    }
+
+    /// Whether all addresses in that list, which may be empty, can be read.
+    pub(super) fn check_addresses(&self, name: &Name) -> Result<(), BadHeader> {
+        self.elements(name).try_for_each(|e| NameAddr::check(e)).map_err(|e| bad(name.clone(), e.0))
+    }
+
+    /// Whether there is such an address, and can be read.
+    pub(super) fn check_address(&self, name: &Name) -> Result<(), BadHeader> {
+        NameAddr::check(self.one(name)?).map_err(|e| bad(name.clone(), e.0))
+    }
+
+    /// Whether the top Via is there and can be read.
+    pub(super) fn check_via(&self) -> Result<(), BadHeader> {
+        let first = self.elements(&Name::Via).next().ok_or_else(|| bad(Name::Via, "is missing"))?;
+        Via::check(first).map_err(|e| bad(Name::Via, e.0))
+    }
+
+    /// The same, and whether those below it can be read.
+    pub(super) fn check_vias(&self) -> Result<(), BadHeader> {
+        self.check_via()?;
+        self.elements(&Name::Via).skip(1).try_for_each(Via::check).map_err(|e| bad(Name::Via, e.0))
     }
 
     /// The tag in From, of headers that have been checked: the same as by [`Headers::from`], without reading the address.
@@ -194,13 +220,29 @@ impl Headers {
 
     /// Contact.
     pub fn contacts(&self) -> Result<Contacts, BadHeader> {
-        if self.get(&Name::Contact).is_some_and(|c| c.as_str() == "*") {
-            return match self.all(&Name::Contact).count() {
-                1 => Ok(Contacts::Star),
-                _ => Err(bad(Name::Contact, "has * beside others")),
-            };
+        match self.is_star()? {
+            true => Ok(Contacts::Star),
+            false => Ok(Contacts::List(self.addresses(&Name::Contact)?)),
         }
-        Ok(Contacts::List(self.addresses(&Name::Contact)?))
+    }
+
+    /// Whether Contact can be read; gives whether it is a star.
+    pub(super) fn check_contacts(&self) -> Result<bool, BadHeader> {
+        let is_star = self.is_star()?;
+        if !is_star {
+            self.check_addresses(&Name::Contact)?;
+        }
+        Ok(is_star)
+    }
+
+    fn is_star(&self) -> Result<bool, BadHeader> {
+        if self.get(&Name::Contact).is_none_or(|c| c.as_str() != "*") {
+            return Ok(false);
+        }
+        match self.all(&Name::Contact).count() {
+            1 => Ok(true),
+            _ => Err(bad(Name::Contact, "has * beside others")),
+        }
     }
 
     /// Route, first hop first.

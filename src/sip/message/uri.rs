@@ -1,7 +1,7 @@
 //! Addresses: `sip:`, `sips:` (RFC 3261 §19.1), `tel:` (RFC 3966), and any other scheme as it is.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Display as _, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -9,12 +9,10 @@ use memchr::{memchr, memrchr};
 
 use super::Params;
 use super::scan::{Octets, cut};
+use crate::base::Printed;
 
 /// What no address may hold.
-const OUTSIDE: Octets = Octets::new(
-    b"\0\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\
-    \x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f \"<>\x7f",
-);
+const OUTSIDE: Octets = Octets::controls_and(b" \"<>");
 
 /// Why something is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +110,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Host::Name(name) => f.write_str(name),
-            Host::Ip(IpAddr::V4(ip)) => write!(f, "{ip}"),
+            Host::Ip(IpAddr::V4(ip)) => Printed(*ip).fmt(f),
             Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
         }
     }
@@ -130,6 +128,18 @@ pub(super) fn read_host_port(text: &str) -> Result<(Host, Option<u16>), BadUri> 
             let port = port.filter(|p| *p != 0).ok_or(BadUri("the port is no number from 1 to 65535"))?;
             Ok((Host::read(text.get(..at).unwrap_or_default())?, Some(port)))
         }
+    }
+}
+
+/// The same, written.
+pub(super) fn write_host_port(f: &mut fmt::Formatter<'_>, host: &Host, port: Option<u16>) -> fmt::Result {
+    host.fmt(f)?;
+    match port {
+        Some(port) => {
+            f.write_char(':')?;
+            f.write_str(itoa::Buffer::new().format(port))
+        }
+        None => Ok(()),
     }
 }
 
@@ -246,8 +256,31 @@ impl SipUri {
     pub fn transport(&self) -> Option<&str> {
         self.params.get("transport")
     }
+}
 
-    fn read(secure: bool, text: &str) -> Result<SipUri, BadUri> {
+/// An address that is taken apart, its text not yet copied.
+enum Parts<'a> {
+    Sip { secure: bool, text: SipParts<'a> },
+    Tel { number: &'a str, params: Option<&'a str> },
+    Other { scheme: &'a str, rest: &'a str },
+}
+
+/// The same of a SIP address.
+struct SipParts<'a> {
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host_port: &'a str,
+    params: Option<&'a str>,
+    headers: Option<&'a str>,
+}
+
+/// What stands before the first of that character, and behind it, if it is there.
+fn split(text: &str, at: u8) -> (&str, Option<&str>) {
+    cut(text, at).map_or((text, None), |(before, behind)| (before, Some(behind)))
+}
+
+impl<'a> SipParts<'a> {
+    fn read(text: &'a str) -> Result<SipParts<'a>, BadUri> {
         let (user_info, rest) = match cut(text, b'@') {
             Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, text),
@@ -255,29 +288,65 @@ impl SipUri {
         if memchr(b'@', rest.as_bytes()).is_some() {
             return Err(BadUri("the address has two @"));
         }
-        let (user, password) = match user_info {
+        let (user, password) = match user_info.map(|info| split(info, b':')) {
+            Some(("", _)) => return Err(BadUri("the user before the @ is empty")),
+            Some((user, password)) => (Some(user), password),
             None => (None, None),
-            Some(info) => {
-                let (user, password) = match cut(info, b':') {
-                    Some((user, password)) => (user, Some(password.to_owned())),
-                    None => (info, None),
-                };
-                if user.is_empty() {
-                    return Err(BadUri("the user before the @ is empty"));
+        };
+        let (rest, headers) = split(rest, b'?');
+        let (host_port, params) = split(rest, b';');
+        Ok(SipParts { user, password, host_port, params, headers })
+    }
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Parts<'a>, BadUri> {
+        if text.bytes().any(|b| OUTSIDE.has(b)) {
+            return Err(BadUri("an address holds white space, quotes or angle brackets"));
+        }
+        let (scheme, rest) = cut(text, b':').ok_or(BadUri("an address has no scheme"))?;
+        let mut letters = scheme.bytes();
+        let starts_well = letters.next().is_some_and(|b| b.is_ascii_alphabetic());
+        if !starts_well || !letters.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
+            return Err(BadUri("an address has no scheme"));
+        }
+        if rest.is_empty() {
+            return Err(BadUri("an address has nothing behind its scheme"));
+        }
+        match ["sip", "sips", "tel"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known)) {
+            Some("tel") => {
+                let (number, params) = split(rest, b';');
+                let dialable =
+                    |b: u8| b.is_ascii_hexdigit() || matches!(b, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')');
+                if number.is_empty() || !number.bytes().all(dialable) {
+                    return Err(BadUri("a tel address has no number"));
                 }
-                (Some(user.to_owned()), password)
+                Ok(Parts::Tel { number, params })
             }
+            Some(known) => Ok(Parts::Sip { secure: known == "sips", text: SipParts::read(rest)? }),
+            None => Ok(Parts::Other { scheme, rest }),
+        }
+    }
+}
+
+/// Parameters of an address, if there are any.
+fn read_params(text: Option<&str>) -> Result<Params, BadUri> {
+    text.map_or_else(|| Ok(Params::default()), |text| Params::read(text, false)).map_err(BadUri)
+}
+
+impl Uri {
+    /// Whether it can be read.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(super) fn check(text: &str) -> Result<(), BadUri> {
+        let (params, host_port) = match Parts::read(text)? {
+            Parts::Sip { text, .. } => (text.params, Some(text.host_port)),
+            Parts::Tel { params, .. } => (params, None),
+            Parts::Other { .. } => (None, None),
         };
-        let (rest, headers) = match cut(rest, b'?') {
-            Some((rest, headers)) => (rest, Some(headers.to_owned())),
-            None => (rest, None),
-        };
-        let (host_port, params) = match cut(rest, b';') {
-            Some((host_port, params)) => (host_port, Params::read(params, false).map_err(BadUri)?),
-            None => (rest, Params::default()),
-        };
-        let (host, port) = read_host_port(host_port)?;
-        Ok(SipUri { secure, user, password, host, port, params, headers })
+        params.map_or(Ok(()), |params| Params::check(params, false)).map_err(BadUri)?;
+        host_port.map_or(Ok(()), |text| read_host_port(text).map(drop))
     }
 }
 
@@ -291,34 +360,20 @@ impl FromStr for Uri {
     type Err = BadUri;
 
     fn from_str(text: &str) -> Result<Uri, BadUri> {
-        if text.bytes().any(|b| OUTSIDE.has(b)) {
-            return Err(BadUri("an address holds white space, quotes or angle brackets"));
-        }
-        let (scheme, rest) = cut(text, b':').ok_or(BadUri("an address has no scheme"))?;
-        let mut letters = scheme.bytes();
-        let starts_well = letters.next().is_some_and(|b| b.is_ascii_alphabetic());
-        if !starts_well || !letters.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
-            return Err(BadUri("an address has no scheme"));
-        }
-        if rest.is_empty() {
-            return Err(BadUri("an address has nothing behind its scheme"));
-        }
-        let known = ["sip", "sips", "tel"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
-        match known {
-            Some("sip") => Ok(Uri::Sip(SipUri::read(false, rest)?)),
-            Some("sips") => Ok(Uri::Sip(SipUri::read(true, rest)?)),
-            Some("tel") => {
-                let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
-                let dialable =
-                    |b: u8| b.is_ascii_hexdigit() || matches!(b, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')');
-                if number.is_empty() || !number.bytes().all(dialable) {
-                    return Err(BadUri("a tel address has no number"));
-                }
-                let params =
-                    if rest.contains(';') { Params::read(params, false).map_err(BadUri)? } else { Params::default() };
-                Ok(Uri::Tel(TelUri { number: number.to_owned(), params }))
+        match Parts::read(text)? {
+            Parts::Sip { secure, text } => {
+                let params = read_params(text.params)?;
+                let (host, port) = read_host_port(text.host_port)?;
+                let [user, password, headers] =
+                    [text.user, text.password, text.headers].map(|part| part.map(str::to_owned));
+                Ok(Uri::Sip(SipUri { secure, user, password, host, port, params, headers }))
             }
-            _ => Ok(Uri::Other { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() }),
+            Parts::Tel { number, params } => {
+                Ok(Uri::Tel(TelUri { number: number.to_owned(), params: read_params(params)? }))
+            }
+            Parts::Other { scheme, rest } => {
+                Ok(Uri::Other { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() })
+            }
         }
     }
 }
@@ -335,15 +390,13 @@ impl fmt::Display for SipUri {
         if let Some(user) = &self.user {
             f.write_str(user)?;
             if let Some(password) = &self.password {
-                write!(f, ":{password}")?;
+                f.write_char(':')?;
+                f.write_str(password)?;
             }
-            f.write_str("@")?;
+            f.write_char('@')?;
         }
-        write!(f, "{}", self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "{}", self.params)?;
+        write_host_port(f, &self.host, self.port)?;
+        self.params.fmt(f)?;
         match &self.headers {
             Some(headers) => write!(f, "?{headers}"),
             None => Ok(()),
@@ -354,7 +407,7 @@ impl fmt::Display for SipUri {
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Uri::Sip(uri) => write!(f, "{uri}"),
+            Uri::Sip(uri) => uri.fmt(f),
             Uri::Tel(uri) => write!(f, "tel:{}{}", uri.number, uri.params),
             Uri::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
         }

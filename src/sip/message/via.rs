@@ -1,12 +1,15 @@
 //! Via (RFC 3261 §20.42, RFC 3581 for `rport`).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use memchr::memchr2;
+
 use super::scan::{cut, is_token, trim};
-use super::uri::read_host_port;
+use super::uri::{read_host_port, write_host_port};
 use super::{BadUri, Host, Params};
+use crate::base::Printed;
 
 /// RFC 3261 §8.1.1.7: a branch that begins so names its transaction alone.
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -84,6 +87,16 @@ impl Via {
         Via { transport, host: sent_by.ip().into(), port: Some(sent_by.port()), params }
     }
 
+    /// Host and port, as they are written.
+    pub fn sent_by(&self) -> String {
+        let mut text = self.host.to_string();
+        if let Some(port) = self.port {
+            text.push(':');
+            text.push_str(itoa::Buffer::new().format(port));
+        }
+        text
+    }
+
     /// The branch, if there is one.
     pub fn branch(&self) -> Option<&str> {
         self.params.get("branch").filter(|b| !b.is_empty())
@@ -111,20 +124,25 @@ impl Via {
     pub fn stamp(&mut self, source: SocketAddr) {
         let asked = self.params.has("rport");
         if asked {
-            self.params.set("rport", source.port().to_string());
+            self.params.set("rport", itoa::Buffer::new().format(source.port()));
         }
         if asked || self.host.ip() != Some(source.ip()) {
-            self.params.set("received", source.ip().to_string());
+            self.params.set("received", Printed(source.ip()).to_string());
         } else {
             self.params.remove("received");
         }
     }
 }
 
-impl FromStr for Via {
-    type Err = BadUri;
+/// A Via that is taken apart, its text not yet copied.
+struct Parts<'a> {
+    transport: &'a str,
+    sent_by: &'a str,
+    params: Option<&'a str>,
+}
 
-    fn from_str(text: &str) -> Result<Via, BadUri> {
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Parts<'a>, BadUri> {
         const SHAPE: BadUri = BadUri("a Via is not SIP/2.0/transport host");
         let (name, rest) = cut(text, b'/').ok_or(SHAPE)?;
         let (version, rest) = cut(rest, b'/').ok_or(SHAPE)?;
@@ -136,25 +154,51 @@ impl FromStr for Via {
             return Err(SHAPE);
         }
         let (sent_by, params) = match cut(rest, b';') {
-            Some((sent_by, params)) => (sent_by, Params::read(params, true).map_err(BadUri)?),
-            None => (rest, Params::default()),
+            Some((sent_by, params)) => (sent_by, Some(params)),
+            None => (rest, None),
         };
+        Ok(Parts { transport, sent_by: trim(sent_by), params })
+    }
+
+    fn host_port(&self) -> Result<(Host, Option<u16>), BadUri> {
         // RFC 3261 §25.1: white space may stand around the colon before the port.
-        let sent_by = trim(sent_by);
-        let (host, port) = match sent_by.contains([' ', '\t']) {
-            true => read_host_port(&sent_by.split(':').map(trim).collect::<Vec<_>>().join(":"))?,
-            false => read_host_port(sent_by)?,
-        };
-        Ok(Via { transport: ViaTransport::read(transport), host, port, params })
+        match memchr2(b' ', b'\t', self.sent_by.as_bytes()) {
+            Some(_) => read_host_port(&self.sent_by.split(':').map(trim).collect::<Vec<_>>().join(":")),
+            None => read_host_port(self.sent_by),
+        }
+    }
+}
+
+impl Via {
+    /// Whether it can be read.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(super) fn check(text: &str) -> Result<(), BadUri> {
+        let parts = Parts::read(text)?;
+        parts.params.map_or(Ok(()), |params| Params::check(params, true)).map_err(BadUri)?;
+        parts.host_port().map(drop)
+    }
+}
+
+impl FromStr for Via {
+    type Err = BadUri;
+
+    fn from_str(text: &str) -> Result<Via, BadUri> {
+        let parts = Parts::read(text)?;
+        let params = parts.params.map_or_else(|| Ok(Params::default()), |params| Params::read(params, true));
+        let params = params.map_err(BadUri)?;
+        let (host, port) = parts.host_port()?;
+        Ok(Via { transport: ViaTransport::read(parts.transport), host, port, params })
     }
 }
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "{}", self.params)
+        f.write_str("SIP/2.0/")?;
+        f.write_str(self.transport.as_str())?;
+        f.write_char(' ')?;
+        write_host_port(f, &self.host, self.port)?;
+        self.params.fmt(f)
     }
 }

@@ -31,7 +31,9 @@ impl Response {
     /// The response as it goes on the wire.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = space_for(&self.headers, &self.body);
-        let _ = write!(out, "SIP/2.0 {} ", self.code());
+        out.extend_from_slice(b"SIP/2.0 ");
+        out.extend_from_slice(itoa::Buffer::new().format(self.code()).as_bytes());
+        out.extend_from_slice(b" ");
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");
         finish(out, &self.headers, &self.body)
@@ -50,7 +52,9 @@ fn finish(mut out: BytesMut, headers: &Headers, body: &Bytes) -> Bytes {
         out.extend_from_slice(header.value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    let _ = write!(out, "Content-Length: {}\r\n\r\n", body.len());
+    out.extend_from_slice(b"Content-Length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
     out.freeze()
 }
