@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::receive::Named;
 use super::{Admitted, Endpoint, LEGS_LIMIT};
 use crate::base::Pii;
 use crate::model::{About, Address, Contact, Diversion, Entry, Keys, Party};
@@ -111,17 +112,17 @@ impl Endpoint {
     }
 
     /// An INVITE outside any dialog.
-    pub(super) fn admit(&mut self, now: Instant, request: Request, flow: Flow, via: &Via) {
+    pub(super) fn admit(&mut self, now: Instant, request: Request, flow: Flow, named: &Named) {
         if self.legs.len() >= LEGS_LIMIT || self.wire.transactions.is_full() {
             let response = Response::to(&request, 503).with(Header::of(Name::RetryAfter, 5));
             return self.wire.respond_stateless(flow, response);
         }
-        let (entry, asserted) = match self.door(now, &request, &flow, via) {
+        let (entry, asserted) = match self.door(now, &request, &flow, &named.via) {
             Ok(door) => door,
             // RFC 3261 §26.3.2.4: a challenge is not worth remembering.
             Err(response) => return self.wire.respond_stateless(flow, *response),
         };
-        let transaction = self.serve(&request, flow, via);
+        let transaction = self.serve(&request, flow, named);
         let checked = self.check(&request, &flow);
         let checked = checked.and_then(|(to, hops)| Ok((to, hops, self.replaced_by(&request)?)));
         let checked = checked.and_then(|(to, hops, replaces)| Ok((to, hops, replaces, self.device(&request, &flow)?)));

@@ -9,18 +9,33 @@ use crate::base::LegId;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Malformed, Message, Method, Request, Response, Via};
 use crate::sip::session::conference::session_tag;
-use crate::sip::transaction::key::{ClientKey, Parts, ServerKey, is_unique};
-use crate::sip::transaction::table::RequestKey;
+use crate::sip::transaction::key::{ClientKey, Parts, RequestKey, ServerKey, is_unique};
 use crate::sip::transaction::{Tell, TransactionId};
 use crate::sip::wire::{Owner, Purpose};
+
+/// What names a request.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The top Via, which says where the request really came from.
+    pub via: Via,
+    server: ServerKey,
+    request: RequestKey,
+}
+
+impl Named {
+    fn read(request: &Request, via: Via) -> Option<Named> {
+        let (server, request) = with_parts(request, &via, |parts| (ServerKey::of(parts), RequestKey::of(parts)))?;
+        Some(Named { via, server, request })
+    }
+}
 
 impl Endpoint {
     /// A message came by a flow, or what was meant to be one.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Result<Message, Malformed>) {
         match message {
             Ok(Message::Request(mut request)) => {
-                request.stamp_source(flow.remote);
-                self.handle_request(now, flow, request);
+                let Some(via) = request.stamp_source(flow.remote) else { return };
+                self.handle_request(now, flow, request, via);
             }
             Ok(Message::Response(response)) => self.handle_response(now, response),
             Err(mut malformed) => {
@@ -42,10 +57,10 @@ impl Endpoint {
 
     /// Whether a request has come before: by the same way, or by another (RFC 3261 §8.2.2.2).
     pub fn has_request(&self, request: &Request) -> bool {
-        let keys = request.headers.via().ok().and_then(|via| keys(request, &via));
+        let named = request.headers.via().ok().and_then(|via| Named::read(request, via));
         let transactions = &self.wire.transactions;
-        keys.is_some_and(|(key, request)| {
-            transactions.server(&key).is_some() || transactions.merged(&request).is_some()
+        named.is_some_and(|named| {
+            transactions.server(&named.server).is_some() || transactions.merged(&named.request).is_some()
         })
     }
 
@@ -87,11 +102,10 @@ impl Endpoint {
         }
     }
 
-    fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
-        let Ok(via) = request.headers.via() else { return };
-        let Some((server_key, request_key)) = keys(&request, &via) else { return };
+    fn handle_request(&mut self, now: Instant, flow: Flow, request: Request, via: Via) {
+        let Some(named) = Named::read(&request, via) else { return };
         let is_ack = request.method == Method::ACK;
-        if let Some(id) = self.wire.transactions.server(&server_key) {
+        if let Some(id) = self.wire.transactions.server(&named.server) {
             let Some(outcome) = self.wire.transactions.handle_request(now, id, is_ack) else { return };
             if let Some((flow, bytes)) = outcome.send {
                 self.wire.transmit(flow, bytes);
@@ -109,20 +123,20 @@ impl Endpoint {
             return;
         }
         if request.method == Method::CANCEL {
-            return self.handle_cancel(now, flow, &request, &via);
+            return self.handle_cancel(now, flow, &request, &named);
         }
         if let Some(leg) = leg {
-            return self.handle_in_dialog(now, flow, request, &via, leg);
+            return self.handle_in_dialog(now, flow, request, &named, leg);
         }
         let has_tag = request.headers.to_tag().is_some();
         // RFC 3261 §8.2.2.2: the same request by another way.
-        let merged = self.wire.transactions.merged(&request_key).is_some();
+        let merged = self.wire.transactions.merged(&named.request).is_some();
         if has_tag || merged {
             let status = if has_tag { 481 } else { 482 };
             let response = Response::to(&request, status);
-            return self.answer(now, flow, &request, &via, response);
+            return self.answer(now, flow, &request, &named, response);
         }
-        self.handle_out_of_dialog(now, flow, request, &via);
+        self.handle_out_of_dialog(now, flow, request, &named);
     }
 
     fn acknowledge(&mut self, now: Instant, leg: LegId, ack: &Request, flow: Flow) {
@@ -131,14 +145,14 @@ impl Endpoint {
         }
     }
 
-    fn handle_in_dialog(&mut self, now: Instant, flow: Flow, request: Request, via: &Via, leg: LegId) {
+    fn handle_in_dialog(&mut self, now: Instant, flow: Flow, request: Request, named: &Named, leg: LegId) {
         if request.method == Method::MESSAGE {
-            return self.take_text(now, request, flow, via, true);
+            return self.take_text(now, request, flow, named, true);
         }
         if request.method == Method::REFER {
-            return self.take_refer(now, flow, request, via, leg);
+            return self.take_refer(now, flow, request, named, leg);
         }
-        let transaction = self.serve(&request, flow, via);
+        let transaction = self.serve(&request, flow, named);
         if let Some(response) = super::admission::unsupported(&request) {
             self.wire.respond(now, transaction, response);
             return;
@@ -150,11 +164,11 @@ impl Endpoint {
     }
 
     /// RFC 3261 §9.2: the CANCEL is answered for itself, then its INVITE.
-    fn handle_cancel(&mut self, now: Instant, flow: Flow, cancel: &Request, via: &Via) {
-        let parts_key = with_parts(cancel, via, ServerKey::of_cancelled);
+    fn handle_cancel(&mut self, now: Instant, flow: Flow, cancel: &Request, named: &Named) {
+        let parts_key = with_parts(cancel, &named.via, ServerKey::of_cancelled);
         let invite = parts_key.and_then(|key| self.wire.transactions.server(&key));
         let Some(invite) = invite else {
-            return self.answer(now, flow, cancel, via, Response::to(cancel, 481));
+            return self.answer(now, flow, cancel, named, Response::to(cancel, 481));
         };
         let leg = match self.wire.transactions.owner(invite) {
             Some(Owner::Leg(leg, _)) => self.legs.get_mut(&leg),
@@ -165,7 +179,7 @@ impl Endpoint {
             response = response.with_to_tag(&leg.tag);
         }
         let id = leg.as_ref().map(|l| l.id);
-        self.answer(now, flow, cancel, via, response);
+        self.answer(now, flow, cancel, named, response);
         if let Some(leg) = id.and_then(|id| self.legs.get_mut(&id)) {
             leg.handle_cancel(now, &mut self.wire, cancel);
         } else if let Some(held) = self.held.take_transaction(invite) {
@@ -173,18 +187,18 @@ impl Endpoint {
         }
     }
 
-    fn handle_out_of_dialog(&mut self, now: Instant, flow: Flow, request: Request, via: &Via) {
+    fn handle_out_of_dialog(&mut self, now: Instant, flow: Flow, request: Request, named: &Named) {
         if request.method == Method::INVITE {
-            return self.admit(now, request, flow, via);
+            return self.admit(now, request, flow, named);
         }
         if request.method == Method::REGISTER {
-            return self.register(now, &request, flow, via);
+            return self.register(now, &request, flow, named);
         }
         if request.method == Method::MESSAGE {
-            return self.take_text(now, request, flow, via, false);
+            return self.take_text(now, request, flow, named, false);
         }
         if request.method == Method::REFER {
-            return self.take_refer_outside(now, flow, request, via);
+            return self.take_refer_outside(now, flow, request, named);
         }
         let response = if request.method == Method::OPTIONS {
             super::admission::unsupported(&request).unwrap_or_else(|| options(&request))
@@ -195,29 +209,23 @@ impl Endpoint {
         } else {
             not_allowed(&request)
         };
-        self.answer(now, flow, &request, via, response);
+        self.answer(now, flow, &request, named, response);
     }
 
     /// Answers a request at once.
-    pub(super) fn answer(&mut self, now: Instant, flow: Flow, request: &Request, via: &Via, response: Response) {
+    pub(super) fn answer(&mut self, now: Instant, flow: Flow, request: &Request, named: &Named, response: Response) {
         if self.wire.transactions.is_full() {
             return self.wire.respond_stateless(flow, response);
         }
-        let transaction = self.serve(request, flow, via);
+        let transaction = self.serve(request, flow, named);
         let tag = self.wire.tag();
         self.wire.respond(now, transaction, response.with_to_tag(&tag));
     }
 
     /// Begins the server transaction of a request.
-    pub(super) fn serve(&mut self, request: &Request, flow: Flow, via: &Via) -> TransactionId {
-        // The reader has made sure that both keys can be made.
-        let (server, key) = keys(request, via).unwrap_or_else(|| {
-            let method = request.method.as_str().to_owned();
-            let parts = String::new();
-            let key = RequestKey { call_id: String::new(), from_tag: String::new(), cseq: 0, method: method.clone() };
-            (ServerKey::Old { parts, method }, key)
-        });
-        self.wire.transactions.start_server(server, key, flow, Owner::Nobody)
+    pub(super) fn serve(&mut self, request: &Request, flow: Flow, named: &Named) -> TransactionId {
+        let keys = (named.server.clone(), named.request.clone());
+        self.wire.transactions.start_server(&request.method, keys, flow, Owner::Nobody)
     }
 
     /// Gives a server transaction to a leg.
@@ -236,32 +244,19 @@ impl Endpoint {
 fn with_parts<T>(request: &Request, via: &Via, run: impl FnOnce(&Parts<'_>) -> T) -> Option<T> {
     use crate::sip::message::Name;
     // Only a branch of old does not name the transaction alone.
-    let uri = if via.branch().is_some_and(is_unique) { String::new() } else { request.uri.to_string() };
-    let sent_by = match via.port {
-        Some(port) => format!("{}:{port}", via.host),
-        None => via.host.to_string(),
+    let (uri, top) = match via.branch().is_some_and(is_unique) {
+        true => (String::new(), ""),
+        false => (request.uri.to_string(), request.headers.elements(&Name::Via).next().unwrap_or_default()),
     };
     let parts = Parts {
         method: request.method.as_str(),
         uri: &uri,
-        via: request.headers.elements(&Name::Via).next().unwrap_or_default(),
+        via: top,
         branch: via.cookie_branch(),
-        sent_by: &sent_by,
+        sent_by: &via.sent_by(),
         call_id: request.headers.call_id().ok()?,
         from_tag: request.headers.from_tag().unwrap_or_default(),
         cseq: request.headers.cseq().ok()?.number,
     };
     Some(run(&parts))
-}
-
-fn keys(request: &Request, via: &Via) -> Option<(ServerKey, RequestKey)> {
-    with_parts(request, via, |parts| {
-        let request_key = RequestKey {
-            call_id: parts.call_id.to_owned(),
-            from_tag: parts.from_tag.to_owned(),
-            cseq: parts.cseq,
-            method: parts.method.to_owned(),
-        };
-        (ServerKey::of(parts), request_key)
-    })
 }

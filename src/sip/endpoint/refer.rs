@@ -7,16 +7,17 @@ use tracing::info;
 use super::Endpoint;
 use crate::base::LegId;
 use crate::model::{self, Signal, Transfer};
+use crate::sip::endpoint::receive::Named;
 use crate::sip::flow::Flow;
 use crate::sip::hear;
-use crate::sip::message::{Request, Response, Via};
+use crate::sip::message::{Request, Response};
 use crate::sip::replaces::{self, Replaces, Target, Unfit, target_dialog};
 use crate::sip::session::refer::is_silent;
 
 impl Endpoint {
     /// A REFER within a dialog.
-    pub(super) fn take_refer(&mut self, now: Instant, flow: Flow, request: Request, via: &Via, leg: LegId) {
-        let transaction = self.serve(&request, flow, via);
+    pub(super) fn take_refer(&mut self, now: Instant, flow: Flow, request: Request, named: &Named, leg: LegId) {
+        let transaction = self.serve(&request, flow, named);
         self.own(transaction, leg);
         let wish = self.wish(&request, &flow, leg);
         if let Some(leg) = self.legs.get_mut(&leg) {
@@ -26,10 +27,10 @@ impl Endpoint {
 
     /// A REFER outside a dialog: nobody is sent anywhere who is not in a call with whoever asks for it, so it has to name
     /// that call (RFC 4538), and to come by its way.
-    pub(super) fn take_refer_outside(&mut self, now: Instant, flow: Flow, request: Request, via: &Via) {
+    pub(super) fn take_refer_outside(&mut self, now: Instant, flow: Flow, request: Request, named: &Named) {
         match self.targeted(&request, &flow) {
-            Ok(leg) => self.take_refer(now, flow, request, via, leg),
-            Err(response) => self.answer(now, flow, &request, via, *response),
+            Ok(leg) => self.take_refer(now, flow, request, named, leg),
+            Err(response) => self.answer(now, flow, &request, named, *response),
         }
     }
 

@@ -7,8 +7,9 @@ use tracing::{debug, info};
 use super::Endpoint;
 use super::admission::{Proven, unsupported_beside};
 use crate::base::Pii;
+use crate::sip::endpoint::receive::Named;
 use crate::sip::flow::Flow;
-use crate::sip::message::{Contacts, Header, Name, NameAddr, Request, Response, SipUri, Uri, Via};
+use crate::sip::message::{Contacts, Header, Name, NameAddr, Request, Response, SipUri, Uri};
 use crate::sip::registrar::{CONTACTS_PER_REQUEST, Outbound, Refused, Register, Wish, gr_of};
 
 /// RFC 5626 §12.
@@ -23,13 +24,13 @@ const PATH_LIMIT: usize = 8;
 const FLOW_TIMER_S: u32 = 120;
 
 impl Endpoint {
-    pub(super) fn register(&mut self, now: Instant, request: &Request, flow: Flow, via: &Via) {
+    pub(super) fn register(&mut self, now: Instant, request: &Request, flow: Flow, named: &Named) {
         let user = match self.prove(now, request, &flow) {
             Proven::User(user) => user,
             Proven::Not(response) => return self.wire.respond_stateless(flow, response),
         };
         let response = self.registered(now, request, flow, &user);
-        self.answer(now, flow, request, via, response);
+        self.answer(now, flow, request, named, response);
     }
 
     fn registered(&mut self, now: Instant, request: &Request, flow: Flow, user: &str) -> Response {

@@ -80,11 +80,7 @@ impl<'a> Sketch<'a> {
 
     /// The transaction of the INVITE.
     pub fn key(&self) -> ServerKey {
-        ServerKey::Branch {
-            branch: self.branch.to_owned(),
-            sent_by: self.sent_by.to_ascii_lowercase(),
-            method: "INVITE".to_owned(),
-        }
+        ServerKey::of_invite(self.branch, self.sent_by)
     }
 }
 

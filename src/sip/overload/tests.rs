@@ -291,11 +291,7 @@ mod sketches {
         let request = read(INVITE);
         assert_eq!(gate.mark_of_sketch(source(), &sketch), gate.mark_of_request(source(), &request));
         let via = request.headers.via().unwrap();
-        let key = ServerKey::Branch {
-            branch: via.branch().unwrap().to_owned(),
-            sent_by: format!("{}:{}", via.host, via.port.unwrap()),
-            method: "INVITE".to_owned(),
-        };
+        let key = ServerKey::of_invite(via.branch().unwrap(), &format!("{}:{}", via.host, via.port.unwrap()));
         assert_eq!(sketch.key(), key);
         let cancel = INVITE.replace("INVITE", "CANCEL");
         let cancel = Sketch::read(cancel.as_bytes()).unwrap();

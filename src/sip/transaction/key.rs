@@ -1,5 +1,7 @@
 //! Which transaction a message belongs to (RFC 3261 §17.1.3, §17.2.3).
 
+use std::sync::Arc;
+
 /// What begins each branch that is unique by itself (RFC 3261 §8.1.1.7).
 pub const COOKIE: &str = "z9hG4bK";
 
@@ -33,23 +35,14 @@ pub struct Parts<'a> {
 /// by [`ServerKey::of_cancelled`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServerKey {
-    /// A branch with the cookie is unique together with who made it.
-    Branch {
-        /// The branch.
-        branch: String,
-        /// Host and port of the sender, in lower case.
-        sent_by: String,
-        /// The method, INVITE for ACK.
-        method: String,
-    },
+    /// A branch with the cookie is unique together with who made it: host and port of the sender in lower case, the
+    /// method, which is INVITE for ACK, and the branch, one a line.
+    Branch(Arc<str>),
     /// An RFC 2543 peer: everything that does not change when the request is sent again. The `To` tag is
     /// left out, since an ACK has one where its INVITE had none.
-    Old {
-        /// Request-URI, `From` tag, `Call-ID`, `CSeq` number and `Via`, one a line.
-        parts: String,
-        /// The method, INVITE for ACK.
-        method: String,
-    },
+    ///
+    /// The method, INVITE for ACK, Request-URI, `From` tag, `Call-ID`, `CSeq` number and `Via`, one a line.
+    Old(Arc<str>),
 }
 
 impl ServerKey {
@@ -65,35 +58,63 @@ impl ServerKey {
         ServerKey::with_method(cancel, "INVITE")
     }
 
+    /// The key of an INVITE, whose branch names it.
+    pub fn of_invite(branch: &str, sent_by: &str) -> ServerKey {
+        ServerKey::of_branch(branch, sent_by, "INVITE")
+    }
+
+    fn of_branch(branch: &str, sent_by: &str, method: &str) -> ServerKey {
+        let mut key = String::with_capacity(sent_by.len() + method.len() + branch.len() + 2);
+        key.push_str(sent_by);
+        key.make_ascii_lowercase();
+        push_lines(&mut key, &[method, branch]);
+        ServerKey::Branch(key.into())
+    }
+
     fn with_method(parts: &Parts<'_>, method: &str) -> ServerKey {
         match parts.branch {
-            Some(branch) if is_unique(branch) => ServerKey::Branch {
-                branch: branch.to_owned(),
-                sent_by: parts.sent_by.to_ascii_lowercase(),
-                method: method.to_owned(),
-            },
-            _ => ServerKey::Old {
-                parts: format!("{}\n{}\n{}\n{}\n{}", parts.uri, parts.from_tag, parts.call_id, parts.cseq, parts.via),
-                method: method.to_owned(),
-            },
+            Some(branch) if is_unique(branch) => ServerKey::of_branch(branch, parts.sent_by, method),
+            _ => {
+                let number = parts.cseq.to_string();
+                let mut key = method.to_owned();
+                push_lines(&mut key, &[parts.uri, parts.from_tag, parts.call_id, &number, parts.via]);
+                ServerKey::Old(key.into())
+            }
         }
     }
 }
 
-/// Names a client transaction: the branch we made, and the method of the response's `CSeq`, since a CANCEL
-/// shares its INVITE's branch.
+/// What makes a request the same one though it came by two ways (RFC 3261 §8.2.2.2): the method, the `Call-ID`, the number
+/// in `CSeq` and the tag in `From`, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientKey {
-    /// The branch of our `Via`.
-    pub branch: String,
-    /// The method.
-    pub method: String,
+pub struct RequestKey(Arc<str>);
+
+impl RequestKey {
+    /// The key of a request.
+    pub fn of(parts: &Parts<'_>) -> RequestKey {
+        let mut key = String::with_capacity(parts.call_id.len() + parts.from_tag.len() + 24);
+        key.push_str(parts.method);
+        push_lines(&mut key, &[parts.call_id, itoa::Buffer::new().format(parts.cseq), parts.from_tag]);
+        RequestKey(key.into())
+    }
 }
+
+fn push_lines(key: &mut String, lines: &[&str]) {
+    for line in lines {
+        key.push('\n');
+        key.push_str(line);
+    }
+}
+
+/// Names a client transaction: the method of the response's `CSeq`, since a CANCEL shares its INVITE's branch, and the
+/// branch that we made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientKey(Arc<str>);
 
 impl ClientKey {
     /// The key of what we sent, or of a response to it.
     pub fn new(branch: &str, method: &str) -> ClientKey {
-        ClientKey { branch: branch.to_owned(), method: method.to_owned() }
+        ClientKey([method, "\n", branch].concat().into())
     }
 }
 

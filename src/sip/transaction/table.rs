@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::key::{ClientKey, ServerKey};
+use super::key::{ClientKey, RequestKey, ServerKey};
 use super::{Client, ClientInvite, Server, ServerInvite, Step, Tell, Timers};
 use crate::sip::deadlines::Deadlines;
 use crate::sip::flow::Flow;
-use crate::sip::message::{Name, Request, Response};
+use crate::sip::message::{Method, Name, Request, Response};
 
 /// The most transactions at once; more requests are not taken.
 pub const TRANSACTIONS_LIMIT: usize = 200_000;
@@ -17,19 +17,6 @@ pub const TRANSACTIONS_LIMIT: usize = 200_000;
 /// Names a transaction within its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(u64);
-
-/// What makes a request the same one though it came by two ways (RFC 3261 §8.2.2.2).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RequestKey {
-    /// The `Call-ID`.
-    pub call_id: String,
-    /// The tag in `From`.
-    pub from_tag: String,
-    /// The number in `CSeq`.
-    pub cseq: u32,
-    /// The method.
-    pub method: String,
-}
 
 /// What comes of an input: bytes to send and where, and who learns what.
 #[derive(Debug)]
@@ -104,7 +91,7 @@ impl<O: Copy> Table<O> {
     ) -> TransactionId {
         let reliable = flow.transport.is_reliable();
         let key = ClientKey::new(branch, request.method.as_str());
-        let (machine, invite) = if key.method == "INVITE" {
+        let (machine, invite) = if request.method == Method::INVITE {
             (
                 Machine::ClientInvite(ClientInvite::new(now, bytes, reliable, &self.timers)),
                 Some(Box::new(kept(request))),
@@ -118,10 +105,17 @@ impl<O: Copy> Table<O> {
         id
     }
 
-    /// Begins a server transaction.
-    pub fn start_server(&mut self, key: ServerKey, request: RequestKey, flow: Flow, owner: O) -> TransactionId {
+    /// Begins the server transaction of a request of that method.
+    pub fn start_server(
+        &mut self,
+        method: &Method,
+        keys: (ServerKey, RequestKey),
+        flow: Flow,
+        owner: O,
+    ) -> TransactionId {
+        let (key, request) = keys;
         let reliable = flow.transport.is_reliable();
-        let machine = if request.method == "INVITE" {
+        let machine = if *method == Method::INVITE {
             Machine::ServerInvite(ServerInvite::new(reliable, &self.timers))
         } else {
             Machine::Server(Server::new(reliable, &self.timers))

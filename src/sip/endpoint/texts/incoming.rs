@@ -8,10 +8,11 @@ use super::{PATIENCE, PLAIN};
 use crate::base::Pii;
 use crate::model::{Address, Cause, LONGEST_TEXT, Text as Written, TextId, Undelivered};
 use crate::sip::cause;
+use crate::sip::endpoint::receive::Named;
 use crate::sip::endpoint::{Endpoint, Output, admission};
 use crate::sip::flow::Flow;
 use crate::sip::hear;
-use crate::sip::message::{Header, Name, Request, Response, Text, Via, reason_phrase};
+use crate::sip::message::{Header, Name, Request, Response, Text, reason_phrase};
 use crate::sip::transaction::TransactionId;
 
 /// Waits for what becomes of it.
@@ -28,18 +29,18 @@ impl Endpoint {
         now: Instant,
         request: Request,
         flow: Flow,
-        via: &Via,
+        named: &Named,
         in_dialog: bool,
     ) {
         if self.texts.is_full() || self.wire.transactions.is_full() {
             let response = Response::to(&request, 503).with(Header::of(Name::RetryAfter, 5));
             return self.wire.respond_stateless(flow, response);
         }
-        let (entry, asserted) = match self.door(now, &request, &flow, via) {
+        let (entry, asserted) = match self.door(now, &request, &flow, &named.via) {
             Ok(door) => door,
             Err(response) => return self.wire.respond_stateless(flow, *response),
         };
-        let transaction = self.serve(&request, flow, via);
+        let transaction = self.serve(&request, flow, named);
         let addressed =
             if in_dialog { self.addressed(&request, &flow) } else { self.check(&request, &flow).map(|c| c.0) };
         let (to, body) = match addressed.and_then(|to| Ok((to, read(&request)?))) {
