@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::base::LegId;
+use crate::base::{IdMap, LegId};
 use crate::model::{Cause, Entry};
 use usage::Usage;
 
@@ -160,14 +160,14 @@ struct Held {
 pub struct Guard {
     limits: Limits,
     usage: HashMap<Who, Usage>,
-    legs: HashMap<LegId, Held>,
+    legs: IdMap<LegId, Held>,
     look_at: Option<Instant>,
 }
 
 impl Guard {
     /// With nothing used yet.
     pub fn new(limits: Limits) -> Guard {
-        Guard { limits, usage: HashMap::new(), legs: HashMap::new(), look_at: None }
+        Guard { limits, usage: HashMap::new(), legs: IdMap::default(), look_at: None }
     }
 
     /// Goes by other limits from here on. What was used stays used.

@@ -1,20 +1,22 @@
 //! All deadlines of an endpoint in one order, so that the next one is found without asking ten thousand
 //! machines.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::time::Instant;
 
-/// At most one deadline for each key.
+use crate::base::IdMap;
+
+/// At most one deadline for each key, which is a number of our own.
 #[derive(Debug)]
 pub struct Deadlines<K> {
     by_time: BTreeSet<(Instant, K)>,
-    by_key: HashMap<K, Instant>,
+    by_key: IdMap<K, Instant>,
 }
 
 impl<K> Default for Deadlines<K> {
     fn default() -> Deadlines<K> {
-        Deadlines { by_time: BTreeSet::new(), by_key: HashMap::new() }
+        Deadlines { by_time: BTreeSet::new(), by_key: IdMap::default() }
     }
 }
 

@@ -40,7 +40,7 @@ use super::registrar::{Change, Registrar};
 use super::session::Leg;
 use super::transaction::{Tell, TransactionId};
 use super::wire::{ALLOW, Owner, SUPPORTED, Wire};
-use crate::base::{AdapterId, Dice, LegId, LegMint};
+use crate::base::{AdapterId, Dice, IdMap, LegId, LegMint};
 use crate::model::{self, About, Address, Binding, Directory, Entry, Party, Signal, TextId, Undelivered};
 use admission::Guard;
 use clients::Clients;
@@ -136,7 +136,7 @@ pub struct Endpoint {
     wire: Wire,
     directory: Arc<Directory>,
     mint: LegMint,
-    legs: HashMap<LegId, Box<Leg>>,
+    legs: IdMap<LegId, Box<Leg>>,
     /// Legs by our tag.
     tags: HashMap<String, LegId>,
     registrar: Registrar,
@@ -170,7 +170,7 @@ impl Endpoint {
             wire,
             directory,
             mint,
-            legs: HashMap::new(),
+            legs: IdMap::default(),
             tags: HashMap::new(),
             registrar,
             authority,

@@ -1,6 +1,6 @@
 //! What all sessions share towards the wire: who we are, the transactions, what is to go out.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use super::naming::Naming;
 use super::stir::Stir;
 use super::transaction::{Table, TransactionId, key::COOKIE};
 use super::trunk::Errand;
-use crate::base::{Dice, LegId};
+use crate::base::{Dice, IdMap, LegId};
 use crate::model::{Contact, Signal};
 
 /// The methods that we answer otherwise than with 405 or 501.
@@ -107,7 +107,7 @@ pub struct Wire {
     /// Registrations of users whose flow was said to be gone.
     pub gone: Vec<(String, Contact)>,
     /// How the calls of the legs are called.
-    pub names: HashMap<LegId, Naming>,
+    pub names: IdMap<LegId, Naming>,
     /// What is to be done, oldest first.
     pub outputs: VecDeque<Output>,
 }
@@ -126,7 +126,7 @@ impl Wire {
             kept: Vec::new(),
             stir: Stir::default(),
             gone: Vec::new(),
-            names: HashMap::new(),
+            names: IdMap::default(),
             outputs: VecDeque::new(),
         }
     }

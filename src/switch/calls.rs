@@ -17,7 +17,7 @@ use super::joints::{JOINT, Joints};
 use super::resolve::{self, Resolver};
 use super::rouse::Rouse;
 use super::texts::{self, Texts};
-use crate::base::{AdapterId, CallId, LegId, Pii};
+use crate::base::{AdapterId, CallId, IdMap, LegId, Pii};
 use crate::call::{self, Call, Opening, Plan};
 use crate::model::{
     Adapter, Cause, Detail, Directory, Hangup, Record, Relay, RelayCommand, Replaces, Signal, Start, Text,
@@ -45,8 +45,8 @@ pub struct Calls {
     pub(super) resolver: Resolver,
     pub(super) guard: Guard,
     pub(super) bindings: Bindings,
-    pub(super) calls: HashMap<CallId, Entry>,
-    pub(super) legs: HashMap<LegId, CallId>,
+    pub(super) calls: IdMap<CallId, Entry>,
+    pub(super) legs: IdMap<LegId, CallId>,
     due: BTreeSet<(Instant, CallId)>,
     texts: Texts,
     tally: Tally,
@@ -88,8 +88,8 @@ impl Calls {
             guard: Guard::new(resolver.limits().clone()),
             resolver,
             bindings: Bindings::default(),
-            calls: HashMap::new(),
-            legs: HashMap::new(),
+            calls: IdMap::default(),
+            legs: IdMap::default(),
             due: BTreeSet::new(),
             texts: Texts::default(),
             tally: Tally::default(),

@@ -9,14 +9,14 @@
 //! call hears on its own. So each call keeps its media, its music on hold, its ears and its record, wherever its parties
 //! are, and neither B nor C is asked to move.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::calls::Calls;
-use crate::base::{AdapterId, CallId, LegId, LegMint};
+use crate::base::{AdapterId, CallId, IdMap, LegId, LegMint};
 use crate::call::{Action, Attempt, Branch, Plan, Step};
 use crate::model::{
     Abilities, Cause, Description, Hangup, LegSpec, MediaPolicy, Services, SessionIds, Signal, SrtpPolicy, Start,
@@ -52,9 +52,9 @@ pub struct Joints {
     /// Where the relay's sockets are within the machine.
     at: IpAddr,
     /// Ends that are being opened, and the leg whose place the other end is to take.
-    opening: HashMap<LegId, LegId>,
+    opening: IdMap<LegId, LegId>,
     /// Each end by the other.
-    ends: HashMap<LegId, LegId>,
+    ends: IdMap<LegId, LegId>,
     /// What was said on an end and has not been heard on the other.
     crossing: VecDeque<(LegId, Signal)>,
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::key::{ClientKey, RequestKey, ServerKey};
 use super::{Client, ClientInvite, Server, ServerInvite, Step, Tell, Timers};
+use crate::base::IdMap;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Method, Name, Request, Response};
@@ -56,7 +57,7 @@ struct Live<O> {
 pub struct Table<O> {
     timers: Timers,
     next: u64,
-    live: HashMap<TransactionId, Box<Live<O>>>,
+    live: IdMap<TransactionId, Box<Live<O>>>,
     clients: HashMap<ClientKey, TransactionId>,
     servers: HashMap<ServerKey, TransactionId>,
     requests: HashMap<RequestKey, TransactionId>,
@@ -70,7 +71,7 @@ impl<O: Copy> Table<O> {
         Table {
             timers,
             next: 0,
-            live: HashMap::new(),
+            live: IdMap::default(),
             clients: HashMap::new(),
             servers: HashMap::new(),
             requests: HashMap::new(),
