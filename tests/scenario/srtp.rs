@@ -161,6 +161,21 @@ fn a_telephone_with_dtls_and_without_ice_answers_and_both_are_up() {
 }
 
 #[test]
+fn a_telephone_that_answers_without_keys_is_talked_to_at_once_and_one_that_took_them_when_the_relay_has_heard_it() {
+    let is_accepted =
+        |l: &Ladder| l.said.iter().any(|(to, signal)| *to == l.caller() && matches!(signal, Signal::Accept));
+    for (answer, at_once) in [(phone_description(&[Codec::pcmu()]), true), (keyed("theirs", true), false)] {
+        let (mut ladder, leg, _) = offered(SrtpPolicy::Optional, true);
+        let answer = ladder.answer_with(leg, answer);
+        ladder.hear(leg, answer);
+        ladder.hear(leg, Signal::Accept);
+        assert_eq!(is_accepted(&ladder), at_once);
+        ladder.connected(leg);
+        assert!(is_accepted(&ladder));
+    }
+}
+
+#[test]
 fn what_is_protected_once_is_not_taken_down_by_a_new_offer_and_goes_on() {
     let mut ladder = answered(Ladder::from_phone_by(SrtpPolicy::Optional, true, Some(keyed("theirs", false))));
     let offer = ladder.offer(phone_description(&[Codec::pcmu()]));
