@@ -3,20 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::IdMap;
+
+/// How much later something may happen that nobody waits for.
+pub const LEISURE: Duration = Duration::from_millis(250);
 
 /// At most one deadline for each key, which is a number of our own.
 #[derive(Debug)]
 pub struct Deadlines<K> {
     by_time: BTreeSet<(Instant, K)>,
     by_key: IdMap<K, Instant>,
+    /// From where leisure is counted.
+    origin: Option<Instant>,
 }
 
 impl<K> Default for Deadlines<K> {
     fn default() -> Deadlines<K> {
-        Deadlines { by_time: BTreeSet::new(), by_key: IdMap::default() }
+        Deadlines { by_time: BTreeSet::new(), by_key: IdMap::default(), origin: None }
     }
 }
 
@@ -36,6 +41,20 @@ impl<K: Copy + Ord + Hash> Deadlines<K> {
         if let Some(at) = at {
             self.by_time.insert((at, key));
         }
+    }
+
+    /// Sets the deadline of what nobody waits for, such as to be forgotten: with all else of that kind that is due within the
+    /// same [`LEISURE`]. Each call leaves some six such behind, and to wake up for each would cost as much as a message.
+    pub fn set_leisurely(&mut self, key: K, at: Instant) {
+        let origin = *self.origin.get_or_insert(at);
+        let step = LEISURE.as_nanos();
+        let steps = |time: Duration| Duration::from_nanos(time.as_nanos().next_multiple_of(step) as u64);
+        let rounded = match at.checked_duration_since(origin) {
+            Some(after) => origin + steps(after),
+            // Down from the origin, so that it comes out later than wished as well.
+            None => origin.checked_sub(steps(origin - at)).map_or(at, |before| before + LEISURE),
+        };
+        self.set(key, Some(rounded));
     }
 
     /// The first deadline.
@@ -67,7 +86,7 @@ impl<K: Copy + Ord + Hash> Deadlines<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -87,5 +106,23 @@ mod tests {
         assert_eq!(deadlines.take_due(at(25)), Some('b'));
         assert_eq!(deadlines.take_due(at(99)), None);
         assert!(deadlines.is_empty() && deadlines.next().is_none());
+    }
+    #[test]
+    fn what_nobody_waits_for_is_due_together_within_its_leisure_and_never_before() {
+        let now = Instant::now() + Duration::from_secs(60);
+        let mut deadlines = Deadlines::default();
+        let mut times = HashSet::new();
+        for key in 0..2_000_u32 {
+            // Around the first one, which all are counted from.
+            let at = now + Duration::from_micros(u64::from(key * 500_009 % 10_000_000));
+            deadlines.set_leisurely(key, at);
+            let found = deadlines.by_key[&key];
+            assert!(at <= found && found - at < LEISURE + Duration::from_nanos(1), "{:?}", found - at);
+            times.insert(found);
+        }
+        let before = now - Duration::from_secs(5);
+        deadlines.set_leisurely(2_000, before);
+        assert!((before..=before + LEISURE).contains(&deadlines.by_key[&2_000]));
+        assert!(times.len() <= 41, "{} times in ten seconds", times.len());
     }
 }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tracing::debug;
 
 use crate::sip::flow::{Flow, Transport};
@@ -37,9 +38,9 @@ pub struct Udp {
 
 struct Port {
     local: SocketAddr,
-    socket: UdpSocket,
-    /// The same socket for sending: tokio's would refuse to send before it has first seen it writable.
-    sender: std::net::UdpSocket,
+    /// Watched for what comes alone: who watches for room to send as well is woken up once more by each datagram that a peer
+    /// has taken.
+    socket: AsyncFd<std::net::UdpSocket>,
 }
 
 impl Udp {
@@ -61,11 +62,12 @@ impl Udp {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let sender: std::net::UdpSocket = socket.into();
-        errors::keep(&sender, address.is_ipv6());
-        let local = sender.local_addr()?;
-        let socket = UdpSocket::from_std(sender.try_clone()?)?;
-        self.sockets.push(Port { local, socket, sender });
+        let socket: std::net::UdpSocket = socket.into();
+        errors::keep(&socket, address.is_ipv6());
+        let local = socket.local_addr()?;
+        // SAFETY: the descriptor is that of a socket which the registration owns and nobody can exchange in it.
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
+        self.sockets.push(Port { local, socket });
         Ok(local)
     }
 
@@ -75,7 +77,7 @@ impl Udp {
         for turn in 0..count {
             let at = (self.first + turn) % count;
             let Some(port) = self.sockets.get(at) else { continue };
-            if port.socket.poll_recv_ready(context).is_ready() {
+            if port.socket.poll_read_ready(context).is_ready() {
                 self.first = at + 1;
                 return Poll::Ready(at);
             }
@@ -87,7 +89,7 @@ impl Udp {
     pub fn read(&mut self, at: usize, mut take: impl FnMut(Flow, &[u8])) -> bool {
         let Some(port) = self.sockets.get(at) else { return true };
         for _ in 0..BATCH {
-            match port.socket.try_recv_from(&mut self.buffer) {
+            match port.socket.try_io(Interest::READABLE, |socket| socket.recv_from(&mut self.buffer)) {
                 Ok((length, remote)) => {
                     let datagram = self.buffer.get(..length).unwrap_or_default();
                     // A keep-alive (RFC 5626 §4.4.1 is for streams, but phones send line ends by UDP too).
@@ -97,7 +99,7 @@ impl Udp {
                     // A phone behind a NAT asks where it is seen, and keeps its way open so (RFC 5626 §4.4.2, §5.4).
                     if stun::is_stun(datagram) {
                         if let Some(reply) = stun::seen_at(datagram, remote) {
-                            if let Err(error) = port.sender.send_to(&reply, remote) {
+                            if let Err(error) = port.socket.get_ref().send_to(&reply, remote) {
                                 debug!(%error, %remote, "a STUN response could not leave");
                             }
                             continue;
@@ -146,11 +148,11 @@ impl Udp {
             debug!(%flow, "no such UDP socket");
             return;
         };
-        let mut sent = port.sender.send_to(bytes, flow.remote);
+        let mut sent = port.socket.get_ref().send_to(bytes, flow.remote);
         if sent.is_err() {
             // The error may be that of an earlier datagram, and this one has not been tried.
             self.unreachable.extend(port.unreachable());
-            sent = port.sender.send_to(bytes, flow.remote);
+            sent = port.socket.get_ref().send_to(bytes, flow.remote);
         }
         if let Err(error) = sent {
             debug!(%error, %flow, octets = bytes.len(), "a datagram could not leave");
@@ -169,7 +171,7 @@ impl Udp {
 impl Port {
     fn unreachable(&self) -> impl Iterator<Item = Flow> {
         let local = self.local;
-        let peers = errors::take(&self.sender).into_iter();
+        let peers = errors::take(self.socket.get_ref()).into_iter();
         peers.map(move |remote| Flow { transport: Transport::Udp, local, remote })
     }
 }

@@ -158,7 +158,10 @@ impl Leg {
     fn set_deadline(&self, wire: &mut Wire) {
         let stage = self.stage.as_ref().and_then(Stage::poll_timeout);
         let subscription = self.subscription.as_ref().and_then(|s| s.poll_timeout());
-        wire.legs_due.set(self.id, stage.into_iter().chain(subscription).min());
+        match (&self.stage, stage, subscription) {
+            (Some(Stage::Ended(_)), Some(at), None) => wire.legs_due.set_leisurely(self.id, at),
+            _ => wire.legs_due.set(self.id, stage.into_iter().chain(subscription).min()),
+        }
     }
 
     /// The call says something on the leg.

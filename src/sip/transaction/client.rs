@@ -113,6 +113,11 @@ impl Client {
         matches!(self.state, State::Trying { .. })
     }
 
+    /// Whether all that is still to happen is that it is forgotten.
+    pub fn only_lingers(&self) -> bool {
+        matches!(self.state, State::Completed { .. })
+    }
+
     /// Whether it is over and can be forgotten.
     pub fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)

@@ -143,6 +143,11 @@ impl ClientInvite {
         matches!(self.state, State::Calling { .. })
     }
 
+    /// Whether all that is still to happen is that it is forgotten.
+    pub fn only_lingers(&self) -> bool {
+        matches!(self.state, State::Completed { .. } | State::Accepted { .. })
+    }
+
     /// Whether it is over and can be forgotten.
     pub fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)

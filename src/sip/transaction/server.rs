@@ -88,6 +88,11 @@ impl Server {
         }
     }
 
+    /// Whether all that is still to happen is that it is forgotten.
+    pub fn only_lingers(&self) -> bool {
+        matches!(self.state, State::Completed { .. })
+    }
+
     /// Whether it is over and can be forgotten.
     pub fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)

@@ -134,6 +134,11 @@ impl ServerInvite {
         matches!(self.state, State::Proceeding { .. })
     }
 
+    /// Whether all that is still to happen is that it is forgotten.
+    pub fn only_lingers(&self) -> bool {
+        matches!(self.state, State::Confirmed { .. } | State::Accepted { .. })
+    }
+
     /// Whether it is over and can be forgotten.
     pub fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)

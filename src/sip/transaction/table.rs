@@ -143,7 +143,10 @@ impl<O: Copy> Table<O> {
     fn settle(&mut self, id: TransactionId) {
         let Some(live) = self.live.get(&id) else { return };
         if !live.machine.is_terminated() {
-            self.deadlines.set(id, live.machine.poll_timeout());
+            match live.machine.poll_timeout() {
+                Some(at) if live.machine.only_lingers() => self.deadlines.set_leisurely(id, at),
+                at => self.deadlines.set(id, at),
+            }
             return;
         }
         self.deadlines.set(id, None);
@@ -340,6 +343,15 @@ impl Machine {
             Machine::ClientInvite(machine) => machine.has_heard_nothing(),
             Machine::Client(machine) => machine.has_heard_nothing(),
             Machine::ServerInvite(_) | Machine::Server(_) => false,
+        }
+    }
+
+    fn only_lingers(&self) -> bool {
+        match self {
+            Machine::ClientInvite(machine) => machine.only_lingers(),
+            Machine::Client(machine) => machine.only_lingers(),
+            Machine::ServerInvite(machine) => machine.only_lingers(),
+            Machine::Server(machine) => machine.only_lingers(),
         }
     }
 
