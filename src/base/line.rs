@@ -3,8 +3,8 @@
 //! One of them is taken up whenever there is nothing else to do; so the line stands exactly where there is more to do than
 //! can be done, and nobody has to know how much that is. A line that does not get empty for [`SUSTAINED`] while [`MANY`]
 //! come in a second is an overload: from then on whoever has waited for longer than [`PATIENCE`] is turned away, which costs
-//! a small part of what a call costs. A machine that stands still for a while, or has few calls, has no overload: they wait,
-//! and are taken up.
+//! a small part of what a call costs. It is over once the last of the line could be taken up. A machine that stands still for
+//! a while, or has few calls, has no overload: they wait, and are taken up.
 
 mod figures;
 mod hold;
@@ -54,7 +54,7 @@ pub struct Line<K, T> {
     keys: HashSet<K>,
     /// How many of the line are spared.
     spared: usize,
-    /// Since when the line was never empty.
+    /// Since when the line was never empty, but for those who were turned away because they waited for too long.
     standing_since: Option<Instant>,
     rate: Rate,
 }
@@ -112,9 +112,13 @@ impl<K: Copy + Eq + Hash, T> Line<K, T> {
     /// The next of the line, for whoever has nothing else to do; `None` if nobody waits. `admits` says whether one more may
     /// be taken up in this second.
     pub fn next(&mut self, now: Instant, admits: impl FnOnce() -> bool) -> Option<Next<K, T>> {
-        let is_late = self.is_late(now);
+        let (is_late, standing_since) = (self.is_late(now), self.standing_since);
         let waiting = self.line.pop_front()?;
         let (key, is_spared, call) = (waiting.key, waiting.is_spared, self.leave(waiting));
+        if is_late {
+            // Nobody is left because nobody else was let in: the overload is not over by that.
+            self.standing_since = standing_since;
+        }
         let is_within = !is_late && admits();
         Some(if is_within || is_spared { Next::TakeUp(call) } else { Next::TurnAway(key, call) })
     }

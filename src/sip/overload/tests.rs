@@ -111,6 +111,23 @@ fn one_that_is_held_to_a_share_of_its_processor_takes_up_as_many_as_it_can() {
 }
 
 #[test]
+fn an_overload_is_not_over_because_all_who_waited_for_too_long_were_turned_away() {
+    // As before, but whoever waits is looked at before the sockets are.
+    let mut course = Course::new(None);
+    for round in 0..100 {
+        let at = ms(100 * round);
+        course.work(at, at + ms(1), Duration::from_micros(625));
+        course.come(at + ms(1), 120);
+        course.work(at + ms(1), at + ms(25), Duration::from_micros(625));
+        if round == 30 {
+            (course.taken, course.longest) = (0, Duration::ZERO);
+        }
+    }
+    assert!(course.taken >= 69 * 38, "{} were taken up", course.taken);
+    assert!(course.longest <= PATIENCE, "one was taken up after {:?}", course.longest);
+}
+
+#[test]
 fn a_load_that_can_be_carried_in_bunches_turns_nobody_away() {
     // 300 a second, all that come in a tenth of a second at once, and 400 can be carried.
     let mut course = Course::new(None);
