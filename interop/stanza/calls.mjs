@@ -1,11 +1,15 @@
 /** The softphone page and an IM client of stanza: sound and pictures from one to the other. */
 import { launchBrowser } from "../lib/browser.mjs";
+import { desksOf, hearsTone } from "../lib/desk.mjs";
 import { startStanza } from "../lib/stanza.mjs";
 import { afterAll, check, run, until } from "../lib/tests.mjs";
 import { ROMEO_RELAYED, startWorld, wentDirectly, wentThroughTheRelay } from "../lib/world.mjs";
 
 const PAGE_HZ = 600;
 const CLIENT_HZ = 1700;
+const DESK_HZ = 1000;
+/** How long the desk phone hears a tone at least. */
+const HEARD_S = 2;
 const FRAMES = 15;
 /** Half a second of speech. */
 const PACKETS = 25;
@@ -18,6 +22,8 @@ const near = await launchBrowser({ hz: PAGE_HZ });
 afterAll(() => near.close());
 const far = await launchBrowser({ hz: CLIENT_HZ });
 afterAll(() => far.close());
+
+const desk = desksOf(world.gateway, DESK_HZ);
 
 async function client(t, options) {
   const one = await startStanza(far, world.prosody, "romeo", options);
@@ -125,6 +131,24 @@ scene("a page that calls the client directly transfers it to another page, and t
   await bob.shows("Ended: normal");
   const { path, transferred_to } = await ended();
   check(path === "relayed" && transferred_to === "user:bob", `the record says ${path}, ${transferred_to}`);
+});
+
+scene("a page that calls the client directly transfers it to a desk phone, and those two hear each other", async t => {
+  const [[page, im], phone] = [await both(t), await desk(t)];
+  const ended = world.nextRecord();
+  const call = await pageCalls(page, im);
+  await hearEachOther(page, im);
+  await page.transfer("phone");
+  await phone.event("CALL_INCOMING");
+  await phone.command("accept");
+  const second = await im.rings(2);
+  await second.accept();
+  await Promise.all([call.ended({ reason: "success" }), page.shows("Ended: normal")]);
+  await Promise.all([im.hears(DESK_HZ), hearsTone(phone, CLIENT_HZ, HEARD_S)]);
+  await second.hangUp();
+  await phone.event("CALL_CLOSED");
+  const { path, transferred_to } = await ended();
+  check(path === "relayed" && transferred_to === "user:phone", `the record says ${path}, ${transferred_to}`);
 });
 
 scene("the client calls a page directly, which transfers it to a number that says back what it hears", async t => {
