@@ -44,6 +44,7 @@ impl fmt::Display for Printed<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

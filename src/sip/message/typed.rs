@@ -159,7 +159,7 @@ impl Headers {
 
     /// Whether all addresses in that list, which may be empty, can be read.
     pub(super) fn check_addresses(&self, name: &Name) -> Result<(), BadHeader> {
-        self.elements(name).try_for_each(|e| NameAddr::check(e)).map_err(|e| bad(name.clone(), e.0))
+        self.elements(name).try_for_each(NameAddr::check).map_err(|e| bad(name.clone(), e.0))
     }
 
     /// Whether there is such an address, and can be read.
