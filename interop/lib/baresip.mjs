@@ -70,7 +70,6 @@ export class Baresip {
     }
     if (!this.socket) throw new Error(`baresip gives no control port: ${this.log().slice(-500)}`);
     this.socket.on('error', () => {});
-    if (this.console) this.listenToConsole();
     let held = Buffer.alloc(0);
     this.socket.on('data', (data) => {
       held = Buffer.concat([held, data]);
@@ -82,15 +81,21 @@ export class Baresip {
         held = held.subarray(colon + length + 2);
       }
     });
+    if (this.console) await this.listenToConsole();
     return this;
   }
 
-  /** Its port is opened after the one for control. */
-  listenToConsole() {
-    const printer = net.connect(this.console, this.address);
-    printer.on('data', (data) => (this.printed += data));
-    printer.on('error', () => !this.hasEnded && setTimeout(() => this.listenToConsole(), 100));
-    this.socket.on('close', () => printer.destroy());
+  /** Its port is opened after the one for control. What is printed while nobody listens is lost. */
+  async listenToConsole() {
+    for (let i = 0; i < 10 * PATIENCE_S && !this.hasEnded; i++) {
+      const printer = net.connect(this.console, this.address);
+      printer.on('data', (data) => (this.printed += data));
+      this.socket.on('close', () => printer.destroy());
+      const isOpen = await new Promise((ok) => printer.on('connect', () => ok(true)).on('error', () => ok(false)));
+      if (isOpen) return;
+      await new Promise((ok) => setTimeout(ok, 100));
+    }
+    throw new Error(`baresip gives no console: ${this.log().slice(-500)}`);
   }
 
   get hasEnded() {
